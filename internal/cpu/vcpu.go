@@ -1,0 +1,14 @@
+package cpu
+
+import "github.com/tinevm/tine/internal/mm"
+
+// VCPU is the part of a virtual processor that others may touch while it runs
+// guest code (through the embedded Runner).
+type VCPU struct {
+	mm.Runner
+	ID int
+
+	// TSC counts all instructions this processor has executed since it was
+	// made; RDTSC reports it. Only the processor's own goroutine uses it.
+	TSC uint64
+}

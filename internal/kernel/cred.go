@@ -1,0 +1,438 @@
+package kernel
+
+import (
+	"slices"
+
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// Cred is who a task is (credentials(7)). A Cred is never changed: changing an
+// id makes a new one, so tasks share it freely.
+type Cred struct {
+	vfs.Cred // the file system ids, groups and effective capabilities
+
+	UID, EUID, SUID uint32
+	GID, EGID, SGID uint32
+
+	Permitted, Inheritable, Bounding, Ambient uint64
+	SecureBits                                uint32
+
+	secureExec bool // AT_SECURE of the program that is running
+}
+
+// allCaps is every capability there is.
+const allCaps = uint64(1)<<(linux.CAP_LAST_CAP+1) - 1
+
+// NewCred makes the credentials of a user: all capabilities for root, none
+// for others.
+func NewCred(uid, gid uint32, groups []uint32) *Cred {
+	c := &Cred{UID: uid, EUID: uid, SUID: uid, GID: gid, EGID: gid, SGID: gid, Bounding: allCaps}
+	c.FSUID, c.FSGID, c.Groups = uid, gid, groups
+	if uid == 0 {
+		c.Permitted, c.Caps = allCaps, allCaps
+	}
+	return c
+}
+
+// capable reports whether the caller has a capability, and notes that it used
+// superuser privileges.
+func (t *Task) capable(c int) bool {
+	if t.cred.Caps>>c&1 == 0 {
+		return false
+	}
+	t.superPriv = true
+	return true
+}
+
+// changeCred gives the task a changed copy of its credentials.
+func (t *Task) changeCred(change func(c *Cred)) {
+	c := *t.cred
+	change(&c)
+	if c.EUID != t.cred.EUID || c.EGID != t.cred.EGID || c.FSUID != t.cred.FSUID || c.FSGID != t.cred.FSGID {
+		t.group.dumpable = 0
+		t.pdeathsig = 0
+	}
+	if c.UID != t.cred.UID {
+		t.k.users.add(t.cred.UID, -1)
+		t.k.users.add(c.UID, 1)
+	}
+	t.cred = &c
+}
+
+// fixCaps adjusts capabilities after user ids changed from old
+// (capabilities(7), "Effect of user ID changes on capabilities").
+func (c *Cred) fixCaps(old *Cred, keep bool) {
+	const noSetuidFixup = 1 << 2
+	if c.SecureBits&noSetuidFixup != 0 {
+		return
+	}
+	wasRoot := old.UID == 0 || old.EUID == 0 || old.SUID == 0
+	isRoot := c.UID == 0 || c.EUID == 0 || c.SUID == 0
+	if wasRoot && !isRoot {
+		if !keep {
+			c.Permitted, c.Caps = 0, 0
+		}
+		c.Ambient = 0
+	}
+	if old.EUID == 0 && c.EUID != 0 {
+		c.Caps = 0
+	}
+	if old.EUID != 0 && c.EUID == 0 {
+		c.Caps = c.Permitted
+	}
+	const fsCaps = 1<<linux.CAP_CHOWN | 1<<linux.CAP_DAC_OVERRIDE | 1<<linux.CAP_DAC_READ_SEARCH |
+		1<<linux.CAP_FOWNER | 1<<linux.CAP_FSETID | 1<<linux.CAP_MKNOD
+	if old.FSUID == 0 && c.FSUID != 0 {
+		c.Caps &^= fsCaps
+	}
+	if old.FSUID != 0 && c.FSUID == 0 {
+		c.Caps |= c.Permitted & fsCaps
+	}
+}
+
+// execCred computes the credentials after an exec: set-user-ID, set-group-ID,
+// and the capability rules of capabilities(7).
+func (t *Task) execCred(f *vfs.File) *Cred {
+	c := *t.cred
+	st, _ := f.Ops.Stat(f)
+	if !t.noNewPrivs && !f.Path.NoSuid() {
+		if st.Mode&linux.S_ISUID != 0 {
+			c.EUID = st.Uid
+		}
+		if st.Mode&(linux.S_ISGID|0o010) == linux.S_ISGID|0o010 {
+			c.EGID = st.Gid
+		}
+	}
+	changed := c.EUID != t.cred.EUID || c.EGID != t.cred.EGID
+	c.SUID, c.FSUID = c.EUID, c.EUID
+	c.SGID, c.FSGID = c.EGID, c.EGID
+	const noRoot = 1
+	if changed {
+		c.Ambient = 0
+	}
+	switch {
+	case c.SecureBits&noRoot == 0 && (c.UID == 0 || c.EUID == 0):
+		c.Permitted = c.Inheritable | c.Bounding
+		c.Caps = c.Ambient
+		if c.EUID == 0 {
+			c.Caps = c.Permitted
+		}
+	default:
+		c.Permitted, c.Caps = c.Ambient, c.Ambient
+	}
+	c.secureExec = changed || c.UID != c.EUID || c.GID != c.EGID
+	return &c
+}
+
+// userTable counts the tasks of each user, for RLIMIT_NPROC.
+type userTable map[uint32]int
+
+func (u *userTable) add(uid uint32, n int) {
+	if *u == nil {
+		*u = make(userTable)
+	}
+	if (*u)[uid] += n; (*u)[uid] == 0 {
+		delete(*u, uid)
+	}
+}
+
+func (u userTable) count(uid uint32) int { return u[uid] }
+
+func init() {
+	register(map[int]handler{
+		linux.SYS_getuid:    func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.UID), 0 },
+		linux.SYS_geteuid:   func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.EUID), 0 },
+		linux.SYS_getgid:    func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.GID), 0 },
+		linux.SYS_getegid:   func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.EGID), 0 },
+		linux.SYS_getresuid: sysGetresuid,
+		linux.SYS_getresgid: sysGetresgid,
+		linux.SYS_setuid:    sysSetuid,
+		linux.SYS_setgid:    sysSetgid,
+		linux.SYS_setreuid:  sysSetreuid,
+		linux.SYS_setregid:  sysSetregid,
+		linux.SYS_setresuid: sysSetresuid,
+		linux.SYS_setresgid: sysSetresgid,
+		linux.SYS_setfsuid:  sysSetfsuid,
+		linux.SYS_setfsgid:  sysSetfsgid,
+		linux.SYS_getgroups: sysGetgroups,
+		linux.SYS_setgroups: sysSetgroups,
+		linux.SYS_capget:    sysCapget,
+		linux.SYS_capset:    sysCapset,
+	})
+}
+
+func (t *Task) putIDs(a *[6]uint64, ids ...uint32) (uint64, linux.Errno) {
+	for i, id := range ids {
+		if errno := t.putUint32(a[i], id); errno != 0 {
+			return 0, errno
+		}
+	}
+	return 0, 0
+}
+
+func sysGetresuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.putIDs(a, t.cred.UID, t.cred.EUID, t.cred.SUID)
+}
+
+func sysGetresgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.putIDs(a, t.cred.GID, t.cred.EGID, t.cred.SGID)
+}
+
+// keepID is the value that leaves an id as it is.
+const keepID = ^uint32(0)
+
+// setUIDs installs real, effective and saved user ids.
+func (t *Task) setUIDs(r, e, s uint32) (uint64, linux.Errno) {
+	old := t.cred
+	t.changeCred(func(c *Cred) {
+		c.UID, c.EUID, c.SUID, c.FSUID = r, e, s, e
+		c.fixCaps(old, t.keepCaps)
+	})
+	return 0, 0
+}
+
+func (t *Task) setGIDs(r, e, s uint32) (uint64, linux.Errno) {
+	t.changeCred(func(c *Cred) { c.GID, c.EGID, c.SGID, c.FSGID = r, e, s, e })
+	return 0, 0
+}
+
+func sysSetuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	id, c := uint32(a[0]), t.cred
+	switch {
+	case id == keepID:
+		return 0, linux.EINVAL
+	case t.capable(linux.CAP_SETUID):
+		return t.setUIDs(id, id, id)
+	case id == c.UID || id == c.SUID:
+		return t.setUIDs(c.UID, id, c.SUID)
+	}
+	return 0, linux.EPERM
+}
+
+func sysSetgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	id, c := uint32(a[0]), t.cred
+	switch {
+	case id == keepID:
+		return 0, linux.EINVAL
+	case t.capable(linux.CAP_SETGID):
+		return t.setGIDs(id, id, id)
+	case id == c.GID || id == c.SGID:
+		return t.setGIDs(c.GID, id, c.SGID)
+	}
+	return 0, linux.EPERM
+}
+
+// reIDs is the rule of setreuid and setregid for one kind of id.
+func reIDs(wantR, wantE, r, e, s uint32, capable bool) (nr, ne, ns uint32, errno linux.Errno) {
+	nr, ne, ns = r, e, s
+	if wantR != keepID {
+		if wantR != r && wantR != e && !capable {
+			return 0, 0, 0, linux.EPERM
+		}
+		nr = wantR
+	}
+	if wantE != keepID {
+		if wantE != r && wantE != e && wantE != s && !capable {
+			return 0, 0, 0, linux.EPERM
+		}
+		ne = wantE
+	}
+	if wantR != keepID || wantE != keepID && wantE != r {
+		ns = ne
+	}
+	return nr, ne, ns, 0
+}
+
+func sysSetreuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	c := t.cred
+	r, e, s, errno := reIDs(uint32(a[0]), uint32(a[1]), c.UID, c.EUID, c.SUID, t.capable(linux.CAP_SETUID))
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.setUIDs(r, e, s)
+}
+
+func sysSetregid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	c := t.cred
+	r, e, s, errno := reIDs(uint32(a[0]), uint32(a[1]), c.GID, c.EGID, c.SGID, t.capable(linux.CAP_SETGID))
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.setGIDs(r, e, s)
+}
+
+// resIDs is the rule of setresuid and setresgid for one kind of id.
+func resIDs(a *[6]uint64, old [3]uint32, capable bool) (ids [3]uint32, errno linux.Errno) {
+	for i := range ids {
+		want := uint32(a[i])
+		switch {
+		case want == keepID:
+			ids[i] = old[i]
+		case capable || slices.Contains(old[:], want):
+			ids[i] = want
+		default:
+			return ids, linux.EPERM
+		}
+	}
+	return ids, 0
+}
+
+func sysSetresuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	c := t.cred
+	ids, errno := resIDs(a, [3]uint32{c.UID, c.EUID, c.SUID}, t.capable(linux.CAP_SETUID))
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.setUIDs(ids[0], ids[1], ids[2])
+}
+
+func sysSetresgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	c := t.cred
+	ids, errno := resIDs(a, [3]uint32{c.GID, c.EGID, c.SGID}, t.capable(linux.CAP_SETGID))
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.setGIDs(ids[0], ids[1], ids[2])
+}
+
+func sysSetfsuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	id, c := uint32(a[0]), t.cred
+	if id == c.UID || id == c.EUID || id == c.SUID || id == c.FSUID || id != keepID && t.capable(linux.CAP_SETUID) {
+		t.changeCred(func(n *Cred) {
+			n.FSUID = id
+			n.fixCaps(c, t.keepCaps)
+		})
+	}
+	return uint64(c.FSUID), 0
+}
+
+func sysSetfsgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	id, c := uint32(a[0]), t.cred
+	if id == c.GID || id == c.EGID || id == c.SGID || id == c.FSGID || id != keepID && t.capable(linux.CAP_SETGID) {
+		t.changeCred(func(n *Cred) { n.FSGID = id })
+	}
+	return uint64(c.FSGID), 0
+}
+
+func sysGetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	n, groups := int(int32(a[0])), t.cred.Groups
+	if n == 0 {
+		return uint64(len(groups)), 0
+	}
+	if n < len(groups) {
+		return 0, linux.EINVAL
+	}
+	for i, g := range groups {
+		if errno := t.putUint32(a[1]+4*uint64(i), g); errno != 0 {
+			return 0, errno
+		}
+	}
+	return uint64(len(groups)), 0
+}
+
+func sysSetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const ngroupsMax = 65536
+	n := a[0]
+	if !t.capable(linux.CAP_SETGID) {
+		return 0, linux.EPERM
+	}
+	if n > ngroupsMax {
+		return 0, linux.EINVAL
+	}
+	groups := make([]uint32, n)
+	for i := range groups {
+		g, errno := t.getUint32(a[1] + 4*uint64(i))
+		if errno != 0 {
+			return 0, errno
+		}
+		groups[i] = g
+	}
+	slices.Sort(groups)
+	t.changeCred(func(c *Cred) { c.Groups = groups })
+	return 0, 0
+}
+
+// capHeader reads the header of capget and capset and returns how many sets of
+// 32 bits follow.
+func (t *Task) capHeader(addr uint64) (sets int, pid int, errno linux.Errno) {
+	const v1, v2, v3 = 0x19980330, 0x20071026, 0x20080522
+	version, errno := t.getUint32(addr)
+	if errno != 0 {
+		return 0, 0, errno
+	}
+	p, errno := t.getUint32(addr + 4)
+	if errno != 0 {
+		return 0, 0, errno
+	}
+	switch version {
+	case v1:
+		return 1, int(int32(p)), 0
+	case v2, v3:
+		return 2, int(int32(p)), 0
+	}
+	if errno := t.putUint32(addr, v3); errno != 0 {
+		return 0, 0, errno
+	}
+	return 0, 0, linux.EINVAL
+}
+
+func sysCapget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	sets, pid, errno := t.capHeader(a[0])
+	if errno != 0 {
+		if errno == linux.EINVAL && a[1] == 0 {
+			return 0, 0
+		}
+		return 0, errno
+	}
+	u := t
+	if pid != 0 {
+		if pid < 0 {
+			return 0, linux.EINVAL
+		}
+		if u = t.k.task(pid); u == nil {
+			return 0, linux.ESRCH
+		}
+	}
+	for i := range sets {
+		for j, v := range []uint64{u.cred.Caps, u.cred.Permitted, u.cred.Inheritable} {
+			if errno := t.putUint32(a[1]+uint64(12*i+4*j), uint32(v>>(32*i))); errno != 0 {
+				return 0, errno
+			}
+		}
+	}
+	return 0, 0
+}
+
+func sysCapset(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	sets, pid, errno := t.capHeader(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if pid != 0 && pid != t.tid {
+		return 0, linux.EPERM
+	}
+	var v [3]uint64 // effective, permitted, inheritable
+	for i := range sets {
+		for j := range v {
+			w, errno := t.getUint32(a[1] + uint64(12*i+4*j))
+			if errno != 0 {
+				return 0, errno
+			}
+			v[j] |= uint64(w) << (32 * i)
+		}
+	}
+	c := t.cred
+	for j := range v {
+		v[j] &= allCaps
+	}
+	if v[1]&^c.Permitted != 0 || v[0]&^v[1] != 0 || v[2]&^(c.Inheritable|c.Bounding) != 0 ||
+		v[2]&^(c.Inheritable|c.Permitted) != 0 && !t.capable(linux.CAP_SETPCAP) {
+		return 0, linux.EPERM
+	}
+	t.changeCred(func(n *Cred) {
+		n.Caps, n.Permitted, n.Inheritable = v[0], v[1], v[2]
+		n.Ambient &= v[1] & v[2]
+	})
+	return 0, 0
+}

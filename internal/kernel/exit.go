@@ -1,0 +1,389 @@
+package kernel
+
+import "github.com/tinevm/tine/internal/linux"
+
+// Wait statuses (wait(2)): the exit code in the high byte, or the signal in
+// the low one, with the core bit.
+func exitedStatus(code int) int { return code & 0xff << 8 }
+
+func killedStatus(sig linux.Signal, core bool) int {
+	if core {
+		return int(sig) | 0x80
+	}
+	return int(sig)
+}
+
+func stoppedStatus(sig linux.Signal) int { return int(sig)<<8 | 0x7f }
+
+const continuedStatus = 0xffff
+
+func init() {
+	register(map[int]handler{
+		linux.SYS_exit:       sysExit,
+		linux.SYS_exit_group: sysExitGroup,
+	})
+}
+
+func sysExit(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	t.exit(exitedStatus(int(a[0])))
+	return 0, 0
+}
+
+func sysExitGroup(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	t.exitGroup(exitedStatus(int(a[0])))
+	return 0, 0
+}
+
+// exitGroup ends the whole process with a wait status; the caller's own end is
+// first, the other threads follow when they next would run.
+func (t *Task) exitGroup(status int) {
+	g := t.group
+	if !g.exiting {
+		g.exiting = true
+		g.exitCode = status
+		g.killThreads(t)
+	}
+	t.exit(g.exitCode)
+}
+
+// killThreads makes every other thread of the process end.
+func (g *Group) killThreads(but *Task) {
+	for _, u := range g.threads {
+		if u != but && !u.exiting {
+			u.killed = true
+			u.rouse()
+		}
+	}
+}
+
+// exit ends the task (do_exit): everything it holds goes, in Linux's order,
+// and what remains is the zombie that its parent reaps.
+func (t *Task) exit(status int) {
+	if t.exiting {
+		return
+	}
+	t.exiting = true
+	t.exitCode = status
+	t.sc.active = false
+	t.removeWaits()
+	t.cancelFutex()
+	last := t.group.alive() == 0
+	if last {
+		t.group.stopTimers()
+		if !t.group.exiting {
+			t.group.exitCode = status
+		}
+	}
+	t.traceExit(last)
+	t.exitMemory()
+	t.exitSemaphores()
+	t.files.put()
+	t.files = nil
+	t.fs.put()
+	t.fs = nil
+	if last && t.group.session.leader == t.group {
+		t.group.endSession()
+	}
+	t.exitNotify(last)
+}
+
+// alive counts the threads that have not begun to end.
+func (g *Group) alive() (n int) {
+	for _, t := range g.threads {
+		if !t.exiting {
+			n++
+		}
+	}
+	return n
+}
+
+func (t *Task) traceExit(last bool) {
+	tr := t.k.cfg.Tracer
+	if tr == nil {
+		return
+	}
+	if sig := t.exitCode & 0x7f; sig != 0 {
+		tr.Killed(t.tid, linux.Signal(sig), t.exitCode&0x80 != 0)
+	} else {
+		tr.Exited(t.tid, t.exitCode>>8)
+	}
+}
+
+// exitMemory leaves the address space: robust futexes first, then the word
+// that tells the thread library, then the vfork parent.
+func (t *Task) exitMemory() {
+	if t.as == nil {
+		return
+	}
+	t.usage.maxrss = max(t.usage.maxrss, int64(t.as.PeakPages()))
+	t.exitRobust()
+	if t.clearChildTID != 0 && t.as.Users() > 1 {
+		t.putUint32(t.clearChildTID, 0)
+		t.k.futexWakeAt(t.as, t.clearChildTID, 1)
+	}
+	t.clearChildTID = 0
+	t.as.Put()
+	t.as = nil
+	t.releaseVfork()
+}
+
+// endSession is what the end of a session leader means for the terminal and
+// its foreground group.
+func (g *Group) endSession() {
+	s := g.session
+	s.leader = nil
+	if s.tty != nil {
+		tty := s.tty
+		s.tty = nil
+		tty.Hangup(s)
+	}
+}
+
+// exitNotify gives the children to a new parent, tells the parent, and decides
+// whether anything remains to be reaped.
+func (t *Task) exitNotify(last bool) {
+	k, g := t.k, t.group
+	t.deathSignals()
+	if t.isLeader() {
+		t.state = TaskZombie
+	}
+	if !last {
+		for _, c := range g.children {
+			if c.parentTask == t {
+				c.parentTask = g.livingThread()
+			}
+		}
+	}
+	if !t.isLeader() {
+		t.release()
+	}
+	if !last {
+		return
+	}
+	g.reparentChildren()
+	k.checkOrphaned(g.pgrp, g)
+	g.zombie = true
+	g.zombieStatus = g.exitCode
+	g.exitq.Wake(0)
+	if g == k.init {
+		k.initExited(g)
+		return
+	}
+	g.notifyParent()
+}
+
+// livingThread returns a thread that has not begun to end, or the leader.
+func (g *Group) livingThread() *Task {
+	for _, t := range g.threads {
+		if !t.exiting {
+			return t
+		}
+	}
+	return g.leader
+}
+
+// deathSignals sends PR_SET_PDEATHSIG to the children that t made.
+func (t *Task) deathSignals() {
+	for _, c := range t.group.children {
+		if c.parentTask != t {
+			continue
+		}
+		for _, u := range c.threads {
+			if u.pdeathsig != 0 {
+				t.k.signalGroup(c, u.pdeathsig, userSignal(u.pdeathsig, t))
+			}
+		}
+	}
+}
+
+// reparentChildren gives the children of an ended process to the nearest
+// living ancestor that is a subreaper, otherwise to init.
+func (g *Group) reparentChildren() {
+	if len(g.children) == 0 {
+		return
+	}
+	k := g.k
+	to := g.newReaper()
+	kids := g.children
+	g.children = nil
+	for _, c := range kids {
+		c.parent = to
+		if to == nil {
+			c.parentTask = nil
+			if c.zombie {
+				c.reap()
+			}
+			continue
+		}
+		c.parentTask = to.livingThread()
+		c.exitSignal = linux.SIGCHLD
+		to.children = append(to.children, c)
+		if c.zombie {
+			c.notifyParent()
+		}
+	}
+	for _, c := range kids {
+		if c.pgrp != nil && c.pgrp != g.pgrp && c.session == g.session {
+			k.checkOrphaned(c.pgrp, g)
+		}
+	}
+}
+
+// newReaper finds who takes over the children of g.
+func (g *Group) newReaper() *Group {
+	for p := g.parent; p != nil; p = p.parent {
+		if p.reaper && p.alive() > 0 {
+			return p
+		}
+	}
+	if init := g.k.init; init != nil && init != g && !init.zombie {
+		return init
+	}
+	return nil
+}
+
+// notifyParent tells the parent that g has ended, and reaps g at once if the
+// parent does not want to know.
+func (g *Group) notifyParent() {
+	p := g.parent
+	if p == nil {
+		g.topLevelExited()
+		return
+	}
+	autoreap := false
+	sig := g.exitSignal
+	if sig == linux.SIGCHLD {
+		act := p.leader.sighand.actions[linux.SIGCHLD]
+		if act.Handler == linux.SIG_IGN {
+			autoreap, sig = true, 0
+		} else if act.Flags&linux.SA_NOCLDWAIT != 0 {
+			autoreap = true
+		}
+	}
+	if sig != 0 {
+		p.k.signalGroup(p, sig, g.childSignal(sig, g.zombieStatus))
+	}
+	if autoreap {
+		g.reap()
+	}
+	p.waitq.Wake(0)
+}
+
+// childSignal is the siginfo of SIGCHLD for a wait status of g.
+func (g *Group) childSignal(sig linux.Signal, status int) linux.Siginfo {
+	code, value := childCode(status)
+	u := g.totalUsage()
+	return linux.Siginfo{
+		Signo: sig, Code: code, PID: int32(g.pid), UID: g.leader.cred.UID,
+		Status: value, Utime: ticks(u.user), Stime: ticks(u.system),
+	}
+}
+
+// childCode splits a wait status into si_code and si_status.
+func childCode(status int) (code, value int32) {
+	switch {
+	case status == continuedStatus:
+		return linux.CLD_CONTINUED, int32(linux.SIGCONT)
+	case status&0xff == 0x7f:
+		return linux.CLD_STOPPED, int32(status >> 8)
+	case status&0x80 != 0:
+		return linux.CLD_DUMPED, int32(status & 0x7f)
+	case status&0x7f != 0:
+		return linux.CLD_KILLED, int32(status & 0x7f)
+	}
+	return linux.CLD_EXITED, int32(status >> 8)
+}
+
+// release removes an ended task that nobody waits for: a thread that is not
+// the leader.
+func (t *Task) release() {
+	g := t.group
+	g.threads = remove(g.threads, t)
+	g.deadUse.add(&t.usage)
+	t.forget()
+}
+
+// forget takes the task out of all tables.
+func (t *Task) forget() {
+	k := t.k
+	t.state = TaskDead
+	k.runq.remove(t)
+	t.sighand.put()
+	k.users.add(t.cred.UID, -1)
+	k.detachPID(t)
+}
+
+// reap removes a zombie process; its resource usage goes to the parent.
+func (g *Group) reap() {
+	g.deadUse.add(&g.leader.usage)
+	if p := g.parent; p != nil {
+		p.childUse.add(&g.deadUse)
+		p.childUse.add(&g.childUse)
+		p.children = remove(p.children, g)
+		g.parent = nil
+	}
+	g.leader.forget()
+	g.leavePgrp()
+	g.pending.flush()
+}
+
+// topLevelExited ends a process that has no parent in the machine: the one who
+// started it from outside is told, and it is reaped.
+func (g *Group) topLevelExited() {
+	k := g.k
+	fn := k.done[g]
+	delete(k.done, g)
+	status := g.zombieStatus
+	g.reap()
+	if fn != nil {
+		fn(status)
+	}
+}
+
+// initExited ends the machine's other processes: without PID 1 there is no
+// machine (pid_namespaces(7)).
+func (k *Kernel) initExited(init *Group) {
+	k.init = nil
+	k.pids.each(func(t *Task) {
+		if t.group != init && !t.group.exiting && !t.group.zombie {
+			t.group.kill(linux.SIGKILL)
+		}
+	})
+	init.topLevelExited()
+}
+
+// kill ends a process from the kernel's side.
+func (g *Group) kill(sig linux.Signal) {
+	if g.exiting || g.zombie {
+		return
+	}
+	g.exiting = true
+	g.exitCode = killedStatus(sig, false)
+	g.killThreads(nil)
+}
+
+// destroyTasks frees what all tasks hold, when the machine closes. No guest
+// code runs any more.
+func (k *Kernel) destroyTasks() {
+	var all []*Task
+	k.pids.each(func(t *Task) { all = append(all, t) })
+	k.init = nil
+	for _, t := range all {
+		t.removeWaits()
+		if t.as != nil {
+			t.as.Put()
+			t.as = nil
+		}
+		if t.files != nil {
+			t.files.put()
+			t.files = nil
+		}
+		if t.fs != nil {
+			t.fs.put()
+			t.fs = nil
+		}
+		t.ns.put()
+		t.group.stopTimers()
+		t.state = TaskDead
+	}
+}

@@ -1,0 +1,265 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// itimer is one of the three interval timers of a process (setitimer(2)), or a
+// POSIX timer (timer_create(2)): at its time it sends a signal, and starts
+// again after interval.
+type itimer struct {
+	timer
+	g        *Group
+	interval int64
+	sig      linux.Signal
+
+	// POSIX timers only.
+	posix   bool
+	id      int32
+	clock   int32
+	notify  int32 // SIGEV_*
+	target  *Task // SIGEV_THREAD_ID
+	value   uint64
+	overrun int32
+}
+
+// expire implements timerTarget.
+func (it *itimer) expire(*timer) {
+	k := it.g.k
+	if it.interval > 0 {
+		missed := max((k.now()-it.when)/it.interval, 0)
+		k.startTimer(&it.timer, it.when+(missed+1)*it.interval, it)
+		it.overrun = int32(min(missed, 1<<31-1))
+	}
+	if !it.posix {
+		k.signalGroup(it.g, it.sig, kernelSignal(it.sig))
+		return
+	}
+	if it.notify == linux.SIGEV_NONE {
+		return
+	}
+	info := linux.Siginfo{Signo: it.sig, Code: linux.SI_TIMER, TimerID: it.id, Overrun: it.overrun, Value: it.value}
+	if it.notify == linux.SIGEV_THREAD_ID && it.target != nil {
+		it.target.signalTask(it.sig, info)
+		return
+	}
+	k.signalGroup(it.g, it.sig, info)
+}
+
+// left is the time to the next expiry, 0 if disarmed.
+func (it *itimer) left() int64 {
+	if it.index == 0 {
+		return 0
+	}
+	return max(it.when-it.g.k.now(), 1)
+}
+
+// arm sets the timer to value from now, or disarms it.
+func (it *itimer) arm(g *Group, value, interval int64) {
+	it.g, it.interval = g, interval
+	if value == 0 {
+		g.k.stopTimer(&it.timer)
+		return
+	}
+	g.k.startTimer(&it.timer, g.k.now()+min(value, noDeadline/2), it)
+}
+
+// itimerSignals are the signals of the interval timers by number. The virtual
+// ones count processor time; here they run on the monotonic clock while they
+// are armed and are checked against the process's usage when they expire.
+var itimerSignals = [3]linux.Signal{linux.SIGALRM, linux.SIGVTALRM, linux.SIGPROF}
+
+// stopTimers disarms everything that exec and exit disarm.
+func (g *Group) stopTimers() {
+	for i := range g.posix.list {
+		if it := g.posix.list[i]; it != nil {
+			g.k.stopTimer(&it.timer)
+		}
+	}
+	g.posix = posixTimers{}
+	if g.leader.exiting || g.alive() == 0 {
+		for i := range g.itimers {
+			g.k.stopTimer(&g.itimers[i].timer)
+		}
+	}
+}
+
+func sysAlarm(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	it := &t.group.itimers[linux.ITIMER_REAL]
+	it.sig = linux.SIGALRM
+	var left int64
+	if it.index != 0 {
+		left = max((it.left()+5e8)/1e9, 1)
+	}
+	it.arm(t.group, int64(uint32(a[0]))*1e9, 0)
+	return uint64(left), 0
+}
+
+func (t *Task) itimer(which uint64) (*itimer, linux.Errno) {
+	if which >= uint64(len(t.group.itimers)) {
+		return nil, linux.EINVAL
+	}
+	it := &t.group.itimers[which]
+	it.g, it.sig = t.group, itimerSignals[which]
+	return it, 0
+}
+
+func sysGetitimer(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	it, errno := t.itimer(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	v := linux.Itimerval{Interval: nsTimeval(it.interval), Value: nsTimeval(it.left())}
+	return 0, t.putStruct(a[1], &v, linux.SizeofItimerval)
+}
+
+func sysSetitimer(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	it, errno := t.itimer(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	var v linux.Itimerval
+	if a[1] != 0 {
+		if errno := t.getStruct(a[1], &v, linux.SizeofItimerval); errno != 0 {
+			return 0, errno
+		}
+	}
+	value, e1 := timevalNS(v.Value)
+	interval, e2 := timevalNS(v.Interval)
+	if e1 != 0 || e2 != 0 {
+		return 0, linux.EINVAL
+	}
+	old := linux.Itimerval{Interval: nsTimeval(it.interval), Value: nsTimeval(it.left())}
+	it.arm(t.group, value, interval)
+	if a[2] != 0 {
+		return 0, t.putStruct(a[2], &old, linux.SizeofItimerval)
+	}
+	return 0, 0
+}
+
+// posixTimers are the timers of a process by id; free ids are nil.
+type posixTimers struct{ list []*itimer }
+
+func (t *Task) posixTimer(id uint64) (*itimer, linux.Errno) {
+	list := t.group.posix.list
+	if i := int(int32(id)); i >= 0 && i < len(list) && list[i] != nil {
+		return list[i], 0
+	}
+	return nil, linux.EINVAL
+}
+
+func sysTimerCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	clock := int32(a[0])
+	if _, errno := t.clock(clock); errno != 0 {
+		return 0, errno
+	}
+	it := &itimer{posix: true, clock: clock, g: t.group, sig: linux.SIGALRM, notify: linux.SIGEV_SIGNAL}
+	p := &t.group.posix
+	for it.id = 0; int(it.id) < len(p.list) && p.list[it.id] != nil; it.id++ {
+	}
+	it.value = uint64(it.id)
+	if a[1] != 0 {
+		if errno := t.timerEvent(it, a[1]); errno != 0 {
+			return 0, errno
+		}
+	}
+	if uint64(len(p.list)) >= t.rlimit(linux.RLIMIT_SIGPENDING) {
+		return 0, linux.EAGAIN
+	}
+	if errno := t.putUint32(a[2], uint32(it.id)); errno != 0 {
+		return 0, errno
+	}
+	if int(it.id) == len(p.list) {
+		p.list = append(p.list, nil)
+	}
+	p.list[it.id] = it
+	return 0, 0
+}
+
+// timerEvent reads struct sigevent: how the timer tells.
+func (t *Task) timerEvent(it *itimer, addr uint64) linux.Errno {
+	var b [64]byte
+	if errno := t.copyIn(addr, b[:]); errno != 0 {
+		return errno
+	}
+	le := binary.LittleEndian
+	it.value = le.Uint64(b[:])
+	it.sig = linux.Signal(int32(le.Uint32(b[8:])))
+	it.notify = int32(le.Uint32(b[12:]))
+	switch it.notify {
+	case linux.SIGEV_NONE:
+		return 0
+	case linux.SIGEV_SIGNAL, linux.SIGEV_THREAD_ID:
+		if !validSignal(uint64(it.sig)) {
+			return linux.EINVAL
+		}
+	default:
+		return linux.EINVAL
+	}
+	if it.notify == linux.SIGEV_THREAD_ID {
+		it.target = t.k.task(int(int32(le.Uint32(b[16:]))))
+		if it.target == nil || it.target.group != t.group {
+			return linux.EINVAL
+		}
+	}
+	return 0
+}
+
+func sysTimerSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	var v linux.Itimerspec
+	if errno := t.getStruct(a[2], &v, linux.SizeofItimerspec); errno != 0 {
+		return 0, errno
+	}
+	value, e1 := timespecNS(v.Value)
+	interval, e2 := timespecNS(v.Interval)
+	if e1 != 0 || e2 != 0 {
+		return 0, linux.EINVAL
+	}
+	it, errno := t.posixTimer(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	old := it.spec()
+	if value != 0 && a[1]&linux.TIMER_ABSTIME != 0 {
+		now, _ := t.clock(it.clock)
+		value = max(value-now, 1)
+	}
+	it.arm(t.group, value, interval)
+	if a[3] != 0 {
+		return 0, t.putStruct(a[3], &old, linux.SizeofItimerspec)
+	}
+	return 0, 0
+}
+
+func (it *itimer) spec() linux.Itimerspec {
+	return linux.Itimerspec{Interval: nsTimespec(it.interval), Value: nsTimespec(it.left())}
+}
+
+func sysTimerGettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	it, errno := t.posixTimer(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	v := it.spec()
+	return 0, t.putStruct(a[1], &v, linux.SizeofItimerspec)
+}
+
+func sysTimerGetoverrun(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	it, errno := t.posixTimer(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	return uint64(it.overrun), 0
+}
+
+func sysTimerDelete(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	it, errno := t.posixTimer(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	t.k.stopTimer(&it.timer)
+	t.group.posix.list[it.id] = nil
+	return 0, 0
+}

@@ -1,0 +1,203 @@
+// Package kernel is the Linux process model: tasks, their creation and end,
+// signals, scheduling, and the system calls on top.
+//
+// # Locking
+//
+// There is one lock, Kernel.mu. It is held whenever kernel code runs, and
+// released only while a processor runs guest code or idles. So nothing in this
+// package, nor in the file systems, terminals and sockets it calls, needs a
+// lock of its own. Functions here assume the lock unless they say otherwise.
+//
+// # Blocking
+//
+// A blocked task is data: see the comment on handler in syscall.go.
+package kernel
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// Clock is the port to the host's time. Deterministic machines bring their own.
+type Clock interface {
+	// Monotonic is CLOCK_MONOTONIC in nanoseconds.
+	Monotonic() int64
+	// Realtime is CLOCK_REALTIME in nanoseconds since 1970.
+	Realtime() int64
+}
+
+// Tracer sees system calls and signals; package trace implements it.
+type Tracer interface {
+	Enter(tid, nr int, args [6]uint64, mem TraceMemory)
+	Exit(tid int, ret int64, mem TraceMemory)
+	Signal(tid int, info *linux.Siginfo)
+	Exited(tid, code int)
+	Killed(tid int, sig linux.Signal, core bool)
+}
+
+// TraceMemory reads a traced task's memory.
+type TraceMemory interface {
+	Read(addr uint64, p []byte) linux.Errno
+}
+
+// Config is what a machine is made of. The fields without a note are required.
+type Config struct {
+	CPUs       int
+	NewEngine  func() cpu.Engine
+	Clock      Clock
+	Entropy    func(p []byte)    // fills p with random bytes
+	Memory     int64             // limit in bytes
+	MaxTasks   int               // limit on living tasks and zombies; 0 = 4 Mi
+	ChildFirst bool              // a forked child runs before its parent
+	Hostname   string            // UTS node name
+	Root       *vfs.Namespace    // the file tree
+	Tracer     Tracer            // optional
+	Log        func(line string) // optional: the machine's log
+}
+
+// Kernel is one machine: a kernel with its processors, tasks and memory.
+type Kernel struct {
+	cfg Config
+
+	mu      sync.Mutex // the kernel lock
+	wg      sync.WaitGroup
+	stopped bool
+	failure error // why the machine stopped, if it failed
+
+	cpus        []*processor
+	idlers      int
+	needResched []bool
+	runq        runQueue
+	timers      timerQueue
+	peers       []*mm.Runner
+
+	acct  *mm.Account
+	pids  pidTable
+	futex futexTable
+	users userTable
+	init  *Group // PID 1
+
+	uts      *utsNamespace
+	bootTime int64 // CLOCK_REALTIME ns
+	started  int64 // CLOCK_MONOTONIC ns
+	forks    int64
+	switches int64
+
+	vfsCtx  vfs.Context // scratch of Task.ctx
+	bounce  []byte      // scratch of userBuf
+	unknown map[uint64]bool
+	done    map[*Group]func(status int) // told when a top-level process is reaped
+
+	sys systemObjects
+}
+
+// New makes a machine without any process.
+func New(cfg Config) *Kernel {
+	k := &Kernel{cfg: cfg, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
+	if k.cfg.CPUs < 1 {
+		k.cfg.CPUs = 1
+	}
+	k.cfg.CPUs = min(k.cfg.CPUs, 64)
+	if k.cfg.MaxTasks == 0 {
+		k.cfg.MaxTasks = 4 << 20
+	}
+	k.acct = mm.NewAccount(cfg.Memory)
+	k.pids.init()
+	k.futex.init()
+	k.needResched = make([]bool, k.cfg.CPUs)
+	for i := range k.cfg.CPUs {
+		p := &processor{k: k, id: i, v: &cpu.VCPU{ID: i}, eng: cfg.NewEngine(), cond: sync.NewCond(&k.mu)}
+		k.cpus = append(k.cpus, p)
+	}
+	k.peers = k.runners()
+	k.uts = &utsNamespace{hostname: cfg.Hostname, domainname: "(none)"}
+	k.started = cfg.Clock.Monotonic()
+	k.bootTime = cfg.Clock.Realtime()
+	k.sys.init(k)
+	return k
+}
+
+// Start sets the processors going.
+func (k *Kernel) Start() {
+	k.wg.Add(len(k.cpus))
+	for _, p := range k.cpus {
+		go p.run()
+	}
+}
+
+// Close stops the machine and frees everything in it: tasks, memory, files.
+func (k *Kernel) Close() error {
+	k.mu.Lock()
+	k.halt()
+	k.mu.Unlock()
+	k.wg.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.destroyTasks()
+	k.sys.close()
+	if k.cfg.Root != nil {
+		k.cfg.Root.Close()
+	}
+	if k.acct != nil {
+		if !k.acct.Close() && k.failure == nil {
+			k.failure = fmt.Errorf("machine closed with %d bytes of guest memory still in use", k.acct.Used())
+		}
+		k.acct = nil
+	}
+	mm.Trim()
+	return k.failure
+}
+
+// halt makes all processors return. The kernel lock is held.
+func (k *Kernel) halt() {
+	k.stopped = true
+	for _, p := range k.cpus {
+		p.v.Stop()
+		p.cond.Signal()
+	}
+}
+
+// crash ends the machine after a panic in the kernel, with a report; the host
+// program goes on. The kernel lock is held, or is taken if the panic came from
+// guest mode.
+func (k *Kernel) crash(reason any, stack []byte) {
+	k.failure = fmt.Errorf("kernel panic: %v\n%s", reason, stack)
+	k.logf("%v", k.failure)
+	k.halt()
+	for _, fn := range k.takeDone() {
+		fn(int(linux.SIGABRT))
+	}
+}
+
+// takeDone empties the list of those waiting for top-level processes, in the
+// order of their pids.
+func (k *Kernel) takeDone() (fns []func(int)) {
+	k.pids.each(func(t *Task) {
+		if fn := k.done[t.group]; fn != nil {
+			fns = append(fns, fn)
+			delete(k.done, t.group)
+		}
+	})
+	return fns
+}
+
+// now is CLOCK_MONOTONIC in nanoseconds.
+func (k *Kernel) now() int64 { return k.cfg.Clock.Monotonic() }
+
+// realtime is CLOCK_REALTIME.
+func (k *Kernel) realtime() (sec int64, nsec int64) {
+	ns := k.cfg.Clock.Realtime()
+	return ns / 1e9, ns % 1e9
+}
+
+// Failure tells why the machine stopped by itself; nil if it did not.
+func (k *Kernel) Failure() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.failure
+}

@@ -1,0 +1,261 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// Scheduling is by virtual run time, as in Linux's fair class: each task's
+// clock advances by what it ran divided by its weight, and the task that is
+// furthest behind runs next. Real-time tasks (SCHED_FIFO, SCHED_RR) come
+// before all others, by priority. Time is counted in instructions, so that
+// order depends on nothing else.
+
+const (
+	// sliceInsns is a time slice, about a millisecond of interpreted code.
+	sliceInsns = 200_000
+	// wakeCredit limits how far behind the others a sleeper may wake up, so
+	// that it runs soon but cannot hog the processor.
+	wakeCredit = sliceInsns / 2
+	// pokeInsns is how long a processor runs on while others idle and tasks
+	// wait, before it wakes one of them: long enough for the usual exchange
+	// between two processes, in which moving to another processor costs more
+	// than waiting.
+	pokeInsns = 20_000
+)
+
+// niceWeight are the weights of nice levels -20 to 19 (sched(7)): each level is
+// about 10 % of processor time.
+var niceWeight = [40]int64{
+	88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
+	9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277,
+	1024, 820, 655, 526, 423, 335, 272, 215, 172, 137,
+	110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+}
+
+const (
+	nice0Weight = 1024
+	idleWeight  = 3 // SCHED_IDLE
+)
+
+// schedEntity is the scheduler's part of a task.
+type schedEntity struct {
+	policy      int // linux.SCHED_*
+	nice        int
+	rtPrio      int // 1-99 for SCHED_FIFO and SCHED_RR
+	resetOnFork bool
+	vruntime    int64 // instructions, weighted
+	slice       int64 // instructions left before others get a turn
+	seq         uint64
+	index       int // in the run queue; -1 if not there
+	onCPU       bool
+	affinity    uint64 // processors it may run on, as bits
+}
+
+func (e *schedEntity) weight() int64 {
+	if e.policy == linux.SCHED_IDLE {
+		return idleWeight
+	}
+	return niceWeight[e.nice+20]
+}
+
+func (e *schedEntity) realtime() bool {
+	return e.policy == linux.SCHED_FIFO || e.policy == linux.SCHED_RR
+}
+
+// before is the order of the run queue.
+func (t *Task) before(u *Task) bool {
+	a, b := &t.sched, &u.sched
+	if a.realtime() != b.realtime() {
+		return a.realtime()
+	}
+	if a.realtime() {
+		if a.rtPrio != b.rtPrio {
+			return a.rtPrio > b.rtPrio
+		}
+	} else if a.vruntime != b.vruntime {
+		return a.vruntime < b.vruntime
+	}
+	return a.seq < b.seq
+}
+
+// runQueue is a heap of the tasks that are ready and not on a processor.
+type runQueue struct {
+	heap []*Task
+	min  int64 // the run queue's clock: virtual run time never goes back behind it
+	seq  uint64
+}
+
+// enqueue makes t ready.
+func (k *Kernel) enqueue(t *Task) {
+	q := &k.runq
+	if t.sched.index >= 0 || t.sched.onCPU {
+		return
+	}
+	q.seq++
+	t.sched.seq = q.seq
+	t.sched.index = len(q.heap)
+	q.heap = append(q.heap, t)
+	q.up(t.sched.index)
+}
+
+func (q *runQueue) remove(t *Task) {
+	i, last := t.sched.index, len(q.heap)-1
+	if i < 0 {
+		return
+	}
+	q.swap(i, last)
+	q.heap[last] = nil
+	q.heap = q.heap[:last]
+	t.sched.index = -1
+	if i < last {
+		q.down(i)
+		q.up(i)
+	}
+}
+
+func (q *runQueue) swap(i, j int) {
+	q.heap[i], q.heap[j] = q.heap[j], q.heap[i]
+	q.heap[i].sched.index, q.heap[j].sched.index = i, j
+}
+
+func (q *runQueue) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !q.heap[i].before(q.heap[parent]) {
+			return
+		}
+		q.swap(i, parent)
+		i = parent
+	}
+}
+
+func (q *runQueue) down(i int) {
+	for {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(q.heap); c++ {
+			if q.heap[c].before(q.heap[least]) {
+				least = c
+			}
+		}
+		if least == i {
+			return
+		}
+		q.swap(i, least)
+		i = least
+	}
+}
+
+// pickNext takes the task that should run next on processor cpu from the
+// queue; nil if there is none.
+func (k *Kernel) pickNext(cpu int) *Task {
+	q := &k.runq
+	if len(q.heap) == 0 {
+		return nil
+	}
+	best := q.heap[0]
+	if best.sched.affinity>>cpu&1 == 0 {
+		best = nil
+		for _, t := range q.heap {
+			if t.sched.affinity>>cpu&1 != 0 && (best == nil || t.before(best)) {
+				best = t
+			}
+		}
+		if best == nil {
+			return nil
+		}
+	}
+	q.remove(best)
+	best.sched.onCPU = true
+	best.cpu = cpu
+	if !best.sched.realtime() {
+		q.min = max(q.min, best.sched.vruntime)
+	}
+	if best.sched.slice <= 0 {
+		best.sched.slice = sliceInsns
+	}
+	return best
+}
+
+// account charges n instructions to t.
+func (t *Task) account(n int64) {
+	t.usage.insns += n
+	t.sched.slice -= n
+	t.sched.vruntime += n * nice0Weight / t.sched.weight()
+}
+
+// preempts reports whether a waiting task should run instead of t, which is on
+// the processor with slice left.
+func (k *Kernel) preempts(t *Task) bool {
+	if len(k.runq.heap) == 0 {
+		return false
+	}
+	first := k.runq.heap[0]
+	switch {
+	case first.sched.realtime():
+		return !t.sched.realtime() || first.sched.rtPrio > t.sched.rtPrio
+	case t.sched.realtime():
+		return false
+	case t.sched.policy == linux.SCHED_IDLE && first.sched.policy != linux.SCHED_IDLE:
+		return true
+	}
+	return first.sched.vruntime+wakeCredit < t.sched.vruntime
+}
+
+// placeChild puts a new task into the run queue. The rest of the parent's
+// slice is split between the two, and the child starts at the parent's virtual
+// run time; with child-first the parent gives way.
+func (k *Kernel) placeChild(parent, child *Task) {
+	parent.sched.slice = (parent.sched.slice + 1) / 2
+	child.sched = schedEntity{
+		policy: parent.sched.policy, nice: parent.sched.nice, rtPrio: parent.sched.rtPrio,
+		vruntime: parent.sched.vruntime, slice: parent.sched.slice,
+		affinity: parent.sched.affinity, index: -1,
+	}
+	if parent.sched.resetOnFork {
+		child.sched.policy, child.sched.rtPrio, child.sched.nice = linux.SCHED_OTHER, 0, max(child.sched.nice, 0)
+	}
+	child.state = TaskRunning
+	k.enqueue(child)
+	if k.cfg.ChildFirst {
+		parent.resched()
+	}
+}
+
+// resched makes the task give way at the next opportunity.
+func (t *Task) resched() { t.k.needResched[t.cpu] = true }
+
+// sleep takes the task off the processor until a wake-up.
+func (t *Task) sleep() {
+	t.state = TaskSleeping
+	if t.sc.uninterruptible {
+		t.state = TaskDisk
+	}
+	t.usage.nvcsw++
+	if d := t.sc.deadline; t.sc.active && d != 0 && d != noDeadline {
+		t.k.startTimer(&t.sleepTimer, d, t)
+	}
+}
+
+// Wake implements vfs.Waiter: something the task waits for may have happened.
+func (t *Task) Wake(_ *vfs.WaitEntry, _ vfs.PollMask) { t.wake() }
+
+// expire implements timerTarget: the task's deadline has come.
+func (t *Task) expire(*timer) { t.wake() }
+
+// wake makes a sleeping task ready.
+func (t *Task) wake() {
+	if t.state != TaskSleeping && t.state != TaskDisk {
+		return
+	}
+	t.removeWaits()
+	t.ready()
+}
+
+// ready puts a task that was sleeping or stopped into the run queue.
+func (t *Task) ready() {
+	k := t.k
+	t.state = TaskRunning
+	t.sched.vruntime = max(t.sched.vruntime, k.runq.min-wakeCredit)
+	k.enqueue(t)
+}

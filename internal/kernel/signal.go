@@ -1,0 +1,533 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// SigHand is a table of signal actions (sighand_struct), shared by threads and
+// whoever else uses CLONE_SIGHAND.
+type SigHand struct {
+	refs    int
+	actions [linux.NSIG + 1]linux.Sigaction
+}
+
+func (s *SigHand) get() *SigHand {
+	s.refs++
+	return s
+}
+
+func (s *SigHand) put() { s.refs-- }
+
+func (s *SigHand) copy() *SigHand {
+	c := *s
+	c.refs = 1
+	return &c
+}
+
+// reset makes handled signals default again, as exec does; ignored ones stay
+// ignored.
+func (s *SigHand) reset() {
+	for i := range s.actions {
+		if s.actions[i].Handler != linux.SIG_IGN {
+			s.actions[i] = linux.Sigaction{}
+		} else {
+			s.actions[i] = linux.Sigaction{Handler: linux.SIG_IGN}
+		}
+	}
+}
+
+// sigPending are the signals that wait for delivery to a task or a process:
+// one of each standard signal, any number of each real-time signal, in order.
+type sigPending struct {
+	set   linux.Sigset
+	queue []linux.Siginfo
+}
+
+// add queues a signal unless it is a standard one that is pending already.
+func (p *sigPending) add(info linux.Siginfo) bool {
+	if info.Signo < linux.SIGRTMIN && p.set.Has(info.Signo) {
+		return false
+	}
+	p.set.Add(info.Signo)
+	p.queue = append(p.queue, info)
+	return true
+}
+
+// take removes and returns the next signal that is not in mask: synchronous
+// faults first, then the lowest number.
+func (p *sigPending) take(mask linux.Sigset) (info linux.Siginfo, ok bool) {
+	ready := p.set &^ mask
+	if ready == 0 {
+		return info, false
+	}
+	sig := firstSignal(ready)
+	found := false
+	for i := 0; i < len(p.queue); i++ {
+		if p.queue[i].Signo != sig {
+			continue
+		}
+		if found {
+			return info, true // more of them remain
+		}
+		info, found = p.queue[i], true
+		p.queue = append(p.queue[:i], p.queue[i+1:]...)
+		i--
+	}
+	p.set.Del(sig)
+	if !found {
+		info = linux.Siginfo{Signo: sig, Code: linux.SI_USER}
+	}
+	return info, true
+}
+
+// remove forgets all pending signals of a set.
+func (p *sigPending) remove(set linux.Sigset) {
+	if p.set&set == 0 {
+		return
+	}
+	p.set &^= set
+	kept := p.queue[:0]
+	for _, q := range p.queue {
+		if !set.Has(q.Signo) {
+			kept = append(kept, q)
+		}
+	}
+	p.queue = kept
+}
+
+func (p *sigPending) flush() { *p = sigPending{} }
+
+// synchronous signals are delivered before others (SYNCHRONOUS_MASK).
+const synchronous = linux.Sigset(1<<(linux.SIGSEGV-1) | 1<<(linux.SIGBUS-1) | 1<<(linux.SIGILL-1) |
+	1<<(linux.SIGTRAP-1) | 1<<(linux.SIGFPE-1) | 1<<(linux.SIGSYS-1))
+
+func firstSignal(set linux.Sigset) linux.Signal {
+	if s := set & synchronous; s != 0 {
+		set = s
+	}
+	for sig := linux.Signal(1); sig <= linux.NSIG; sig++ {
+		if set.Has(sig) {
+			return sig
+		}
+	}
+	return 0
+}
+
+// defaultAction is what a signal does if no handler is set.
+type defaultAction uint8
+
+const (
+	actTerm defaultAction = iota
+	actCore
+	actStop
+	actIgnore // SIGCONT's continuing happens when it is sent
+)
+
+// sigDefaults are the default actions (signal(7)); those not listed terminate.
+var sigDefaults = [linux.NSIG + 1]defaultAction{
+	linux.SIGQUIT: actCore, linux.SIGILL: actCore, linux.SIGTRAP: actCore, linux.SIGABRT: actCore,
+	linux.SIGBUS: actCore, linux.SIGFPE: actCore, linux.SIGSEGV: actCore, linux.SIGXCPU: actCore,
+	linux.SIGXFSZ: actCore, linux.SIGSYS: actCore,
+	linux.SIGSTOP: actStop, linux.SIGTSTP: actStop, linux.SIGTTIN: actStop, linux.SIGTTOU: actStop,
+	linux.SIGCHLD: actIgnore, linux.SIGURG: actIgnore, linux.SIGWINCH: actIgnore, linux.SIGCONT: actIgnore,
+}
+
+const (
+	stopSignals = linux.Sigset(1<<(linux.SIGSTOP-1) | 1<<(linux.SIGTSTP-1) | 1<<(linux.SIGTTIN-1) | 1<<(linux.SIGTTOU-1))
+	contSignal  = linux.Sigset(1 << (linux.SIGCONT - 1))
+	unblockable = linux.Sigset(1<<(linux.SIGKILL-1) | 1<<(linux.SIGSTOP-1))
+)
+
+// kernelSignal is the siginfo of a signal from the kernel.
+func kernelSignal(sig linux.Signal) linux.Siginfo {
+	return linux.Siginfo{Signo: sig, Code: linux.SI_KERNEL}
+}
+
+// userSignal is the siginfo of kill(2).
+func userSignal(sig linux.Signal, from *Task) linux.Siginfo {
+	return linux.Siginfo{Signo: sig, Code: linux.SI_USER, PID: int32(from.PID()), UID: from.cred.UID}
+}
+
+// ignores reports whether the process would throw sig away on delivery.
+func (g *Group) ignores(sig linux.Signal) bool {
+	h := g.leader.sighand.actions[sig].Handler
+	if h == linux.SIG_IGN {
+		return sig != linux.SIGKILL && sig != linux.SIGSTOP
+	}
+	if h != linux.SIG_DFL {
+		return false
+	}
+	if g == g.k.init {
+		return true // signals PID 1 does not handle cannot hurt it
+	}
+	return sigDefaults[sig] == actIgnore
+}
+
+// prepare does what sending a signal does at once: stop and continue signals
+// cancel each other, and SIGCONT continues. It reports whether the signal is
+// to be queued.
+func (g *Group) prepare(sig linux.Signal) bool {
+	switch {
+	case g.zombie:
+		return false
+	case stopSignals.Has(sig):
+		g.removePending(contSignal)
+	case sig == linux.SIGCONT:
+		g.removePending(stopSignals)
+		g.cont()
+	}
+	return true
+}
+
+func (g *Group) removePending(set linux.Sigset) {
+	g.pending.remove(set)
+	for _, t := range g.threads {
+		t.pending.remove(set)
+	}
+}
+
+// signalGroup sends a signal to a process: to whichever thread wants it.
+func (k *Kernel) signalGroup(g *Group, sig linux.Signal, info linux.Siginfo) linux.Errno {
+	if sig == 0 || !g.prepare(sig) {
+		return 0
+	}
+	if g.ignores(sig) && !g.blockedByAll(sig) {
+		return 0
+	}
+	if g.queueFull(sig, &info) {
+		return linux.EAGAIN
+	}
+	info.Signo = sig
+	g.pending.add(info)
+	g.sigq.Wake(0)
+	g.complete(sig, nil)
+	return 0
+}
+
+// signalTask sends a signal to one thread.
+func (t *Task) signalTask(sig linux.Signal, info linux.Siginfo) linux.Errno {
+	g := t.group
+	if sig == 0 || t.exiting || !g.prepare(sig) {
+		return 0
+	}
+	if g.ignores(sig) && !t.blocks(sig) {
+		return 0
+	}
+	if g.queueFull(sig, &info) {
+		return linux.EAGAIN
+	}
+	info.Signo = sig
+	t.pending.add(info)
+	g.sigq.Wake(0)
+	g.complete(sig, t)
+	return 0
+}
+
+// blocks reports whether t neither takes sig nor waits for it.
+func (t *Task) blocks(sig linux.Signal) bool {
+	return t.sigmask.Has(sig) || t.sigWaiting.Has(sig)
+}
+
+func (g *Group) blockedByAll(sig linux.Signal) bool {
+	for _, t := range g.threads {
+		if !t.exiting && !t.blocks(sig) {
+			return false
+		}
+	}
+	return true
+}
+
+// queueFull applies RLIMIT_SIGPENDING to real-time signals sent with a value.
+func (g *Group) queueFull(sig linux.Signal, info *linux.Siginfo) bool {
+	if sig < linux.SIGRTMIN || info.Code >= 0 {
+		return false
+	}
+	n := len(g.pending.queue)
+	for _, t := range g.threads {
+		n += len(t.pending.queue)
+	}
+	return uint64(n) >= g.rlimits[linux.RLIMIT_SIGPENDING].Cur
+}
+
+// complete finds a thread for a signal just queued and wakes it. A signal that
+// will kill the process does so now.
+func (g *Group) complete(sig linux.Signal, only *Task) {
+	t := only
+	if t == nil {
+		t = g.wants(sig)
+	}
+	if t == nil {
+		return
+	}
+	if sig == linux.SIGKILL && g != g.k.init {
+		g.pending.remove(1 << (linux.SIGKILL - 1))
+		t.pending.remove(1 << (linux.SIGKILL - 1))
+		g.kill(linux.SIGKILL)
+		return
+	}
+	if t.wantsSignal(sig) {
+		t.rouse()
+	}
+}
+
+// wants picks the thread that takes a signal sent to the process: the leader
+// if it can, otherwise the first that can.
+func (g *Group) wants(sig linux.Signal) *Task {
+	for _, t := range g.threads {
+		if t.wantsSignal(sig) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (t *Task) wantsSignal(sig linux.Signal) bool {
+	return !t.exiting && (!t.sigmask.Has(sig) || t.sigWaiting.Has(sig))
+}
+
+// rouse makes the task look at its signals: it wakes from an interruptible
+// sleep, or leaves guest mode.
+func (t *Task) rouse() {
+	switch t.state {
+	case TaskSleeping:
+		t.wake()
+	case TaskDisk:
+		if t.fatalPending() {
+			t.wake()
+		}
+	case TaskStopped:
+		if t.fatalPending() {
+			t.ready()
+		}
+	case TaskRunning:
+		t.kickTask()
+	}
+}
+
+// fatalPending reports whether the task is about to be killed.
+func (t *Task) fatalPending() bool { return t.killed || t.group.exiting && !t.exiting }
+
+// signalPending reports whether the task has a signal to handle or must stop
+// or end.
+func (t *Task) signalPending() bool {
+	if t.fatalPending() || t.group.stopped {
+		return true
+	}
+	return (t.pending.set|t.group.pending.set)&^t.sigmask != 0
+}
+
+// sendSignalSelf sends a synchronous kernel signal such as SIGPIPE to the
+// caller.
+func (t *Task) sendSignalSelf(sig linux.Signal) {
+	t.signalTask(sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER, PID: int32(t.PID()), UID: t.cred.UID})
+}
+
+// forceSignal delivers a fault to t even if it is blocked or ignored, in which
+// case it kills (force_sig_info).
+func (t *Task) forceSignal(info linux.Siginfo) {
+	act := &t.sighand.actions[info.Signo]
+	if t.sigmask.Has(info.Signo) || act.Handler == linux.SIG_IGN {
+		*act = linux.Sigaction{}
+		t.sigmask.Del(info.Signo)
+	}
+	if act.Handler == linux.SIG_DFL && t.group == t.k.init {
+		t.exitSignaled(info.Signo)
+		return
+	}
+	t.pending.add(info)
+}
+
+// signalPgrp sends a signal to every process of a group.
+func (k *Kernel) signalPgrp(pg *ProcessGroup, sig linux.Signal, info linux.Siginfo) {
+	for _, g := range append([]*Group(nil), pg.members...) {
+		k.signalGroup(g, sig, info)
+	}
+}
+
+// beforeUser does everything that must happen before the task runs guest code:
+// the rest of a system call, its end, a stop, its signals. It reports whether
+// the task is ready for guest code.
+func (t *Task) beforeUser() bool {
+	for {
+		switch {
+		case t.state != TaskRunning:
+			return false
+		case t.fatalPending():
+			t.exitKilled()
+			return false
+		case t.sc.active:
+			t.runSyscall()
+		case t.group.stopped:
+			t.stop()
+			return false
+		case t.signalPending():
+			t.deliverSignal()
+		default:
+			t.restartSyscall(nil)
+			t.restoreSigmask()
+			return true
+		}
+	}
+}
+
+// exitKilled ends a task whose process is ending.
+func (t *Task) exitKilled() {
+	if t.group.exiting {
+		t.exit(t.group.exitCode)
+	} else {
+		t.exit(0)
+	}
+}
+
+// exitSignaled ends the process because of a signal.
+func (t *Task) exitSignaled(sig linux.Signal) {
+	core := sigDefaults[sig] == actCore && t.rlimit(linux.RLIMIT_CORE) > 0 && t.group.dumpable == 1
+	t.exitGroup(killedStatus(sig, core))
+}
+
+// deliverSignal takes one signal and does what its action says.
+func (t *Task) deliverSignal() {
+	info, ok := t.pending.take(t.sigmask)
+	if !ok {
+		if info, ok = t.group.pending.take(t.sigmask); !ok {
+			return
+		}
+	}
+	sig := info.Signo
+	if tr := t.k.cfg.Tracer; tr != nil {
+		tr.Signal(t.tid, &info)
+	}
+	act := t.sighand.actions[sig]
+	switch act.Handler {
+	case linux.SIG_IGN:
+		return
+	case linux.SIG_DFL:
+		t.defaultSignal(sig)
+		return
+	}
+	if act.Flags&linux.SA_RESETHAND != 0 {
+		t.sighand.actions[sig] = linux.Sigaction{Flags: act.Flags}
+	}
+	t.restartSyscall(&act)
+	t.setupHandler(&act, &info)
+}
+
+// defaultSignal performs the default action.
+func (t *Task) defaultSignal(sig linux.Signal) {
+	g := t.group
+	action := sigDefaults[sig]
+	if action == actIgnore {
+		return
+	}
+	if g == t.k.init && !synchronous.Has(sig) {
+		return
+	}
+	if action != actStop {
+		t.exitSignaled(sig)
+		return
+	}
+	if sig != linux.SIGSTOP && g.pgrp.orphaned(nil) {
+		return
+	}
+	g.stop(sig)
+}
+
+// stop begins a job control stop of the whole process.
+func (g *Group) stop(sig linux.Signal) {
+	if g.stopped {
+		return
+	}
+	g.stopped, g.stopSig = true, sig
+	for _, t := range g.threads {
+		t.rouse()
+	}
+}
+
+// stop puts the task to rest until SIGCONT; the last thread to stop tells the
+// parent.
+func (t *Task) stop() {
+	g := t.group
+	t.state = TaskStopped
+	for _, u := range g.threads {
+		if !u.exiting && u.state != TaskStopped {
+			return
+		}
+	}
+	g.stopReport, g.contReport = true, false
+	g.tellParent(linux.CLD_STOPPED, stoppedStatus(g.stopSig))
+}
+
+// cont ends a job control stop.
+func (g *Group) cont() {
+	if !g.stopped {
+		return
+	}
+	g.stopped = false
+	g.stopReport = false
+	for _, t := range g.threads {
+		if t.state == TaskStopped {
+			t.ready()
+		}
+	}
+	g.contReport = true
+	g.tellParent(linux.CLD_CONTINUED, continuedStatus)
+}
+
+// tellParent announces a stop or a continuation.
+func (g *Group) tellParent(code int32, status int) {
+	p := g.parent
+	if p == nil {
+		return
+	}
+	if p.leader.sighand.actions[linux.SIGCHLD].Flags&linux.SA_NOCLDSTOP == 0 {
+		g.k.signalGroup(p, linux.SIGCHLD, g.childSignal(linux.SIGCHLD, status))
+	}
+	p.waitq.Wake(0)
+}
+
+// restartSyscall decides what becomes of a call that a signal interrupted
+// (signal(7)): act is the handler about to run, nil if none is.
+func (t *Task) restartSyscall(act *linux.Sigaction) {
+	errno := t.sc.restart
+	if errno == 0 {
+		return
+	}
+	t.sc.restart = 0
+	again := act == nil || errno == linux.ERESTARTNOINTR ||
+		errno == linux.ERESTARTSYS && act.Flags&linux.SA_RESTART != 0
+	if !again {
+		t.Regs.GPR[cpu.RAX] = errnoResult(linux.EINTR)
+		return
+	}
+	t.Regs.RIP -= syscallLen
+	t.Regs.GPR[cpu.RAX] = t.sc.nr
+	if t.sc.gate32 {
+		t.Regs.GPR[cpu.RAX] = uint64(t.sc.nr32)
+	} else if errno == linux.ERESTART_RESTARTBLOCK {
+		t.Regs.GPR[cpu.RAX] = linux.SYS_restart_syscall
+	}
+}
+
+// syscallLen is the length of the SYSCALL and of the INT 0x80 instruction.
+const syscallLen = 2
+
+// restoreSigmask puts back the mask that sigsuspend and its kin replaced, if no
+// handler has taken it over.
+func (t *Task) restoreSigmask() {
+	if t.restoreMask {
+		t.restoreMask = false
+		t.sigmask = t.savedMask
+	}
+}
+
+// setSigmask replaces the mask; SIGKILL and SIGSTOP cannot be blocked.
+func (t *Task) setSigmask(m linux.Sigset) { t.sigmask = m &^ unblockable }
+
+// suspendMask replaces the mask for the duration of a call.
+func (t *Task) suspendMask(m linux.Sigset) {
+	if !t.restoreMask {
+		t.savedMask, t.restoreMask = t.sigmask, true
+	}
+	t.setSigmask(m)
+}

@@ -1,0 +1,188 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/linux"
+)
+
+func init() {
+	register(map[int]handler{
+		linux.SYS_uname:         sysUname,
+		linux.SYS_sethostname:   sysSethostname,
+		linux.SYS_setdomainname: sysSetdomainname,
+		linux.SYS_sysinfo:       sysSysinfo,
+		linux.SYS_getrandom:     sysGetrandom,
+		linux.SYS_syslog:        sysSyslog,
+		linux.SYS_reboot:        sysReboot,
+		linux.SYS_get_mempolicy: sysGetMempolicy,
+		linux.SYS_set_mempolicy: sysSetMempolicy,
+	})
+}
+
+// What uname(2) reports: the release is that of a Linux whose behaviour the
+// machine aims at, so that programs choose the interfaces it has.
+const (
+	sysName    = "Linux"
+	sysRelease = "6.1.0-tine"
+	sysVersion = "#1 SMP tine"
+	sysMachine = "x86_64"
+)
+
+// utsNamespace holds the names of a machine.
+type utsNamespace struct{ hostname, domainname string }
+
+func sysUname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	u := linux.Utsname{
+		Sysname: sysName, Nodename: t.ns.uts.hostname, Release: sysRelease,
+		Version: sysVersion, Machine: sysMachine, Domainname: t.ns.uts.domainname,
+	}
+	return 0, t.putStruct(a[0], &u, linux.SizeofUtsname)
+}
+
+// utsName reads a name for sethostname and setdomainname.
+func (t *Task) utsName(a *[6]uint64) (string, linux.Errno) {
+	if !t.capable(linux.CAP_SYS_ADMIN) {
+		return "", linux.EPERM
+	}
+	if a[1] > 64 {
+		return "", linux.EINVAL
+	}
+	b := make([]byte, a[1])
+	errno := t.copyIn(a[0], b)
+	return string(b), errno
+}
+
+func sysSethostname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	name, errno := t.utsName(a)
+	if errno == 0 {
+		t.ns.uts.hostname = name
+	}
+	return 0, errno
+}
+
+func sysSetdomainname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	name, errno := t.utsName(a)
+	if errno == 0 {
+		t.ns.uts.domainname = name
+	}
+	return 0, errno
+}
+
+func sysSysinfo(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	k := t.k
+	s := linux.Sysinfo{
+		Uptime: (k.now() - k.started) / 1e9, Totalram: uint64(k.totalMemory()), Freeram: uint64(k.freeMemory()),
+		Procs: uint16(min(k.pids.tasks, 0xffff)), Unit: 1,
+	}
+	return 0, t.putStruct(a[0], &s, linux.SizeofSysinfo)
+}
+
+// totalMemory is the machine's memory: its limit, or a plausible amount if it
+// has none.
+func (k *Kernel) totalMemory() int64 {
+	if n := k.acct.Limit(); n != 0 {
+		return n
+	}
+	return 64 << 30
+}
+
+func (k *Kernel) freeMemory() int64 { return max(k.totalMemory()-k.acct.Used(), 0) }
+
+func sysGetrandom(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const known = linux.GRND_NONBLOCK | linux.GRND_RANDOM | linux.GRND_INSECURE
+	if a[2]&^known != 0 || a[2]&(linux.GRND_RANDOM|linux.GRND_INSECURE) == linux.GRND_RANDOM|linux.GRND_INSECURE {
+		return 0, linux.EINVAL
+	}
+	n := min(a[1], 1<<31-1)
+	for done := uint64(0); done < n; {
+		b := t.k.bounceBuf(int(min(n-done, maxTransfer)))
+		t.k.cfg.Entropy(b)
+		put, errno := t.as.CopyOut(a[0]+done, b)
+		done += uint64(put)
+		if errno != 0 {
+			if done > 0 {
+				return done, 0
+			}
+			return 0, errno
+		}
+	}
+	return n, 0
+}
+
+// sysSyslog: the kernel's ring buffer is empty.
+func sysSyslog(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const readAll, sizeUnread, sizeBuffer = 3, 9, 10
+	typ := int32(a[0])
+	if typ < 0 || typ > sizeBuffer {
+		return 0, linux.EINVAL
+	}
+	if typ != readAll && typ != sizeBuffer && !t.capable(linux.CAP_SYSLOG) {
+		return 0, linux.EPERM
+	}
+	if typ == sizeBuffer {
+		return 1 << 18, 0
+	}
+	return 0, 0
+}
+
+// sysReboot ends the machine on the commands that end one.
+func sysReboot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if !t.capable(linux.CAP_SYS_BOOT) {
+		return 0, linux.EPERM
+	}
+	const magic1, magic2, magic2A, magic2B, magic2C = 0xfee1dead, 672274793, 85072278, 369367448, 537993216
+	m2 := uint32(a[1])
+	if uint32(a[0]) != magic1 || m2 != magic2 && m2 != magic2A && m2 != magic2B && m2 != magic2C {
+		return 0, linux.EINVAL
+	}
+	switch uint32(a[2]) {
+	case linux.LINUX_REBOOT_CMD_CAD_ON, linux.LINUX_REBOOT_CMD_CAD_OFF:
+		return 0, 0
+	case linux.LINUX_REBOOT_CMD_HALT, linux.LINUX_REBOOT_CMD_POWER_OFF, linux.LINUX_REBOOT_CMD_RESTART, linux.LINUX_REBOOT_CMD_RESTART2:
+		if init := t.k.init; init != nil {
+			init.kill(linux.SIGKILL)
+			init.exitCode = 0
+		}
+		return 0, 0
+	}
+	return 0, linux.EINVAL
+}
+
+// sysGetMempolicy: there is one memory node, and the default policy.
+func sysGetMempolicy(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const node, addr, mems = 1, 2, 4
+	if a[4]&^(node|addr|mems) != 0 {
+		return 0, linux.EINVAL
+	}
+	if a[0] != 0 {
+		if errno := t.putUint32(a[0], 0); errno != 0 {
+			return 0, errno
+		}
+	}
+	if a[1] != 0 && a[2] > 0 {
+		mask := uint64(0)
+		if a[4]&mems != 0 {
+			mask = 1
+		}
+		return 0, t.putUint64(a[1], mask)
+	}
+	return 0, 0
+}
+
+// sysSetMempolicy accepts what one node can give: everything from that node.
+func sysSetMempolicy(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const maxPolicy = 6
+	if a[0]&0xff > maxPolicy {
+		return 0, linux.EINVAL
+	}
+	if a[1] == 0 || a[2] == 0 {
+		return 0, 0
+	}
+	mask, errno := t.getUint64(a[1])
+	if errno != 0 {
+		return 0, errno
+	}
+	if mask&^1 != 0 {
+		return 0, linux.EINVAL
+	}
+	return 0, 0
+}

@@ -1,0 +1,245 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// clockTicks is USER_HZ: the unit of times(2) and /proc/PID/stat.
+const clockTicks = 100
+
+// ticks converts nanoseconds to clock ticks.
+func ticks(ns int64) int64 { return ns / (1e9 / clockTicks) }
+
+func init() {
+	register(map[int]handler{
+		linux.SYS_clock_gettime:    sysClockGettime,
+		linux.SYS_clock_getres:     sysClockGetres,
+		linux.SYS_clock_settime:    sysClockSettime,
+		linux.SYS_gettimeofday:     sysGettimeofday,
+		linux.SYS_time:             sysTime,
+		linux.SYS_nanosleep:        sysNanosleep,
+		linux.SYS_clock_nanosleep:  sysClockNanosleep,
+		linux.SYS_alarm:            sysAlarm,
+		linux.SYS_getitimer:        sysGetitimer,
+		linux.SYS_setitimer:        sysSetitimer,
+		linux.SYS_timer_create:     sysTimerCreate,
+		linux.SYS_timer_settime:    sysTimerSettime,
+		linux.SYS_timer_gettime:    sysTimerGettime,
+		linux.SYS_timer_getoverrun: sysTimerGetoverrun,
+		linux.SYS_timer_delete:     sysTimerDelete,
+		linux.SYS_times:            sysTimes,
+		linux.SYS_getrusage:        sysGetrusage,
+	})
+}
+
+// timespecNS converts to nanoseconds; very long times become for ever.
+func timespecNS(ts linux.Timespec) (int64, linux.Errno) {
+	if ts.Sec < 0 || ts.Nsec < 0 || ts.Nsec >= 1e9 {
+		return 0, linux.EINVAL
+	}
+	if ts.Sec > noDeadline/1e9-1 {
+		return noDeadline, 0
+	}
+	return ts.Sec*1e9 + ts.Nsec, 0
+}
+
+func nsTimespec(ns int64) linux.Timespec {
+	return linux.Timespec{Sec: ns / 1e9, Nsec: ns % 1e9}
+}
+
+func timevalNS(tv linux.Timeval) (int64, linux.Errno) {
+	if tv.Usec < 0 || tv.Usec >= 1e6 || tv.Sec < 0 {
+		return 0, linux.EINVAL
+	}
+	return timespecNS(linux.Timespec{Sec: tv.Sec, Nsec: tv.Usec * 1000})
+}
+
+func nsTimeval(ns int64) linux.Timeval {
+	return linux.Timeval{Sec: ns / 1e9, Usec: ns % 1e9 / 1000}
+}
+
+// clock reads a clock by its id (clock_gettime(2)).
+func (t *Task) clock(id int32) (int64, linux.Errno) {
+	k := t.k
+	switch id {
+	case linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE, linux.CLOCK_TAI, linux.CLOCK_REALTIME_ALARM:
+		return k.cfg.Clock.Realtime(), 0
+	case linux.CLOCK_MONOTONIC, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE,
+		linux.CLOCK_BOOTTIME, linux.CLOCK_BOOTTIME_ALARM:
+		return k.now(), 0
+	case linux.CLOCK_PROCESS_CPUTIME_ID:
+		u := t.group.ownUsage()
+		return u.user + u.system, 0
+	case linux.CLOCK_THREAD_CPUTIME_ID:
+		return t.usage.user + t.usage.system, 0
+	}
+	if id < 0 {
+		return t.cpuClock(id)
+	}
+	return 0, linux.EINVAL
+}
+
+// cpuClock reads the CPU clock of another process or thread, whose id is
+// encoded in the clock's (clock_getcpuclockid(3)).
+func (t *Task) cpuClock(id int32) (int64, linux.Errno) {
+	const perThread, fdClock = 4, 3
+	if id&7 == fdClock {
+		return 0, linux.EINVAL
+	}
+	u := t
+	if pid := int(^(id >> 3)); pid != 0 {
+		if u = t.k.task(pid); u == nil {
+			return 0, linux.EINVAL
+		}
+	}
+	if id&perThread != 0 {
+		return u.usage.user + u.usage.system, 0
+	}
+	use := u.group.ownUsage()
+	return use.user + use.system, 0
+}
+
+func sysClockGettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	ns, errno := t.clock(int32(a[0]))
+	if errno != 0 {
+		return 0, errno
+	}
+	ts := nsTimespec(ns)
+	return 0, t.putStruct(a[1], &ts, linux.SizeofTimespec)
+}
+
+func sysClockGetres(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if _, errno := t.clock(int32(a[0])); errno != 0 {
+		return 0, errno
+	}
+	if a[1] == 0 {
+		return 0, 0
+	}
+	ts := linux.Timespec{Nsec: 1}
+	if id := int32(a[0]); id == linux.CLOCK_REALTIME_COARSE || id == linux.CLOCK_MONOTONIC_COARSE {
+		ts.Nsec = 4e6
+	}
+	return 0, t.putStruct(a[1], &ts, linux.SizeofTimespec)
+}
+
+// sysClockSettime: the clock is a port that the guest cannot set.
+func sysClockSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	var ts linux.Timespec
+	if errno := t.getStruct(a[1], &ts, linux.SizeofTimespec); errno != 0 {
+		return 0, errno
+	}
+	if int32(a[0]) != linux.CLOCK_REALTIME {
+		return 0, linux.EINVAL
+	}
+	return 0, linux.EPERM
+}
+
+func sysGettimeofday(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[0] != 0 {
+		tv := nsTimeval(t.k.cfg.Clock.Realtime())
+		if errno := t.putStruct(a[0], &tv, linux.SizeofTimeval); errno != 0 {
+			return 0, errno
+		}
+	}
+	if a[1] != 0 {
+		return 0, t.putUint64(a[1], 0) // struct timezone: UTC
+	}
+	return 0, 0
+}
+
+func sysTime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	sec, _ := t.k.realtime()
+	if a[0] != 0 {
+		if errno := t.putUint64(a[0], uint64(sec)); errno != 0 {
+			return 0, errno
+		}
+	}
+	return uint64(sec), 0
+}
+
+func sysNanosleep(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.sleepUntil(linux.CLOCK_MONOTONIC, false, a[0], a[1])
+}
+
+func sysClockNanosleep(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	id := int32(a[0])
+	switch id {
+	case linux.CLOCK_REALTIME, linux.CLOCK_MONOTONIC, linux.CLOCK_BOOTTIME, linux.CLOCK_TAI:
+	case linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE, linux.CLOCK_REALTIME_COARSE:
+		return 0, linux.ENOTSUP
+	default:
+		return 0, linux.EINVAL
+	}
+	return t.sleepUntil(id, a[1]&linux.TIMER_ABSTIME != 0, a[2], a[3])
+}
+
+// sleepUntil sleeps for, or until, the time at req. Interrupted by a signal it
+// stores what remains of a relative sleep at rem.
+func (t *Task) sleepUntil(clock int32, absolute bool, req, rem uint64) (uint64, linux.Errno) {
+	if t.sc.deadline == 0 {
+		var ts linux.Timespec
+		if errno := t.getStruct(req, &ts, linux.SizeofTimespec); errno != 0 {
+			return 0, errno
+		}
+		ns, errno := timespecNS(ts)
+		if errno != 0 {
+			return 0, errno
+		}
+		if absolute {
+			now, _ := t.clock(clock)
+			ns = max(ns-now, 0)
+		}
+		t.setTimeout(ns)
+	}
+	if t.timedOut() {
+		return 0, 0
+	}
+	intr := linux.ERESTARTNOHAND
+	if !absolute {
+		intr = linux.ERESTART_RESTARTBLOCK
+		if rem != 0 && t.signalPending() {
+			left := nsTimespec(t.sc.deadline - t.k.now())
+			if errno := t.putStruct(rem, &left, linux.SizeofTimespec); errno != 0 {
+				return 0, errno
+			}
+		}
+	}
+	return t.block(intr)
+}
+
+// rusage converts usage to what getrusage(2) gives.
+func (u *usage) rusage() linux.Rusage {
+	return linux.Rusage{
+		Utime: nsTimeval(u.user), Stime: nsTimeval(u.system), Maxrss: u.maxrss * 4,
+		Minflt: u.minflt, Majflt: u.majflt, Inblock: u.inblock, Oublock: u.oublock,
+		Nvcsw: u.nvcsw, Nivcsw: u.nivcsw,
+	}
+}
+
+func sysTimes(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[0] != 0 {
+		own, kids := t.group.ownUsage(), &t.group.childUse
+		tms := linux.Tms{Utime: ticks(own.user), Stime: ticks(own.system), Cutime: ticks(kids.user), Cstime: ticks(kids.system)}
+		if errno := t.putStruct(a[0], &tms, linux.SizeofTms); errno != 0 {
+			return 0, errno
+		}
+	}
+	return uint64(ticks(t.k.now())), 0
+}
+
+func sysGetrusage(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	var u usage
+	switch int32(a[0]) {
+	case linux.RUSAGE_SELF:
+		u = t.group.ownUsage()
+	case linux.RUSAGE_CHILDREN:
+		u = t.group.childUse
+	case linux.RUSAGE_THREAD:
+		u = t.usage
+		u.maxrss = int64(t.as.PeakPages())
+	default:
+		return 0, linux.EINVAL
+	}
+	ru := u.rusage()
+	return 0, t.putStruct(a[1], &ru, linux.SizeofRusage)
+}

@@ -1,0 +1,222 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// TaskState is what a task is doing, in the words of proc(5).
+type TaskState uint8
+
+// The states of a task.
+const (
+	// TaskNew is being created and cannot run or be found yet.
+	TaskNew TaskState = iota
+	// TaskRunning runs or waits for a processor (R).
+	TaskRunning
+	// TaskSleeping waits for an event; signals wake it (S).
+	TaskSleeping
+	// TaskDisk waits for an event and only a fatal signal wakes it (D), as a
+	// vfork parent does.
+	TaskDisk
+	// TaskStopped was stopped by job control (T).
+	TaskStopped
+	// TaskZombie has ended and waits to be reaped (Z).
+	TaskZombie
+	// TaskDead is reaped (X).
+	TaskDead
+)
+
+// Letter gives the state as /proc/PID/stat shows it.
+func (s TaskState) Letter() byte { return "RRSDTZX"[s] }
+
+// Task is one thread of execution (task_struct). It is plain data: a task that
+// does not run is nothing but this. A process is a Group of tasks.
+type Task struct {
+	k     *Kernel
+	tid   int
+	group *Group
+
+	Regs cpu.Regs
+	comm string // the name, at most 15 bytes (PR_SET_NAME)
+
+	state TaskState
+
+	// What the task has copied from or shares with others, by clone flag.
+	as      *mm.AddressSpace // nil once it has exited (CLONE_VM)
+	files   *FDTable         // CLONE_FILES
+	fs      *FSInfo          // CLONE_FS
+	sighand *SigHand         // CLONE_SIGHAND
+	cred    *Cred            // immutable: replaced, never changed
+	ns      *Namespaces      // CLONE_NEW*
+	undo    *semUndoList     // CLONE_SYSVSEM
+
+	// Signals; see signal.go.
+	sigmask     linux.Sigset
+	savedMask   linux.Sigset // sigsuspend and friends: restored after the handler
+	restoreMask bool
+	pending     sigPending
+	altstack    linux.StackT
+	sigWaiting  linux.Sigset // sigtimedwait waits for these
+
+	// The system call in progress; see syscall.go.
+	sc      syscallState
+	restart *restartBlock
+
+	// Waiting; see sched.go.
+	waits      []vfs.WaitEntry
+	sleepTimer timer
+	sched      schedEntity
+
+	// vfork: the child for whom this task stands still, or the parent that
+	// stands still for this task.
+	vforkChild  *Task
+	vforkParent *Task
+
+	// Thread library support (set_tid_address(2), get_robust_list(2), rseq(2)).
+	clearChildTID uint64
+	robustList    uint64
+	rseq          rseqArea
+	futex         futexWaiter
+
+	exitSignal  linux.Signal // sent to the parent at exit; 0 for threads
+	exitCode    int          // wait status of this task
+	pdeathsig   linux.Signal
+	exiting     bool
+	killed      bool // must end as soon as it would run; the group has the status
+	execing     bool // de_thread is waiting for the other threads
+	forkNoExec  bool // PF_FORKNOEXEC: forked but has not exec'd
+	superPriv   bool // PF_SUPERPRIV: used superuser privileges (acct(5))
+	didExec     bool // setpgid by the parent is no longer allowed
+	noNewPrivs  bool
+	keepCaps    bool
+	timerSlack  uint64
+	personality uint32
+
+	// Statistics, cleared at fork.
+	usage     usage
+	startTime int64 // CLOCK_MONOTONIC ns
+
+	cpu       int // processor it ran on last
+	fault     faultInfo
+	ioprio    int
+	oomAdj    int
+	unknownNR uint64
+}
+
+// Group is a thread group: what POSIX calls a process (signal_struct).
+type Group struct {
+	k       *Kernel
+	pid     int // tid of the leader
+	leader  *Task
+	threads []*Task // living threads, in order of creation; the leader first
+
+	parent     *Group
+	parentTask *Task    // the thread that is waited for with __WNOTHREAD
+	children   []*Group // in order of birth; zombies included
+	reaper     bool     // PR_SET_CHILD_SUBREAPER
+
+	pgrp    *ProcessGroup
+	session *Session
+
+	pending sigPending // signals sent to the process
+	rlimits [linux.RLIM_NLIMITS]linux.Rlimit
+
+	exitCode     int  // status of the group once it ends
+	exiting      bool // exit_group was called or a fatal signal came
+	zombie       bool // all threads have ended; waits to be reaped
+	zombieStatus int
+	exitSignal   linux.Signal
+
+	// Job control.
+	stopped    bool // all threads are to stop
+	stopSig    linux.Signal
+	stopReport bool // a stop that wait has not seen yet
+	contReport bool // a continuation that wait has not seen yet
+
+	waitq vfs.WaitQueue // those waiting for children of this process
+	exitq vfs.WaitQueue // pidfds of this process
+	sigq  vfs.WaitQueue // signalfds of this process
+
+	itimers   [3]itimer
+	posix     posixTimers
+	childUse  usage // of reaped children
+	deadUse   usage // of threads that have ended
+	startTime int64
+	oomAdj    int
+	dumpable  int
+	autogroup int
+	loginUID  uint32
+}
+
+// usage is what getrusage(2) counts. Times are in instructions and converted
+// when read, so that they are exact.
+type usage struct {
+	user, system     int64 // nanoseconds
+	minflt, majflt   int64
+	nvcsw, nivcsw    int64
+	maxrss           int64 // pages
+	inblock, oublock int64
+	insns            int64
+}
+
+func (u *usage) add(v *usage) {
+	u.user += v.user
+	u.system += v.system
+	u.minflt += v.minflt
+	u.majflt += v.majflt
+	u.nvcsw += v.nvcsw
+	u.nivcsw += v.nivcsw
+	u.maxrss = max(u.maxrss, v.maxrss)
+	u.inblock += v.inblock
+	u.oublock += v.oublock
+	u.insns += v.insns
+}
+
+// FSInfo is what CLONE_FS shares (fs_struct).
+type FSInfo struct {
+	refs  int
+	Root  vfs.Path
+	Cwd   vfs.Path
+	Umask uint32
+}
+
+func (f *FSInfo) get() *FSInfo {
+	f.refs++
+	return f
+}
+
+func (f *FSInfo) copy() *FSInfo {
+	return &FSInfo{refs: 1, Root: f.Root.Get(), Cwd: f.Cwd.Get(), Umask: f.Umask}
+}
+
+func (f *FSInfo) put() {
+	if f.refs--; f.refs == 0 {
+		f.Root.Put()
+		f.Cwd.Put()
+	}
+}
+
+// TID returns the thread id.
+func (t *Task) TID() int { return t.tid }
+
+// PID returns the process id (tgid).
+func (t *Task) PID() int { return t.group.pid }
+
+// ctx gives the file system layer what it must know of the caller.
+func (t *Task) ctx() *vfs.Context {
+	c := &t.k.vfsCtx
+	*c = vfs.Context{
+		Root: t.fs.Root, Cwd: t.fs.Cwd, Umask: t.fs.Umask,
+		Cred: &t.cred.Cred, Mounts: t.ns.mnt, Now: t.k.realtime, Task: t,
+	}
+	return c
+}
+
+// isLeader reports whether t is the leader of its group.
+func (t *Task) isLeader() bool { return t.group.leader == t }
+
+// rlimit returns the soft limit of resource r.
+func (t *Task) rlimit(r int) uint64 { return t.group.rlimits[r].Cur }

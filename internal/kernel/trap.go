@@ -1,0 +1,146 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// faultInfo is what a signal frame tells about the last exception: sigcontext's
+// err, trapno and cr2.
+type faultInfo struct{ err, trapNo, addr uint64 }
+
+// Bits of the page fault error code (Intel SDM vol. 3, 4.7).
+const (
+	faultPresent = 1 << 0
+	faultWrite   = 1 << 1
+	faultUser    = 1 << 2
+	faultFetch   = 1 << 4
+)
+
+// pageFault resolves a fault, or sends the signal that Linux would send.
+func (t *Task) pageFault(addr uint64, acc mm.Access) {
+	res, major := t.as.Fault(addr, acc)
+	if major {
+		t.usage.majflt++
+	} else {
+		t.usage.minflt++
+	}
+	if res == mm.FaultOK {
+		return
+	}
+	t.fault = faultInfo{err: faultUser, trapNo: cpu.VectorPF, addr: addr}
+	if acc&mm.AccessWrite != 0 {
+		t.fault.err |= faultWrite
+	}
+	if acc&mm.AccessExec != 0 {
+		t.fault.err |= faultFetch
+	}
+	info := linux.Siginfo{Signo: linux.SIGSEGV, Addr: addr}
+	switch res {
+	case mm.FaultMapErr:
+		info.Code = linux.SEGV_MAPERR
+	case mm.FaultAccErr:
+		info.Code = linux.SEGV_ACCERR
+		t.fault.err |= faultPresent
+	case mm.FaultBus:
+		info.Signo, info.Code = linux.SIGBUS, linux.BUS_ADRERR
+	case mm.FaultOOM:
+		t.k.outOfMemory()
+		return
+	}
+	t.forceSignal(info)
+}
+
+// exception sends the signal of a processor exception (Intel SDM vol. 3,
+// table 6-1; arch/x86 traps).
+func (t *Task) exception(vector uint8, addr uint64) {
+	t.fault = faultInfo{trapNo: uint64(vector)}
+	info := linux.Siginfo{Addr: t.Regs.RIP}
+	switch vector {
+	case cpu.VectorDE:
+		info.Signo, info.Code = linux.SIGFPE, linux.FPE_INTDIV
+	case cpu.VectorDB:
+		info.Signo, info.Code = linux.SIGTRAP, linux.TRAP_TRACE
+	case cpu.VectorBP:
+		info.Signo, info.Code, info.Addr = linux.SIGTRAP, linux.SI_KERNEL, 0
+	case cpu.VectorUD:
+		info.Signo, info.Code = linux.SIGILL, linux.ILL_ILLOPN
+	case cpu.VectorMF, cpu.VectorXM:
+		info.Signo, info.Code = linux.SIGFPE, t.floatCode(vector)
+	case cpu.VectorSS:
+		info.Signo, info.Code, info.Addr = linux.SIGBUS, linux.SI_KERNEL, 0
+	case cpu.VectorAC:
+		info.Signo, info.Code = linux.SIGBUS, linux.BUS_ADRALN
+	default: // #GP and the like
+		info.Signo, info.Code, info.Addr = linux.SIGSEGV, linux.SI_KERNEL, 0
+	}
+	t.forceSignal(info)
+}
+
+// floatCode is the si_code of a floating point exception: the first unmasked
+// flag in the order Linux looks (fpu__exception_code).
+func (t *Task) floatCode(vector uint8) int32 {
+	flags := uint32(t.Regs.X87.SW) &^ uint32(t.Regs.X87.CW) & 0x3f
+	if vector == cpu.VectorXM {
+		flags = t.Regs.MXCSR &^ (t.Regs.MXCSR >> 7) & 0x3f
+	}
+	switch {
+	case flags&0x01 != 0:
+		return linux.FPE_FLTINV
+	case flags&0x04 != 0:
+		return linux.FPE_FLTDIV
+	case flags&0x08 != 0:
+		return linux.FPE_FLTOVF
+	case flags&0x12 != 0:
+		return linux.FPE_FLTUND
+	case flags&0x20 != 0:
+		return linux.FPE_FLTRES
+	}
+	return 0
+}
+
+// outOfMemory kills the process that uses the most memory, weighted by its
+// oom_score_adj (the OOM killer). The caller's access is tried again when the
+// victim's memory has come back.
+func (k *Kernel) outOfMemory() {
+	var victim *Group
+	var worst int64
+	total := int64(k.acct.Limit() >> mm.PageShift)
+	k.pids.each(func(t *Task) {
+		g := t.group
+		if !t.isLeader() || g == k.init && g.parent == nil && k.pids.tasks > 1 || g.zombie {
+			return
+		}
+		as := g.addressSpace()
+		if as == nil || g.oomAdj == -1000 {
+			return
+		}
+		score := int64(as.RSSPages()) + int64(g.oomAdj)*total/1000
+		if g.exiting {
+			return
+		}
+		if victim == nil || score > worst {
+			victim, worst = g, score
+		}
+	})
+	if victim == nil {
+		victim = k.init
+	}
+	if victim == nil {
+		return
+	}
+	k.logf("out of memory: killed process %d (%s) with %d KiB", victim.pid, victim.leader.comm, worst*4)
+	victim.kill(linux.SIGKILL)
+}
+
+// addressSpace returns the memory of a process, which any of its threads that
+// has not ended has.
+func (g *Group) addressSpace() *mm.AddressSpace {
+	for _, t := range g.threads {
+		if t.as != nil {
+			return t.as
+		}
+	}
+	return nil
+}

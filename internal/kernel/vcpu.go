@@ -1,0 +1,201 @@
+package kernel
+
+import (
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// This file and machine.go are where the kernel meets the host: the goroutines
+// that play the processors, and their waiting for events. Everything else in
+// the package is called by them with the kernel lock held.
+
+// processor is one virtual processor: a goroutine and its engine.
+type processor struct {
+	k    *Kernel
+	id   int
+	v    *cpu.VCPU
+	eng  cpu.Engine
+	task *Task // on the processor now
+	idle bool
+	// inGuest: the engine is running and the kernel lock is not held.
+	inGuest bool
+	// waited counts instructions run here while other processors idled and
+	// tasks waited; see pokeInsns.
+	waited int64
+	cond   *sync.Cond // wakes it when idle; on the kernel lock
+}
+
+// run is the life of a processor: pick a task, run it until it gives way.
+func (p *processor) run() {
+	k := p.k
+	defer k.wg.Done()
+	// A fault in the arena is a bug of ours; it ends this machine, not the
+	// host program.
+	debug.SetPanicOnFault(true)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			if p.inGuest {
+				p.v.Leave()
+				k.mu.Lock()
+			}
+			k.crash(r, debug.Stack())
+		}
+	}()
+	for !k.stopped {
+		k.runTimers()
+		t := k.pickNext(p.id)
+		if t == nil {
+			p.wait()
+			continue
+		}
+		p.task = t
+		p.runTask(t)
+		p.task = nil
+		t.sched.onCPU = false
+		if t.state == TaskRunning && !k.stopped {
+			k.enqueue(t)
+		}
+	}
+}
+
+// runTask runs t until it blocks, ends, or gives way.
+func (p *processor) runTask(t *Task) {
+	k := p.k
+	k.needResched[p.id] = false
+	for !k.stopped {
+		if !t.beforeUser() {
+			return
+		}
+		if k.needResched[p.id] || t.sched.slice <= 0 || k.preempts(t) {
+			if t.sched.slice <= 0 {
+				t.usage.nivcsw++
+			}
+			return
+		}
+		trap, n := p.runGuest(t)
+		p.handleTrap(t, trap, n)
+		if k.nextTimer() != noDeadline {
+			k.runTimers()
+		}
+	}
+}
+
+// runGuest leaves the kernel for the guest and comes back with a trap.
+func (p *processor) runGuest(t *Task) (cpu.Trap, int64) {
+	k, v := p.k, p.v
+	budget := p.budget(t)
+	as := t.as
+	start := k.cfg.Clock.Monotonic()
+	v.ClearStop()
+	v.Enter(as)
+	p.inGuest = true
+	k.mu.Unlock()
+	trap, n := p.eng.Run(v, &t.Regs, as, budget)
+	v.Leave()
+	k.mu.Lock()
+	p.inGuest = false
+	t.account(n)
+	t.usage.user += k.cfg.Clock.Monotonic() - start
+	p.waited += n + 200 // entering the kernel counts as well
+	return trap, n
+}
+
+// budget says how many instructions t may run before the kernel looks again,
+// and wakes an idle processor if tasks have waited long enough.
+func (p *processor) budget(t *Task) int64 {
+	if len(p.k.runq.heap) == 0 || p.k.idlers == 0 {
+		p.waited = 0
+		return t.sched.slice
+	}
+	if p.waited >= pokeInsns {
+		p.waited = 0
+		p.k.kickIdle()
+		return t.sched.slice
+	}
+	return min(t.sched.slice, pokeInsns-p.waited)
+}
+
+// handleTrap does what the guest needs.
+func (p *processor) handleTrap(t *Task, trap cpu.Trap, n int64) {
+	switch trap.Kind {
+	case cpu.TrapSyscall:
+		t.enterSyscall()
+	case cpu.TrapPageFault:
+		t.pageFault(trap.Addr, trap.Access)
+	case cpu.TrapException:
+		t.exception(trap.Vector, trap.Addr)
+	case cpu.TrapInt80:
+		t.enterSyscall32()
+	case cpu.TrapBudget, cpu.TrapInterrupt:
+	}
+}
+
+// wait idles until there is something to run or a timer is due.
+func (p *processor) wait() {
+	k := p.k
+	p.idle = true
+	k.idlers++
+	var alarm *time.Timer
+	if next := k.nextTimer(); next != noDeadline {
+		d := max(next-k.now(), 0)
+		alarm = time.AfterFunc(time.Duration(d), func() {
+			k.mu.Lock()
+			p.cond.Signal()
+			k.mu.Unlock()
+		})
+	}
+	p.cond.Wait()
+	if alarm != nil {
+		alarm.Stop()
+	}
+	k.idlers--
+	p.idle = false
+}
+
+// kickIdle wakes one idle processor because there is work for it.
+func (k *Kernel) kickIdle() {
+	for _, p := range k.cpus {
+		if p.idle {
+			p.cond.Signal()
+			return
+		}
+	}
+}
+
+// Do runs fn with the kernel lock held and then lets the processors look at
+// what it changed. It is how the outside (a port, a user of the library)
+// enters the kernel.
+func (k *Kernel) Do(fn func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	fn()
+	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {
+		k.kickIdle()
+	}
+}
+
+// kickTask makes a task that is in guest mode on another processor enter the
+// kernel soon, to look at its signals.
+func (t *Task) kickTask() {
+	if t.sched.onCPU {
+		t.k.cpus[t.cpu].v.Stop()
+	}
+}
+
+// runners lists the processors for memory management.
+func (k *Kernel) runners() []*mm.Runner {
+	if len(k.cpus) < 2 {
+		return nil // nobody else can be in guest mode
+	}
+	r := make([]*mm.Runner, len(k.cpus))
+	for i, p := range k.cpus {
+		r[i] = &p.v.Runner
+	}
+	return r
+}

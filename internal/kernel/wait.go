@@ -1,0 +1,220 @@
+package kernel
+
+import "github.com/tinevm/tine/internal/linux"
+
+// waitArgs says for whom a wait call waits, and for what.
+type waitArgs struct {
+	idType  int // linux.P_ALL, P_PID, P_PGID, P_PIDFD
+	id      int
+	options uint64
+}
+
+// waitResult is what a wait call reports.
+type waitResult struct {
+	pid    int
+	uid    uint32
+	status int
+	usage  usage
+}
+
+func init() {
+	register(map[int]handler{
+		linux.SYS_wait4:  sysWait4,
+		linux.SYS_waitid: sysWaitid,
+	})
+}
+
+// sysWait4 is wait4(2): pid, status, options, rusage.
+func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const known = linux.WNOHANG | linux.WUNTRACED | linux.WCONTINUED | linux.WNOTHREAD | linux.WCLONE | linux.WALL
+	options := uint64(uint32(a[2]))
+	if options&^known != 0 {
+		return 0, linux.EINVAL
+	}
+	w := waitArgs{options: options | linux.WEXITED}
+	switch pid := int(int32(a[0])); {
+	case pid == -1<<31:
+		return 0, linux.ESRCH
+	case pid == -1:
+		w.idType = linux.P_ALL
+	case pid < 0:
+		w.idType, w.id = linux.P_PGID, -pid
+	case pid == 0:
+		w.idType, w.id = linux.P_PGID, t.group.pgrp.id
+	default:
+		w.idType, w.id = linux.P_PID, pid
+	}
+	r, found, errno := t.wait(&w)
+	if errno != 0 {
+		return 0, errno
+	}
+	if !found {
+		return 0, 0
+	}
+	if a[1] != 0 {
+		if errno := t.putUint32(a[1], uint32(r.status)); errno != 0 {
+			return 0, errno
+		}
+	}
+	if a[3] != 0 {
+		ru := r.usage.rusage()
+		if errno := t.putStruct(a[3], &ru, linux.SizeofRusage); errno != 0 {
+			return 0, errno
+		}
+	}
+	return uint64(r.pid), 0
+}
+
+// sysWaitid is waitid(2): idtype, id, siginfo, options, rusage.
+func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const known = linux.WNOHANG | linux.WNOWAIT | linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED |
+		linux.WNOTHREAD | linux.WCLONE | linux.WALL
+	w := waitArgs{idType: int(int32(a[0])), id: int(int32(a[1])), options: uint64(uint32(a[3]))}
+	if w.options&^known != 0 || w.options&(linux.WEXITED|linux.WSTOPPED|linux.WCONTINUED) == 0 {
+		return 0, linux.EINVAL
+	}
+	nonblock := false
+	switch w.idType {
+	case linux.P_ALL:
+	case linux.P_PID:
+		if w.id <= 0 {
+			return 0, linux.EINVAL
+		}
+	case linux.P_PGID:
+		if w.id < 0 {
+			return 0, linux.EINVAL
+		}
+		if w.id == 0 {
+			w.id = t.group.pgrp.id
+		}
+	case linux.P_PIDFD:
+		g, f, errno := t.pidfdGroup(a[1])
+		if errno != 0 {
+			return 0, errno
+		}
+		w.idType, w.id, nonblock = linux.P_PID, g.pid, f.NonBlock()
+	default:
+		return 0, linux.EINVAL
+	}
+	if nonblock {
+		w.options |= linux.WNOHANG
+	}
+	r, found, errno := t.wait(&w)
+	if errno != 0 {
+		return 0, errno
+	}
+	if !found && nonblock && a[3]&linux.WNOHANG == 0 {
+		return 0, linux.EAGAIN
+	}
+	return 0, t.putWaitid(a[2], a[4], r, found)
+}
+
+// putWaitid stores what waitid reports: all zero if nothing was found.
+func (t *Task) putWaitid(infop, rusage uint64, r waitResult, found bool) linux.Errno {
+	if found && rusage != 0 {
+		ru := r.usage.rusage()
+		if errno := t.putStruct(rusage, &ru, linux.SizeofRusage); errno != 0 {
+			return errno
+		}
+	}
+	if infop == 0 {
+		return 0
+	}
+	var info linux.Siginfo
+	if found {
+		code, value := childCode(r.status)
+		info = linux.Siginfo{Signo: linux.SIGCHLD, Code: code, PID: int32(r.pid), UID: r.uid, Status: value}
+	}
+	return t.putStruct(infop, &info, linux.SizeofSiginfo)
+}
+
+// wait looks for a child with news. It blocks if there are children but no
+// news, unless WNOHANG is given.
+func (t *Task) wait(w *waitArgs) (r waitResult, found bool, errno linux.Errno) {
+	eligible := false
+	for _, c := range t.group.children {
+		if !w.matches(t, c) {
+			continue
+		}
+		eligible = true
+		if r, found = c.report(w); found {
+			return r, true, 0
+		}
+	}
+	switch {
+	case !eligible:
+		return r, false, linux.ECHILD
+	case w.options&linux.WNOHANG != 0:
+		return r, false, 0
+	}
+	_, errno = t.blockOn(&t.group.waitq, linux.ERESTARTSYS)
+	return r, false, errno
+}
+
+// matches reports whether w asks for c.
+func (w *waitArgs) matches(t *Task, c *Group) bool {
+	switch w.idType {
+	case linux.P_PID:
+		if c.pid != w.id {
+			return false
+		}
+	case linux.P_PGID:
+		if c.pgrp == nil || c.pgrp.id != w.id {
+			return false
+		}
+	}
+	if w.options&linux.WNOTHREAD != 0 && c.parentTask != t {
+		return false
+	}
+	// A "clone" child is one that tells its parent by no SIGCHLD.
+	clone := c.exitSignal != linux.SIGCHLD
+	return w.options&linux.WALL != 0 || clone == (w.options&linux.WCLONE != 0)
+}
+
+// report gives the news of c that w asks for, and uses it up unless WNOWAIT.
+func (c *Group) report(w *waitArgs) (r waitResult, found bool) {
+	keep := w.options&linux.WNOWAIT != 0
+	r = waitResult{pid: c.pid, uid: c.leader.cred.UID}
+	switch {
+	case c.zombie:
+		if w.options&linux.WEXITED == 0 {
+			return r, false
+		}
+		r.status = c.zombieStatus
+		r.usage = c.totalUsage()
+		if !keep {
+			c.reap()
+		}
+	case c.stopReport && w.options&linux.WSTOPPED != 0:
+		r.status = stoppedStatus(c.stopSig)
+		r.usage = c.totalUsage()
+		c.stopReport = keep
+	case c.contReport && w.options&linux.WCONTINUED != 0:
+		r.status = continuedStatus
+		r.usage = c.totalUsage()
+		c.contReport = keep
+	default:
+		return r, false
+	}
+	return r, true
+}
+
+// totalUsage is what wait reports of a process: its threads and the children
+// it has waited for.
+func (g *Group) totalUsage() usage {
+	u := g.ownUsage()
+	u.add(&g.childUse)
+	return u
+}
+
+// ownUsage is the usage of all threads, living and ended.
+func (g *Group) ownUsage() usage {
+	u := g.deadUse
+	for _, t := range g.threads {
+		u.add(&t.usage)
+		if t.as != nil {
+			u.maxrss = max(u.maxrss, int64(t.as.PeakPages()))
+		}
+	}
+	return u
+}

@@ -1,0 +1,267 @@
+package mm
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// Limits are the resource limits that memory calls enforce, in bytes.
+type Limits struct {
+	AS, Data, Stack, Memlock uint64
+}
+
+// AddressSpace is the memory of a process (mm_struct): its mappings and its
+// page table. Threads share one; tasks hold references.
+type AddressSpace struct {
+	mu   sync.Mutex // the page table, against Lookup from guest mode
+	root *table
+
+	gen     atomic.Uint64 // see Gen
+	flushes atomic.Uint64 // see Flushed
+	flushed [flushRing]uint64
+
+	vmas  *vmaSet
+	acct  *Account
+	peers []*Runner
+	refs  int
+
+	// Limits are those of the calling process; the kernel keeps them current.
+	Limits Limits
+
+	// Where things are, for brk and /proc/PID/stat.
+	CodeStart, CodeEnd, DataStart, DataEnd uint64
+	BrkStart, Brk                          uint64
+	StackTop, StackBase                    uint64
+	ArgStart, ArgEnd, EnvStart, EnvEnd     uint64
+	MmapBase                               uint64
+	// Exe is the program file, for /proc/PID/exe; held like a mapping.
+	Exe Object
+	// Auxv is what /proc/PID/auxv shows.
+	Auxv []byte
+
+	// hint: every hole between hint and MmapBase is smaller than hintHole.
+	hint, hintHole uint64
+	peakPages      int32
+	dontFork       bool // some area has MapDontFork or MapWipeFork
+	// Dead is set when the last user has gone.
+	dead bool
+}
+
+const flushRing = 32
+
+// generations are unique over all address spaces of the host process.
+var lastGen atomic.Uint64
+
+// NewAddressSpace makes an empty address space with one reference, whose
+// memory is charged to acct and whose users run on peers.
+func NewAddressSpace(acct *Account, peers []*Runner) *AddressSpace {
+	as := &AddressSpace{root: newTable(false), vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as.MmapBase = defaultMmapBase
+	as.hint = as.MmapBase
+	as.Limits = Limits{AS: ^uint64(0), Data: ^uint64(0), Stack: 8 << 20, Memlock: ^uint64(0)}
+	as.newGen()
+	return as
+}
+
+// defaultMmapBase leaves room for a large stack below the end of user space.
+const defaultMmapBase = 0x7fff_f7ff_f000
+
+// Gen changes whenever present translations of the address space may have
+// changed or lost rights, so that all an engine has cached of it is void. No
+// two address spaces ever have the same value.
+func (as *AddressSpace) Gen() uint64 { return as.gen.Load() }
+
+func (as *AddressSpace) newGen() { as.gen.Store(lastGen.Add(1)) }
+
+// Flushes counts the single pages whose translation changed; see Flushed.
+func (as *AddressSpace) Flushes() uint64 { return as.flushes.Load() }
+
+// Flushed calls fn with the address of each page whose translation changed
+// since Flushes was since, and reports whether it could: false means that more
+// changed than is remembered, and everything cached is void. Bit 0 of the
+// address is set if the page was executable. Called on entry to guest mode.
+func (as *AddressSpace) Flushed(since uint64, fn func(va uint64)) bool {
+	now := as.flushes.Load()
+	if now-since > flushRing {
+		return false
+	}
+	for ; since != now; since++ {
+		fn(as.flushed[since%flushRing])
+	}
+	return true
+}
+
+// flushPage tells engines that one present translation changed. Nobody is in
+// guest mode in this address space.
+func (as *AddressSpace) flushPage(va uint64, exec bool) {
+	if exec {
+		va |= 1
+	}
+	n := as.flushes.Load()
+	as.flushed[n%flushRing] = va
+	as.flushes.Store(n + 1)
+}
+
+// Get takes a reference for another task.
+func (as *AddressSpace) Get() *AddressSpace {
+	as.refs++
+	return as
+}
+
+// Users returns the number of references.
+func (as *AddressSpace) Users() int { return as.refs }
+
+// Put drops a reference; the last one frees all memory.
+func (as *AddressSpace) Put() {
+	if as.refs--; as.refs > 0 {
+		return
+	}
+	as.quiesce()
+	as.dead = true
+	as.root.put()
+	as.root = nil
+	as.vmas.put()
+	if as.Exe != nil {
+		as.Exe.Drop()
+	}
+	as.newGen()
+}
+
+// Fork makes the child's address space: one reference on the page table and
+// one on the list of mappings, whatever their size. From here on parent and
+// child own their private pages together, and the first to write copies.
+func (as *AddressSpace) Fork() *AddressSpace {
+	as.quiesce()
+	child := &AddressSpace{
+		root: as.root, vmas: as.vmas, acct: as.acct, peers: as.peers, refs: 1,
+		Limits:    as.Limits,
+		CodeStart: as.CodeStart, CodeEnd: as.CodeEnd, DataStart: as.DataStart, DataEnd: as.DataEnd,
+		BrkStart: as.BrkStart, Brk: as.Brk, StackTop: as.StackTop, StackBase: as.StackBase,
+		ArgStart: as.ArgStart, ArgEnd: as.ArgEnd, EnvStart: as.EnvStart, EnvEnd: as.EnvEnd,
+		MmapBase: as.MmapBase, Exe: as.Exe, Auxv: as.Auxv,
+		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork,
+	}
+	as.root.refs.Add(1)
+	as.vmas.refs++
+	if child.Exe != nil {
+		child.Exe.Hold()
+	}
+	as.newGen() // the parent's write translations are void
+	child.newGen()
+	if as.dontFork {
+		child.dropUnforked()
+	}
+	return child
+}
+
+// dropUnforked removes what madvise said the child shall not have.
+func (as *AddressSpace) dropUnforked() {
+	var drop, wipe []VMA
+	as.vmas.overlap(0, UserTop, func(v VMA) bool {
+		if v.Flags&MapDontFork != 0 {
+			drop = append(drop, v)
+		} else if v.Flags&MapWipeFork != 0 {
+			wipe = append(wipe, v)
+		}
+		return true
+	})
+	for _, v := range drop {
+		as.unmap(v.Start, v.End)
+	}
+	for _, v := range wipe {
+		as.clearRange(v.Start, v.End)
+	}
+}
+
+// Lookup translates va for an engine in guest mode. ok is false if the page is
+// absent or does not allow acc as it stands, in which case Fault decides.
+func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
+	if va >= UserTop {
+		return 0, false
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	l, owned := as.root.find(va)
+	if l == nil {
+		return 0, false
+	}
+	e := l.pte[index(va, leafShift)]
+	if e == 0 || !e.allows(acc) {
+		return 0, false
+	}
+	f = e.frame()
+	if acc&AccessWrite != 0 && e&pteShared == 0 && !(owned && f.Refs() == 1) {
+		return 0, false
+	}
+	return f, true
+}
+
+// FindVMA returns the mapping that contains va.
+func (as *AddressSpace) FindVMA(va uint64) (VMA, bool) {
+	v, ok := as.vmas.find(va)
+	return v, ok && v.Start <= va
+}
+
+// VMAs calls fn for every mapping in order of address.
+func (as *AddressSpace) VMAs(fn func(v VMA) bool) { as.vmas.overlap(0, UserTop, fn) }
+
+// TotalPages and RSSPages are the size of all mappings and the number of
+// pages present, as /proc/PID/statm has them; PeakPages is the largest RSS.
+func (as *AddressSpace) TotalPages() uint64 { return as.vmas.pages }
+
+// DataPages is the part of TotalPages that RLIMIT_DATA counts.
+func (as *AddressSpace) DataPages() uint64 { return as.vmas.data }
+
+// RSSPages is the number of pages present.
+func (as *AddressSpace) RSSPages() uint64 { return uint64(as.root.pages) }
+
+// PeakPages is the largest value RSSPages has had.
+func (as *AddressSpace) PeakPages() uint64 { return uint64(max(as.peakPages, as.root.pages)) }
+
+// Account is the machine's memory account.
+func (as *AddressSpace) Account() *Account { return as.acct }
+
+// Usage is what /proc/PID/smaps counts for one mapping, in bytes.
+type Usage struct {
+	RSS, PSS, SharedClean, SharedDirty, PrivateClean, PrivateDirty, Anonymous uint64
+}
+
+// Usage counts the pages of [start, end).
+func (as *AddressSpace) Usage(start, end uint64) (u Usage) {
+	as.present(start, end, func(_ uint64, e pte, owned bool) bool {
+		f := e.frame()
+		if f == zeroFrame {
+			return true
+		}
+		owners := uint64(f.Refs())
+		if e&pteFile != 0 {
+			owners-- // the page cache's own
+		}
+		if !owned {
+			owners = max(owners, 2)
+		}
+		u.RSS += PageSize
+		u.PSS += PageSize / max(owners, 1)
+		anon := e&pteFile == 0
+		if anon {
+			u.Anonymous += PageSize
+		}
+		switch {
+		case owners > 1 && anon:
+			u.SharedDirty += PageSize
+		case owners > 1:
+			u.SharedClean += PageSize
+		case anon || e&(pteShared|pteWrite) == pteShared|pteWrite:
+			u.PrivateDirty += PageSize
+		default:
+			u.PrivateClean += PageSize
+		}
+		return true
+	})
+	return u
+}
+
+// nomem is the errno for what exceeds a limit.
+const nomem = linux.ENOMEM

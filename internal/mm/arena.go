@@ -1,0 +1,128 @@
+package mm
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"unsafe"
+)
+
+// The arena reserves address space for maxFrames frames and makes memory of it
+// in steps of growFrames.
+const (
+	maxFrames  = 1 << 26 // 256 GiB
+	minFrames  = 1 << 18 // 1 GiB: less is refused
+	growFrames = 1 << 12 // 16 MiB
+)
+
+// arena is the memory of all machines of the host process.
+var arena frameArena
+
+type frameArena struct {
+	base unsafe.Pointer // frame n is at base + n*PageSize
+	meta unsafe.Pointer // array of frameMeta
+
+	mu        sync.Mutex
+	reserved  int     // frames of address space
+	committed int     // frames made of it
+	next      int     // first frame never handed out
+	freeList  []Frame // freed frames, last in first out
+	live      int     // frames handed out now
+}
+
+func init() {
+	if err := arena.reserve(); err != nil {
+		panic(fmt.Sprintf("mm: cannot reserve address space for guest memory: %v", err))
+	}
+}
+
+// reserve takes the address space, less of it if the host is limited.
+func (a *frameArena) reserve() error {
+	const metaSize = unsafe.Sizeof(frameMeta{})
+	var err error
+	for n := maxFrames; n >= minFrames; n /= 2 {
+		var p unsafe.Pointer
+		if p, err = hostReserve(uintptr(n) * (PageSize + metaSize)); err != nil {
+			continue
+		}
+		a.base, a.meta, a.reserved = p, unsafe.Add(p, uintptr(n)<<PageShift), n
+		a.next = int(zeroFrame) + 1 // frame 0 is none
+		return a.grow()
+	}
+	return err
+}
+
+// grow makes memory of the next piece of address space.
+func (a *frameArena) grow() error {
+	n := min(growFrames, a.reserved-a.committed)
+	if n == 0 {
+		return fmt.Errorf("all %d frames of the arena are in use", a.reserved)
+	}
+	const metaSize = unsafe.Sizeof(frameMeta{})
+	at := uintptr(a.committed)
+	if err := hostCommit(unsafe.Add(a.base, at<<PageShift), uintptr(n)<<PageShift); err != nil {
+		return err
+	}
+	if err := hostCommit(unsafe.Add(a.meta, at*metaSize), uintptr(n)*metaSize); err != nil {
+		return err
+	}
+	a.committed += n
+	return nil
+}
+
+// get hands out a frame.
+func (a *frameArena) get() (Frame, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n := len(a.freeList); n > 0 {
+		f := a.freeList[n-1]
+		a.freeList = a.freeList[:n-1]
+		a.live++
+		return f, true
+	}
+	if a.next == a.committed && a.grow() != nil {
+		return 0, false
+	}
+	f := Frame(a.next)
+	a.next++
+	a.live++
+	f.meta().flags.Store(frameZeroed)
+	return f, true
+}
+
+// put takes a frame back.
+func (a *frameArena) put(f Frame) {
+	a.mu.Lock()
+	a.freeList = append(a.freeList, f)
+	a.live--
+	a.mu.Unlock()
+}
+
+// Live returns the number of frames in use in the whole host process.
+func Live() int {
+	arena.mu.Lock()
+	defer arena.mu.Unlock()
+	return arena.live
+}
+
+// Trim gives the memory of free frames back to the host. It is called when a
+// machine closes.
+func Trim() {
+	a := &arena
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slices.Sort(a.freeList)
+	for i := 0; i < len(a.freeList); {
+		j := i + 1
+		for j < len(a.freeList) && a.freeList[j] == a.freeList[j-1]+1 {
+			j++
+		}
+		run := a.freeList[i:j]
+		if hostDiscard(run[0].Addr(), uintptr(len(run))<<PageShift) {
+			for _, f := range run {
+				f.meta().flags.Store(frameZeroed)
+			}
+		}
+		i = j
+	}
+}

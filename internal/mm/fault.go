@@ -1,0 +1,190 @@
+package mm
+
+// FaultResult says how a page fault ended.
+type FaultResult uint8
+
+const (
+	// FaultOK: the access can be tried again.
+	FaultOK FaultResult = iota
+	// FaultMapErr: nothing is mapped there (SIGSEGV, SEGV_MAPERR).
+	FaultMapErr
+	// FaultAccErr: the mapping does not allow it (SIGSEGV, SEGV_ACCERR).
+	FaultAccErr
+	// FaultBus: beyond the end of the mapped file (SIGBUS, BUS_ADRERR).
+	FaultBus
+	// FaultOOM: the machine's memory limit is reached.
+	FaultOOM
+)
+
+// Fault makes the page at va usable for acc: fills it, copies it if it is
+// shared, or extends a stack. major reports whether the page had to be read
+// from its file.
+func (as *AddressSpace) Fault(va uint64, acc Access) (res FaultResult, major bool) {
+	if va >= UserTop {
+		return FaultMapErr, false
+	}
+	v, ok := as.vmas.find(va)
+	if ok && va < v.Start {
+		v, ok = as.growStack(v, va)
+	}
+	if !ok {
+		return FaultMapErr, false
+	}
+	if !v.Prot.pteBits().allowsAll(acc) {
+		return FaultAccErr, false
+	}
+	page := va &^ pageMask
+	if acc&AccessWrite != 0 && v.private() && as.wouldCopy(page) {
+		as.quiesce()
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	p := as.ownPath(page)
+	if e := p.leaf.pte[index(page, leafShift)]; e != 0 {
+		return as.upgrade(&p, page, e, &v, acc), false
+	}
+	return as.fill(&p, page, &v, acc)
+}
+
+// allowsAll is allows for bits that are not an entry.
+func (p pte) allowsAll(acc Access) bool { return p&pte(acc) == pte(acc) }
+
+// wouldCopy reports whether a present translation of page will change when it
+// is written.
+func (as *AddressSpace) wouldCopy(page uint64) bool {
+	l, owned := as.root.find(page)
+	if l == nil {
+		return false
+	}
+	e := l.pte[index(page, leafShift)]
+	return e != 0 && !(owned && e.frame().Refs() == 1)
+}
+
+// upgrade handles a fault on a present page, whose path is owned.
+func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access) FaultResult {
+	bits := e&(pteShared|pteFile) | v.Prot.pteBits()
+	switch {
+	case acc&AccessWrite == 0:
+		// Another thread was faster, or the entry's protection is stale.
+	case !v.private():
+		if _, err := as.dirtyShared(v, page); err {
+			return FaultBus
+		}
+	case e.frame().Refs() > 1:
+		// Copy-on-write: the frame has other owners.
+		return as.copyPage(p, page, e, v)
+	}
+	p.leaf.pte[index(page, leafShift)] = makePTE(e.frame(), bits)
+	return FaultOK
+}
+
+// copyPage gives the address space its own copy of a page.
+func (as *AddressSpace) copyPage(p *path, page uint64, e pte, v *VMA) FaultResult {
+	f, ok := as.acct.alloc(e.frame() == zeroFrame)
+	if !ok {
+		return FaultOOM
+	}
+	if e.frame() != zeroFrame {
+		copy(f.Bytes(), e.frame().Bytes())
+	}
+	p.set(page, makePTE(f, v.Prot.pteBits()))
+	as.flushPage(page, e&pteExec != 0)
+	return FaultOK
+}
+
+// dirtyShared tells the page cache that a shared page is about to be written.
+func (as *AddressSpace) dirtyShared(v *VMA, page uint64) (Frame, bool) {
+	f, errno := v.Obj.Cache().Page((v.Off+page-v.Start)>>PageShift, true)
+	if errno != 0 {
+		return 0, true
+	}
+	f.Put() // the entry has its own reference
+	return f, false
+}
+
+// fill handles a fault on an absent page.
+func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultResult, bool) {
+	bits := v.Prot.pteBits()
+	write := acc&AccessWrite != 0
+	if v.Obj == nil {
+		f := zeroFrame
+		if write {
+			var ok bool
+			if f, ok = as.acct.alloc(true); !ok {
+				return FaultOOM, false
+			}
+		}
+		p.set(page, makePTE(f, bits))
+		as.notePeak()
+		return FaultOK, false
+	}
+	cache := v.Obj.Cache()
+	idx := (v.Off + page - v.Start) >> PageShift
+	major := !cache.has(idx)
+	f, errno := cache.Page(idx, write && !v.private())
+	switch {
+	case errno == nomem:
+		return FaultOOM, false
+	case errno != 0:
+		return FaultBus, false
+	}
+	bits |= pteFile
+	if !v.private() {
+		bits |= pteShared
+		if !write {
+			bits &^= pteWrite // the first write makes it dirty
+		}
+	}
+	p.set(page, makePTE(f, bits))
+	if write && v.private() {
+		return as.copyPage(p, page, makePTE(f, bits), v), major
+	}
+	if !write {
+		as.fillAround(p, page, v, cache, idx)
+	}
+	as.notePeak()
+	return FaultOK, major
+}
+
+// fillAround maps the neighbours in the same leaf that the page cache has
+// anyway, so that a program's start takes fewer faults.
+func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCache, idx uint64) {
+	const around = 8
+	bits := v.Prot.pteBits() | pteFile
+	if !v.private() {
+		bits = bits&^pteWrite | pteShared
+	}
+	for i := uint64(1); i < around; i++ {
+		at := page + i<<PageShift
+		if at >= v.End || at&(nodeMask<<PageShift) == 0 || p.leaf.pte[index(at, leafShift)] != 0 {
+			return
+		}
+		f, ok := cache.cached(idx + i)
+		if !ok {
+			return
+		}
+		p.set(at, makePTE(f, bits))
+	}
+}
+
+// growStack extends the stack v, the first area above va, down to va if it is
+// one and RLIMIT_STACK and the gap below allow it.
+func (as *AddressSpace) growStack(v VMA, va uint64) (VMA, bool) {
+	const guardGap = 256 << PageShift // stack_guard_gap
+	start := va &^ pageMask
+	if v.Flags&MapGrowsDown == 0 || v.End-start > as.Limits.Stack {
+		return v, false
+	}
+	if below, ok := as.vmas.prev(v.Start); ok && below.End+guardGap > start && below.Flags&MapGrowsDown == 0 {
+		return v, false
+	}
+	grow := v.Start - start
+	if as.overAS(grow) {
+		return v, false
+	}
+	as.vmas = as.vmas.own()
+	as.vmas.insert(VMA{Start: start, End: v.Start, Prot: v.Prot, MaxProt: v.MaxProt, Flags: v.Flags, Name: v.Name})
+	return as.vmas.find(va)
+}
+
+func (as *AddressSpace) notePeak() { as.peakPages = max(as.peakPages, as.root.pages) }

@@ -1,0 +1,272 @@
+package mm
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// PageCache holds the pages of one file in frames. It is the memory of files
+// that live in memory, the cache of files that live elsewhere, and what
+// mappings of both map. Several machines may share one.
+type PageCache struct {
+	mu    sync.Mutex
+	acct  *Account
+	fill  func(index uint64, page []byte) linux.Errno
+	size  int64
+	pages map[uint64]cachePage
+}
+
+type cachePage struct {
+	frame Frame
+	dirty bool
+	// mapped: a writable mapping may write without our knowing, so the page
+	// counts as dirty for good.
+	mapped bool
+}
+
+// NewPageCache makes an empty cache charged to acct. fill reads a page from
+// the backing file; without it pages start zero and are never lost.
+func NewPageCache(acct *Account, fill func(index uint64, page []byte) linux.Errno) *PageCache {
+	return &PageCache{acct: acct, fill: fill, pages: make(map[uint64]cachePage)}
+}
+
+// Size returns the size of the file in bytes.
+func (c *PageCache) Size() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.size
+}
+
+// Resident returns the number of pages held.
+func (c *PageCache) Resident() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.pages)
+}
+
+// SetSize truncates or extends the file. Pages beyond a smaller size are
+// dropped; those still mapped keep their frame, but new accesses find none.
+func (c *PageCache) SetSize(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.size
+	c.size = n
+	if n >= old {
+		return
+	}
+	first := uint64(n+PageSize-1) >> PageShift
+	if uint64(old)>>PageShift-first < uint64(len(c.pages)) {
+		for i := first; i <= uint64(old)>>PageShift; i++ {
+			c.drop(i)
+		}
+	} else {
+		for _, i := range c.indices() {
+			if i >= first {
+				c.drop(i)
+			}
+		}
+	}
+	if p, ok := c.pages[uint64(n)>>PageShift]; ok && n&pageMask != 0 {
+		p.frame.willWrite()
+		clear(p.frame.Bytes()[n&pageMask:])
+	}
+}
+
+func (c *PageCache) drop(i uint64) {
+	if p, ok := c.pages[i]; ok {
+		p.frame.Put()
+		delete(c.pages, i)
+	}
+}
+
+// Punch makes [off, off+n) a hole that reads zero.
+func (c *PageCache) Punch(off, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for end := off + n; off < end; {
+		i, in := uint64(off)>>PageShift, off&pageMask
+		k := min(end-off, PageSize-in)
+		if p, ok := c.pages[i]; ok {
+			if k == PageSize && c.fill == nil && p.frame.Refs() == 1 {
+				c.drop(i)
+			} else {
+				p.frame.willWrite()
+				clear(p.frame.Bytes()[in : in+k])
+			}
+		}
+		off += k
+	}
+}
+
+// has reports whether page i is held.
+func (c *PageCache) has(i uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.pages[i]
+	return ok || c.fill == nil
+}
+
+// Has reports whether page i is held in memory (SEEK_DATA, mincore).
+func (c *PageCache) Has(i uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.pages[i]
+	return ok
+}
+
+// cached returns page i with a reference if it is held and inside the file.
+func (c *PageCache) cached(i uint64) (Frame, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.pages[i]; ok && int64(i)<<PageShift < c.size {
+		return p.frame.Get(), true
+	}
+	return 0, false
+}
+
+// Page returns page i with a reference for the caller, reading it if need be.
+// With write it is dirty from now on. ENXIO means beyond the end, ENOMEM that
+// the account is full; others come from the backing file.
+func (c *PageCache) Page(i uint64, write bool) (Frame, linux.Errno) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if int64(i)<<PageShift >= c.size {
+		return 0, linux.ENXIO
+	}
+	p, errno := c.load(i)
+	if errno != 0 {
+		return 0, errno
+	}
+	if write && !p.mapped {
+		p.dirty, p.mapped = true, true
+		c.pages[i] = p
+	}
+	return p.frame.Get(), 0
+}
+
+// load makes sure that page i is held.
+func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
+	if p, ok := c.pages[i]; ok {
+		return p, 0
+	}
+	f, ok := c.acct.alloc(true)
+	if !ok {
+		return cachePage{}, linux.ENOMEM
+	}
+	if c.fill != nil {
+		if errno := c.fill(i, f.Bytes()); errno != 0 {
+			f.Put()
+			return cachePage{}, errno
+		}
+	}
+	p := cachePage{frame: f}
+	c.pages[i] = p
+	return p, 0
+}
+
+// Insert gives the cache page i, unless it has it; p is copied. It may
+// only be called from the fill function, which reads ahead with it.
+func (c *PageCache) Insert(i uint64, p []byte) {
+	if _, ok := c.pages[i]; ok {
+		return
+	}
+	f, ok := c.acct.alloc(len(p) < PageSize)
+	if !ok {
+		return
+	}
+	copy(f.Bytes(), p)
+	c.pages[i] = cachePage{frame: f}
+}
+
+// ReadAt fills p with the file's bytes at off. The caller has clipped p to
+// Size.
+func (c *PageCache) ReadAt(p []byte, off int64) linux.Errno {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(p) > 0 {
+		i, in := uint64(off)>>PageShift, off&pageMask
+		n := min(len(p), int(PageSize-in))
+		if e, ok := c.pages[i]; ok {
+			copy(p[:n], e.frame.Bytes()[in:])
+		} else if c.fill == nil {
+			clear(p[:n])
+		} else {
+			e, errno := c.load(i)
+			if errno != 0 {
+				return errno
+			}
+			copy(p[:n], e.frame.Bytes()[in:])
+		}
+		p, off = p[n:], off+int64(n)
+	}
+	return 0
+}
+
+// WriteAt writes p at off, growing the file. It returns the number of bytes
+// written, and ENOSPC if that is short because the account is full.
+func (c *PageCache) WriteAt(p []byte, off int64) (int, linux.Errno) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	done := 0
+	for done < len(p) {
+		i, in := uint64(off)>>PageShift, off&pageMask
+		n := min(len(p)-done, int(PageSize-in))
+		e, errno := c.load(i)
+		if errno != 0 {
+			if errno == linux.ENOMEM {
+				errno = linux.ENOSPC
+			}
+			return done, errno
+		}
+		e.frame.willWrite()
+		copy(e.frame.Bytes()[in:], p[done:done+n])
+		if !e.dirty {
+			e.dirty = true
+			c.pages[i] = e
+		}
+		done, off = done+n, off+int64(n)
+		c.size = max(c.size, off)
+	}
+	return done, 0
+}
+
+// Dirty calls each for the dirty pages in order and marks them clean, unless a
+// writable mapping has them. It stops at the first error.
+func (c *PageCache) Dirty(each func(i uint64, page []byte) linux.Errno) linux.Errno {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, i := range c.indices() {
+		p := c.pages[i]
+		if !p.dirty {
+			continue
+		}
+		if errno := each(i, p.frame.Bytes()); errno != 0 {
+			return errno
+		}
+		p.dirty = p.mapped
+		c.pages[i] = p
+	}
+	return 0
+}
+
+// indices returns the numbers of the pages held, in order.
+func (c *PageCache) indices() []uint64 {
+	idx := make([]uint64, 0, len(c.pages))
+	for i := range c.pages {
+		idx = append(idx, i)
+	}
+	slices.Sort(idx)
+	return idx
+}
+
+// Release drops all pages.
+func (c *PageCache) Release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.pages {
+		p.frame.Put()
+	}
+	clear(c.pages)
+}

@@ -1,0 +1,255 @@
+package vfs
+
+import "github.com/tinevm/tine/internal/linux"
+
+// The operations that mount(2) selects by flag, in the order it looks.
+const propagationFlags = linux.MS_SHARED | linux.MS_PRIVATE | linux.MS_SLAVE | linux.MS_UNBINDABLE
+
+// MountArgs are the arguments of mount(2).
+type MountArgs struct {
+	Source, Target, FSType string
+	Flags                  uint64
+	Data                   string
+}
+
+// DoMount is mount(2). Propagation types are accepted; every mount is private.
+func DoMount(c *Context, a *MountArgs) linux.Errno {
+	at, errno := Lookup(c, c.Cwd, a.Target, 0)
+	if errno != 0 {
+		return errno
+	}
+	defer at.Put()
+	if !c.capable(linux.CAP_SYS_ADMIN) {
+		return linux.EPERM
+	}
+	if a.Flags&linux.MS_MGC_MSK == linux.MS_MGC_VAL {
+		a.Flags &^= linux.MS_MGC_MSK
+	}
+	flags := mountOptions(a.Flags)
+	switch {
+	case a.Flags&(linux.MS_REMOUNT|linux.MS_BIND) == linux.MS_REMOUNT|linux.MS_BIND:
+		return remount(c, at, flags, "", true)
+	case a.Flags&linux.MS_REMOUNT != 0:
+		return remount(c, at, flags, a.Data, false)
+	case a.Flags&linux.MS_BIND != 0:
+		return bindMount(c, at, a.Source, a.Flags&linux.MS_REC != 0)
+	case a.Flags&propagationFlags != 0:
+		return setPropagation(at, a.Flags)
+	case a.Flags&linux.MS_MOVE != 0:
+		return moveMount(c, at, a.Source)
+	}
+	return newMount(c, at, a, flags)
+}
+
+// mountOptions are the flags of the mount; like mount(2), relatime unless
+// something else is asked for.
+func mountOptions(flags uint64) uint64 {
+	m := flags & mountFlags
+	if m&linux.MS_NOATIME == 0 && flags&linux.MS_STRICTATIME == 0 {
+		m |= linux.MS_RELATIME
+	}
+	if m&linux.MS_NOATIME != 0 || flags&linux.MS_STRICTATIME != 0 {
+		m &^= linux.MS_RELATIME
+	}
+	return m
+}
+
+func newMount(c *Context, at Path, a *MountArgs, flags uint64) linux.Errno {
+	t, ok := c.Mounts.Sys.fstype(a.FSType)
+	if !ok {
+		return linux.ENODEV
+	}
+	fs, errno := t.Mount(c, a.Source, a.Flags, a.Data)
+	if errno != 0 {
+		return errno
+	}
+	source := a.Source
+	if source == "" {
+		source = "none"
+	}
+	return at.Mount.ns.mountFS(at, fs, source, flags)
+}
+
+// remount changes the flags of a mount, and of its file system unless only is
+// set.
+func remount(c *Context, at Path, flags uint64, data string, only bool) linux.Errno {
+	m := at.Mount
+	if at.Dentry != m.root || m.ns == nil {
+		return linux.EINVAL
+	}
+	if r, ok := m.sb.FS.(Remounter); ok && !only {
+		if errno := r.Remount(c, data); errno != 0 {
+			return errno
+		}
+	}
+	if !only {
+		m.sb.ReadOnly = flags&linux.MS_RDONLY != 0
+	}
+	m.Flags = flags
+	m.ns.changed()
+	return 0
+}
+
+// bindMount makes the tree at source visible at another place too.
+func bindMount(c *Context, at Path, source string, rec bool) linux.Errno {
+	if source == "" {
+		return linux.EINVAL
+	}
+	from, errno := Lookup(c, c.Cwd, source, 0)
+	if errno != 0 {
+		return errno
+	}
+	defer from.Put()
+	if from.Mount.ns == nil || at.Mount.ns == nil {
+		return linux.EINVAL
+	}
+	ns := at.Mount.ns
+	m := ns.copyMount(from.Mount, from.Dentry)
+	if errno := graftable(m, at); errno != 0 {
+		m.put()
+		return errno
+	}
+	if rec {
+		ns.copyChildren(m, from.Mount, from.Dentry, nil)
+	}
+	m.attach(at)
+	return 0
+}
+
+// setPropagation accepts a change of the propagation type.
+func setPropagation(at Path, flags uint64) linux.Errno {
+	types := flags & propagationFlags
+	if types&(types-1) != 0 || flags&^(propagationFlags|linux.MS_REC|linux.MS_SILENT) != 0 {
+		return linux.EINVAL
+	}
+	if at.Dentry != at.Mount.root {
+		return linux.EINVAL
+	}
+	return 0
+}
+
+// moveMount moves a mount to another place.
+func moveMount(c *Context, at Path, source string) linux.Errno {
+	if source == "" {
+		return linux.EINVAL
+	}
+	from, errno := Lookup(c, c.Cwd, source, 0)
+	if errno != 0 {
+		return errno
+	}
+	defer from.Put()
+	m := from.Mount
+	if from.Dentry != m.root || m.parent == nil || m.ns != at.Mount.ns {
+		return linux.EINVAL
+	}
+	for p := at.Mount; p != nil; p = p.parent {
+		if p == m {
+			return linux.ELOOP
+		}
+	}
+	if errno := graftable(m, at); errno != 0 {
+		return errno
+	}
+	m.detach()
+	m.attach(at)
+	return 0
+}
+
+// Umount is umount2(2).
+func Umount(c *Context, name string, flags uint64) linux.Errno {
+	const known = linux.MNT_FORCE | linux.MNT_DETACH | linux.MNT_EXPIRE | linux.UMOUNT_NOFOLLOW
+	if flags&^known != 0 {
+		return linux.EINVAL
+	}
+	at := uint64(0)
+	if flags&linux.UMOUNT_NOFOLLOW != 0 {
+		at = linux.AT_SYMLINK_NOFOLLOW
+	}
+	p, errno := Lookup(c, c.Cwd, name, at)
+	if errno != 0 {
+		return errno
+	}
+	defer p.Put()
+	m := p.Mount
+	switch {
+	case !c.capable(linux.CAP_SYS_ADMIN):
+		return linux.EPERM
+	case p.Dentry != m.root || m.ns == nil || m.parent == nil:
+		return linux.EINVAL
+	case flags&linux.MNT_EXPIRE != 0:
+		return linux.EAGAIN // marked now; it never expires twice in a row
+	case flags&linux.MNT_DETACH != 0:
+		m.ns.umountTree(m)
+		return 0
+	}
+	const ownRefs = 2 // the namespace's and p's
+	if m.refs > ownRefs || len(m.children) > 0 {
+		return linux.EBUSY
+	}
+	m.ns.umountTree(m)
+	return 0
+}
+
+// PivotRoot is pivot_root(2): newRoot becomes the root of the namespace and the
+// old root is moved to putOld. move are the root and working directories of
+// the namespace's processes: those at the old root go to the new one.
+func PivotRoot(c *Context, newRoot, putOld string, move []*Path) linux.Errno {
+	if !c.capable(linux.CAP_SYS_ADMIN) {
+		return linux.EPERM
+	}
+	n, errno := Lookup(c, c.Cwd, newRoot, 0)
+	if errno != 0 {
+		return errno
+	}
+	defer n.Put()
+	o, errno := Lookup(c, c.Cwd, putOld, 0)
+	if errno != 0 {
+		return errno
+	}
+	defer o.Put()
+	root := c.Root
+	switch {
+	case !isDir(n.Dentry) || !isDir(o.Dentry):
+		return linux.ENOTDIR
+	case n.Mount == root.Mount || o.Mount == root.Mount:
+		return linux.EBUSY
+	case n.Dentry != n.Mount.root || root.Dentry != root.Mount.root || n.Mount.parent == nil:
+		return linux.EINVAL
+	case !below(o, n):
+		return linux.EINVAL
+	}
+	pivot(root, n, o, move)
+	return 0
+}
+
+// below reports whether p lies in the tree at top.
+func below(p, top Path) bool {
+	for p.Mount != top.Mount {
+		if p.Mount.parent == nil {
+			return false
+		}
+		p = Path{p.Mount.parent, p.Mount.mountpoint}
+	}
+	return top.Dentry.isAncestor(p.Dentry)
+}
+
+func pivot(root, n, o Path, move []*Path) {
+	ns := n.Mount.ns
+	n.Mount.detach()
+	if root.Mount.parent != nil {
+		at := Path{root.Mount.parent, root.Mount.mountpoint}.Get()
+		root.Mount.detach()
+		n.Mount.attach(at)
+		at.Put()
+	} else {
+		ns.root = n.Mount
+	}
+	root.Mount.attach(o)
+	for _, p := range move {
+		if *p == root {
+			old := *p
+			*p = n.Get()
+			old.Put()
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package vfs
+
+import (
+	"slices"
+
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// mountFlags are the flags that belong to a mount rather than to its file
+// system.
+const mountFlags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC |
+	linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME | msNoSymfollow
+
+const msNoSymfollow = 256 // MS_NOSYMFOLLOW
+
+// Mount makes a tree visible at a place of a namespace.
+type Mount struct {
+	ID     int
+	Source string // what /proc/mounts shows as device
+	Flags  uint64 // linux.MS_..., those of mountFlags
+
+	sb         *Superblock
+	root       *Dentry // what it shows of the file system
+	ns         *Namespace
+	parent     *Mount  // nil: the root of the namespace, or detached
+	mountpoint *Dentry // in parent
+	children   []*Mount
+	refs       int // paths, children, and one of the namespace
+}
+
+// Superblock is the file system that is mounted.
+func (m *Mount) Superblock() *Superblock { return m.sb }
+
+// ReadOnly reports whether nothing may be changed through m.
+func (m *Mount) ReadOnly() bool { return m.Flags&linux.MS_RDONLY != 0 || m.sb.ReadOnly }
+
+func (m *Mount) get() *Mount {
+	m.refs++
+	return m
+}
+
+func (m *Mount) put() {
+	for m != nil {
+		if m.refs--; m.refs > 0 {
+			return
+		}
+		parent := m.parent
+		m.root.put()
+		m.sb.put()
+		m = parent
+	}
+}
+
+// childAt finds what is mounted on a dentry of m.
+func (m *Mount) childAt(d *Dentry) *Mount {
+	for _, c := range m.children {
+		if c.mountpoint == d {
+			return c
+		}
+	}
+	return nil
+}
+
+// Namespace is a mount namespace (mount_namespaces(7)): the tree of mounts
+// that a process sees.
+type Namespace struct {
+	Sys *System
+	// Changed is woken when mounts change: /proc/self/mounts is polled for it.
+	Changed WaitQueue
+	// Version counts the changes.
+	Version uint64
+	ID      uint64
+
+	root *Mount
+	refs int
+}
+
+// NewNamespace makes a namespace whose root is fs.
+func NewNamespace(sys *System, fs FileSystem, source string, flags uint64) *Namespace {
+	sys.namespaces++
+	ns := &Namespace{Sys: sys, ID: sys.namespaces, refs: 1}
+	sb := sys.NewSuperblock(fs)
+	ns.root = ns.newMount(sb, sb.root.get(), source, flags)
+	return ns
+}
+
+// newMount makes a mount that is nowhere yet. It takes over the references on
+// sb and root.
+func (ns *Namespace) newMount(sb *Superblock, root *Dentry, source string, flags uint64) *Mount {
+	ns.Sys.nextMount++
+	return &Mount{ID: ns.Sys.nextMount, Source: source, Flags: flags & mountFlags, sb: sb, root: root, ns: ns, refs: 1}
+}
+
+// Get takes a reference on the namespace.
+func (ns *Namespace) Get() *Namespace {
+	ns.refs++
+	return ns
+}
+
+// Put drops a reference; the last one unmounts everything.
+func (ns *Namespace) Put() {
+	if ns.refs--; ns.refs == 0 {
+		ns.umountTree(ns.root)
+	}
+}
+
+// Close drops the machine's own reference on its first namespace.
+func (ns *Namespace) Close() { ns.Put() }
+
+// Root is the root directory, with a reference.
+func (ns *Namespace) Root() Path {
+	return Path{ns.root, ns.root.root}.over().Get()
+}
+
+// changed tells those who watch the list of mounts.
+func (ns *Namespace) changed() {
+	ns.Version++
+	ns.Changed.Wake(PollErr | PollPri)
+}
+
+// attach puts m at a place.
+func (m *Mount) attach(at Path) {
+	m.parent, m.mountpoint = at.Mount.get(), at.Dentry.get()
+	m.ns = at.Mount.ns
+	m.mountpoint.mounts++
+	m.parent.children = append(m.parent.children, m)
+	m.ns.changed()
+}
+
+// detach takes m from its place; the namespace's reference is the caller's.
+func (m *Mount) detach() {
+	p := m.parent
+	p.children = slices.Delete(p.children, slices.Index(p.children, m), slices.Index(p.children, m)+1)
+	m.mountpoint.mounts--
+	m.mountpoint.put()
+	m.parent, m.mountpoint = nil, nil
+	m.ns.changed()
+	p.put()
+}
+
+// umountTree detaches m and everything below it.
+func (ns *Namespace) umountTree(m *Mount) {
+	for len(m.children) > 0 {
+		ns.umountTree(m.children[len(m.children)-1])
+	}
+	if m.parent != nil {
+		m.detach()
+	}
+	m.ns = nil
+	m.put()
+}
+
+// Mount mounts fs on a directory (or on a file, if its root is one). It is for
+// those who set a machine up; the system call is DoMount.
+func (ns *Namespace) Mount(c *Context, at string, fs FileSystem, source string, flags uint64) linux.Errno {
+	p, errno := Lookup(c, c.Root, at, 0)
+	if errno != 0 {
+		fs.Close()
+		return errno
+	}
+	defer p.Put()
+	return ns.mountFS(p, fs, source, flags)
+}
+
+func (ns *Namespace) mountFS(at Path, fs FileSystem, source string, flags uint64) linux.Errno {
+	sb := ns.Sys.NewSuperblock(fs)
+	sb.ReadOnly = flags&linux.MS_RDONLY != 0
+	m := ns.newMount(sb, sb.root.get(), source, flags)
+	if errno := graftable(m, at); errno != 0 {
+		m.put()
+		return errno
+	}
+	m.attach(at)
+	return 0
+}
+
+// graftable checks that m may be mounted at a place.
+func graftable(m *Mount, at Path) linux.Errno {
+	if at.Mount.ns == nil || at.Dentry.parent != nil && !at.Dentry.hashed {
+		return linux.ENOENT
+	}
+	a, errno := at.Dentry.attr()
+	b, errno2 := m.root.attr()
+	switch {
+	case errno != 0:
+		return errno
+	case errno2 != 0:
+		return errno2
+	case a.IsDir() != b.IsDir():
+		return linux.ENOTDIR
+	}
+	return 0
+}
+
+// Clone makes a copy of the namespace, as CLONE_NEWNS does. The given paths,
+// which hold references, are moved to the copy.
+func (ns *Namespace) Clone(move ...*Path) *Namespace {
+	ns.Sys.namespaces++
+	n := &Namespace{Sys: ns.Sys, ID: ns.Sys.namespaces, refs: 1}
+	n.root = n.copyTree(ns.root, true, move)
+	return n
+}
+
+// copyTree copies m, and with rec what is mounted below its root.
+func (ns *Namespace) copyTree(m *Mount, rec bool, move []*Path) *Mount {
+	c := ns.copyMount(m, m.root)
+	if rec {
+		ns.copyChildren(c, m, m.root, move)
+	}
+	for _, p := range move {
+		if p.Mount == m {
+			p.Mount = c.get()
+			m.put()
+		}
+	}
+	return c
+}
+
+// copyMount makes another mount of what m shows, from root down.
+func (ns *Namespace) copyMount(m *Mount, root *Dentry) *Mount {
+	m.sb.refs++
+	return ns.newMount(m.sb, root.get(), m.Source, m.Flags)
+}
+
+// copyChildren copies the mounts on m below root to c.
+func (ns *Namespace) copyChildren(c, m *Mount, root *Dentry, move []*Path) {
+	for _, ch := range m.children {
+		if root.isAncestor(ch.mountpoint) {
+			cc := ns.copyTree(ch, true, move)
+			cc.attach(Path{c, ch.mountpoint})
+		}
+	}
+}
