@@ -247,7 +247,7 @@ func (g *Group) newReaper() *Group {
 func (g *Group) notifyParent() {
 	p := g.parent
 	if p == nil {
-		g.topLevelExited()
+		g.reap()
 		return
 	}
 	autoreap := false
@@ -313,8 +313,13 @@ func (t *Task) forget() {
 	k.detachPID(t)
 }
 
-// reap removes a zombie process; its resource usage goes to the parent.
+// reap removes a zombie process; its resource usage goes to the parent. Whoever
+// started it from outside is told.
 func (g *Group) reap() {
+	if fn := g.k.done[g]; fn != nil {
+		delete(g.k.done, g)
+		fn(g.zombieStatus)
+	}
 	g.deadUse.add(&g.leader.usage)
 	if p := g.parent; p != nil {
 		p.childUse.add(&g.deadUse)
@@ -327,19 +332,6 @@ func (g *Group) reap() {
 	g.pending.flush()
 }
 
-// topLevelExited ends a process that has no parent in the machine: the one who
-// started it from outside is told, and it is reaped.
-func (g *Group) topLevelExited() {
-	k := g.k
-	fn := k.done[g]
-	delete(k.done, g)
-	status := g.zombieStatus
-	g.reap()
-	if fn != nil {
-		fn(status)
-	}
-}
-
 // initExited ends the machine's other processes: without PID 1 there is no
 // machine (pid_namespaces(7)).
 func (k *Kernel) initExited(init *Group) {
@@ -349,7 +341,7 @@ func (k *Kernel) initExited(init *Group) {
 			t.group.kill(linux.SIGKILL)
 		}
 	})
-	init.topLevelExited()
+	init.reap()
 }
 
 // kill ends a process from the kernel's side.

@@ -55,7 +55,7 @@ type Config struct {
 	MaxTasks   int               // limit on living tasks and zombies; 0 = 4 Mi
 	ChildFirst bool              // a forked child runs before its parent
 	Hostname   string            // UTS node name
-	Root       *vfs.Namespace    // the file tree
+	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
 	Log        func(line string) // optional: the machine's log
 }
@@ -119,6 +119,7 @@ func New(cfg Config) *Kernel {
 	k.started = cfg.Clock.Monotonic()
 	k.bootTime = cfg.Clock.Realtime()
 	k.sys.init(k)
+	k.bootInit()
 	return k
 }
 
@@ -201,3 +202,23 @@ func (k *Kernel) Failure() error {
 	defer k.mu.Unlock()
 	return k.failure
 }
+
+// Memory returns the bytes of guest memory in use and the most there has been.
+// The kernel lock is held.
+func (k *Kernel) Memory() (used, peak int64) { return k.acct.Used(), k.acct.Peak() }
+
+// Forks is the number of tasks created so far. The kernel lock is held.
+func (k *Kernel) Forks() int64 { return k.forks }
+
+// SetRoot gives the machine its file tree, before the first process. The
+// reference on ns is taken over.
+func (k *Kernel) SetRoot(ns *vfs.Namespace) {
+	k.cfg.Root = ns
+	t := k.init.leader
+	t.fs.put()
+	t.fs = &FSInfo{refs: 1, Root: ns.Root(), Cwd: ns.Root(), Umask: 0o022}
+	t.ns = &Namespaces{refs: 1, uts: k.uts, mnt: ns.Get()}
+}
+
+// Account is the machine's memory account, to which file systems charge.
+func (k *Kernel) Account() *mm.Account { return k.acct }

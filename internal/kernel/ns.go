@@ -19,7 +19,7 @@ func (n *Namespaces) get() *Namespaces {
 }
 
 func (n *Namespaces) put() {
-	if n.refs--; n.refs == 0 {
+	if n.refs--; n.refs == 0 && n.mnt != nil {
 		n.mnt.Put()
 	}
 }

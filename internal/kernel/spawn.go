@@ -21,7 +21,7 @@ type Process struct {
 	Exited func(status int)
 }
 
-// Spawn starts a process as the leader of a new session. The first is PID 1.
+// Spawn starts a process as the leader of a new session and a child of PID 1.
 // errno tells why the program could not be started. The kernel lock is held.
 func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	t, errno := k.newProcess(p)
@@ -52,16 +52,22 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 	if errno != 0 {
 		return nil, errno
 	}
-	root := k.cfg.Root.Root()
 	t := &Task{
 		k: k, files: newFDTable(), cred: p.Cred, sighand: &SigHand{refs: 1},
-		fs:         &FSInfo{refs: 1, Root: root.Get(), Cwd: root.Get(), Umask: 0o022},
-		ns:         &Namespaces{refs: 1, uts: k.uts, mnt: k.cfg.Root.Get()},
+		fs:         &FSInfo{refs: 1, Umask: 0o022},
+		ns:         &Namespaces{refs: 1, uts: k.uts},
 		timerSlack: defaultTimerSlack, exitSignal: linux.SIGCHLD, startTime: k.now(),
 		altstack: linux.StackT{Flags: linux.SS_DISABLE},
 	}
 	t.sched = schedEntity{policy: linux.SCHED_OTHER, slice: sliceInsns, affinity: ^uint64(0), index: -1, vruntime: k.runq.min}
+	if root := k.cfg.Root; root != nil {
+		t.fs.Root, t.fs.Cwd, t.ns.mnt = root.Root(), root.Root(), root.Get()
+	}
 	g := &Group{k: k, pid: e.nr, leader: t, threads: []*Task{t}, exitSignal: linux.SIGCHLD, startTime: t.startTime, dumpable: 1, loginUID: ^uint32(0)}
+	if k.init != nil {
+		g.parent, g.parentTask = k.init, k.init.leader
+		k.init.children = append(k.init.children, g)
+	}
 	g.rlimits = defaultLimits()
 	for r, l := range p.Limits {
 		g.rlimits[r] = l
@@ -74,9 +80,6 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		if f != nil {
 			t.files.set(fd, f, false)
 		}
-	}
-	if g.pid == 1 {
-		k.init = g
 	}
 	if p.TTY != nil {
 		g.session.tty = p.TTY
@@ -124,8 +127,8 @@ func (k *Kernel) discard(t *Task) {
 	if t.as != nil {
 		t.as.Put()
 	}
-	if k.init == t.group {
-		k.init = nil
+	if p := t.group.parent; p != nil {
+		p.children = remove(p.children, t.group)
 	}
 	t.group.leavePgrp()
 	t.forget()
@@ -161,4 +164,18 @@ func (k *Kernel) Signal(pid int, sig linux.Signal) linux.Errno {
 		return 0
 	}
 	return k.signalGroup(g, sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER})
+}
+
+// bootInit makes the built-in PID 1: a task without a program that is the
+// parent of what is started from outside and of orphans. It ignores SIGCHLD, so
+// that its children are reaped as they end.
+func (k *Kernel) bootInit() {
+	t, errno := k.newProcess(&Process{Cred: NewCred(0, 0, nil)})
+	if errno != 0 {
+		panic("kernel: no PID 1: " + errno.String())
+	}
+	t.comm = "init"
+	t.state = TaskSleeping
+	t.sighand.actions[linux.SIGCHLD].Handler = linux.SIG_IGN
+	k.init = t.group
 }

@@ -109,7 +109,7 @@ func (k *Kernel) outOfMemory() {
 	total := int64(k.acct.Limit() >> mm.PageShift)
 	k.pids.each(func(t *Task) {
 		g := t.group
-		if !t.isLeader() || g == k.init && g.parent == nil && k.pids.tasks > 1 || g.zombie {
+		if !t.isLeader() || g == k.init || g.zombie {
 			return
 		}
 		as := g.addressSpace()
@@ -124,9 +124,6 @@ func (k *Kernel) outOfMemory() {
 			victim, worst = g, score
 		}
 	})
-	if victim == nil {
-		victim = k.init
-	}
 	if victim == nil {
 		return
 	}

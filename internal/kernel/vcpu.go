@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
 )
 
@@ -68,6 +69,9 @@ func (p *processor) run() {
 func (p *processor) runTask(t *Task) {
 	k := p.k
 	k.needResched[p.id] = false
+	if t.rseq.addr != 0 && t.as != nil && !t.updateRseq() {
+		t.forceSignal(kernelSignal(linux.SIGSEGV))
+	}
 	for !k.stopped {
 		if !t.beforeUser() {
 			return

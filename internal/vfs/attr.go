@@ -129,3 +129,23 @@ func NewOwner(c *Context, dir *Attr, mode uint32) (uid, gid, newMode uint32) {
 	}
 	return uid, gid, mode
 }
+
+// WantsAtime reports whether a read through f at the time now updates the
+// access time: not with O_NOATIME or a noatime mount, and with relatime
+// (mount(8)) only if it is older than the last change or than a day.
+func WantsAtime(f *File, a *Attr, now Time) bool {
+	if f.Flags&linux.O_NOATIME != 0 {
+		return false
+	}
+	m := f.Path.Mount
+	if m == nil {
+		return true
+	}
+	if m.ReadOnly() || m.Flags&linux.MS_NOATIME != 0 || m.Flags&linux.MS_NODIRATIME != 0 && a.IsDir() {
+		return false
+	}
+	return m.Flags&linux.MS_RELATIME == 0 || !a.Mtime.Before(a.Atime) || !a.Ctime.Before(a.Atime) || now.Sec-a.Atime.Sec >= 24*3600
+}
+
+// Before reports whether t is earlier than u.
+func (t Time) Before(u Time) bool { return t.Sec < u.Sec || t.Sec == u.Sec && t.Nsec < u.Nsec }

@@ -165,6 +165,9 @@ func (d *Dentry) add(name string, i Inode) *Dentry {
 
 // lookup finds or makes the child with a name, possibly a negative one.
 func (d *Dentry) lookup(c *Context, name string) (*Dentry, linux.Errno) {
+	if len(name) > linux.NAME_MAX {
+		return nil, linux.ENAMETOOLONG
+	}
 	if ch := d.children[name]; ch != nil {
 		if rv, ok := d.inode.(Revalidator); !ok || rv.Revalidate(c, name, ch.inode) {
 			ch.touch()

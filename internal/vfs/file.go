@@ -174,10 +174,10 @@ func (NoOps) Ioctl(*File, *IoctlContext, uint32, uint64) (uint64, linux.Errno) {
 func (NoOps) ReadDir(*File, *Context, int64, func(string, uint64, uint8, int64) bool) linux.Errno {
 	return linux.ENOTDIR
 }
-func (NoOps) Stat(*File) (linux.Stat, linux.Errno)            { return linux.Stat{}, 0 }
-func (NoOps) Pages(*File) (*mm.PageCache, linux.Errno)        { return nil, linux.ENODEV }
-func (NoOps) Truncate(*File, int64) linux.Errno               { return linux.EINVAL }
+func (NoOps) Stat(*File) (linux.Stat, linux.Errno)             { return linux.Stat{}, 0 }
+func (NoOps) Pages(*File) (*mm.PageCache, linux.Errno)         { return nil, linux.ENODEV }
+func (NoOps) Truncate(*File, int64) linux.Errno                { return linux.EINVAL }
 func (NoOps) Allocate(*File, uint32, int64, int64) linux.Errno { return linux.ENODEV }
-func (NoOps) Sync(*File) linux.Errno                          { return linux.EINVAL }
-func (NoOps) Flush(*File)                                     {}
-func (NoOps) Release(*File)                                   {}
+func (NoOps) Sync(*File) linux.Errno                           { return linux.EINVAL }
+func (NoOps) Flush(*File)                                      {}
+func (NoOps) Release(*File)                                    {}

@@ -64,6 +64,10 @@ type MagicLink interface {
 	Follow(c *Context) (Path, linux.Errno)
 }
 
+// Foreign is implemented by inodes whose device nodes and named pipes may
+// belong to the host: they can be seen, but opening them is ENXIO.
+type Foreign interface{ Foreign() bool }
+
 // Revalidator is implemented by directories whose entries change without the
 // file tree's doing. It reports whether a cached entry (nil for a name that did
 // not exist) still holds.

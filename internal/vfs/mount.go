@@ -40,14 +40,9 @@ func (m *Mount) get() *Mount {
 }
 
 func (m *Mount) put() {
-	for m != nil {
-		if m.refs--; m.refs > 0 {
-			return
-		}
-		parent := m.parent
+	if m.refs--; m.refs == 0 {
 		m.root.put()
 		m.sb.put()
-		m = parent
 	}
 }
 

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/tinevm/tine/internal/linux"
@@ -108,10 +109,15 @@ func noteDeleted(i Inode) {
 	}
 }
 
-// noteUnmount ends the watches of an inode whose file system goes away.
-func noteUnmount(i Inode) {
-	for _, w := range slices.Clone(i.Common().watches) {
-		w.in.push(event{wd: w.wd, mask: linux.IN_UNMOUNT})
-		w.in.remove(w)
+// noteUnmount ends the watches below d, whose file system goes away.
+func (d *Dentry) noteUnmount() {
+	if d.inode != nil {
+		for _, w := range slices.Clone(d.inode.Common().watches) {
+			w.in.push(event{wd: w.wd, mask: linux.IN_UNMOUNT})
+			w.in.remove(w)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.children)) {
+		d.children[name].noteUnmount()
 	}
 }

@@ -70,10 +70,7 @@ func (o *opening) create(name string) (*File, linux.Errno) {
 			return nil, errno
 		}
 		if w.kind() != lastNorm || w.slash {
-			if errno := w.step(w.last); errno != 0 {
-				return nil, errno
-			}
-			return nil, linux.EISDIR
+			return nil, o.createDir()
 		}
 		parent := w.cur
 		if errno := w.step(w.last); errno != 0 {
@@ -97,6 +94,23 @@ func (o *opening) create(name string) (*File, linux.Errno) {
 		}
 		name = link
 	}
+}
+
+// createDir is the error for a name that can only be a directory.
+func (o *opening) createDir() linux.Errno {
+	if o.w.kind() == lastNorm {
+		if errno := o.w.searchable(); errno != 0 {
+			return errno
+		}
+		return linux.EISDIR
+	}
+	if errno := o.w.step(o.w.last); errno != 0 {
+		return errno
+	}
+	if o.flags&linux.O_EXCL != 0 {
+		return linux.EEXIST
+	}
+	return linux.EISDIR
 }
 
 // openExisting opens what O_CREAT found.
@@ -262,6 +276,9 @@ func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) 
 // ops makes the operations by kind of file.
 func (o *opening) ops(i Inode, a *Attr, flags uint32) (FileOps, linux.Errno) {
 	sys := o.c.Mounts.Sys
+	if fi, ok := i.(Foreign); ok && !a.IsRegular() && !a.IsDir() && fi.Foreign() {
+		return nil, linux.ENXIO
+	}
 	switch a.Type() {
 	case linux.S_IFCHR, linux.S_IFBLK:
 		if open := sys.device(a); open != nil {

@@ -62,10 +62,13 @@ func (r *renaming) resolve() (errno linux.Errno) {
 	if r.old, errno = r.from.child(); errno != 0 {
 		return errno
 	}
+	if r.old.inode == nil {
+		return linux.ENOENT
+	}
 	if r.new, errno = r.to.child(); errno != 0 {
 		return errno
 	}
-	if r.old.inode == nil || exchange && r.new.inode == nil {
+	if exchange && r.new.inode == nil {
 		return linux.ENOENT
 	}
 	if r.new.inode != nil && r.flags&linux.RENAME_NOREPLACE != 0 {

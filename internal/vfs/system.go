@@ -150,6 +150,7 @@ func (sb *Superblock) put() {
 	if sb.refs--; sb.refs > 0 {
 		return
 	}
+	sb.root.noteUnmount()
 	sb.root.shrink()
 	sb.root.put()
 	sb.FS.Close()

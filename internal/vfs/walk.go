@@ -84,9 +84,6 @@ func (w *walker) walkParent(name string) linux.Errno {
 	for {
 		comp, tail, _ := strings.Cut(rest, "/")
 		next := strings.TrimLeft(tail, "/")
-		if len(comp) > linux.NAME_MAX {
-			return w.tooLong(comp)
-		}
 		if next == "" {
 			w.last, w.slash = comp, len(comp) < len(rest)
 			return 0
@@ -104,15 +101,6 @@ func (w *walker) walkParent(name string) linux.Errno {
 		}
 		rest = next
 	}
-}
-
-// tooLong is the error for a component that is too long: what comes before is
-// checked first.
-func (w *walker) tooLong(string) linux.Errno {
-	if errno := w.searchable(); errno != 0 {
-		return errno
-	}
-	return linux.ENAMETOOLONG
 }
 
 // searchable checks that the place is a directory the caller may search.

@@ -95,7 +95,6 @@ var prefixes = map[string]string{
 		`FS_IOC|FICLONE|SOMAXCONN|RT_|UTIME_|ST_[A-Z]+$|SIOCINQ|SIOCOUTQ`,
 }
 
-
 // skip are macros whose value is no integer constant or that clash.
 var skip = regexp.MustCompile(`^(SIG_(ERR|HOLD|DFL|IGN|IGN)|SYS_(NAME|call)|` +
 	`IN_(CLASS|MULTI|BADCLASS|EXPERI|LOOPBACKNET).*|S_IS.*\(|IP_MSFILTER.*|SS_|CAP_TO_.*|CAP_OPT.*|RB_NODE|SO_ATTACH.*FILTER_|NI_.*|AF_MAX|PF_MAX|CLOCK_TAI_|` +

@@ -1,0 +1,55 @@
+# tine: build, test, measure. Everything a target needs beyond Go, gcc and make
+# is installed by "make deps" on Debian, or named if it cannot be.
+
+GO      ?= go
+PKGS    := ./...
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2025.1.1
+
+.PHONY: build test short full race bench lint fuzz cross deps clean
+
+build:
+	$(GO) build -o bin/tine ./cmd/tine
+
+# What a change must pass: about ten minutes on two cores.
+test: deps lint cross
+	$(GO) test -timeout 20m $(PKGS)
+	$(MAKE) race
+
+race:
+	$(GO) test -race -short -timeout 10m ./internal/mm ./internal/vfs ./internal/kernel .
+
+# All comparisons with native Linux, the long ones too.
+full: deps
+	TINE_ORACLE=full $(GO) test -timeout 60m ./internal/oracle
+
+bench: build deps-bench
+	$(GO) run ./bench -tine bin/tine -json bench.json
+
+lint:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
+	$(GO) vet $(PKGS)
+	$(GO) run $(STATICCHECK) $(PKGS)
+
+fuzz:
+	$(GO) test -run xxx -fuzz FuzzDecode -fuzztime 60s ./internal/x86
+
+cross:
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "build $$os/$$arch"; GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tine || exit 1; \
+	done; done
+
+# The programs that tests compare with native Linux.
+DEBS := gcc libc6-dev make bash dash busybox-static python3 git perl gawk xz-utils musl-tools
+deps:
+	@missing=; for p in gcc make bash dash busybox python3 git perl awk xz; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBS) >/dev/null; \
+	else echo "please install:$$missing"; exit 1; fi
+
+.PHONY: deps-bench
+deps-bench:
+	@command -v qemu-x86_64 >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq qemu-user >/dev/null; } || echo "qemu-user is not installed: its column will be empty"
+
+clean:
+	rm -rf bin bench.json

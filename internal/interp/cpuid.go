@@ -1,0 +1,96 @@
+package interp
+
+import "github.com/tinevm/tine/internal/cpu"
+
+// Features says which optional instruction sets CPUID reports. Everything that
+// is reported is there; what is not reported may be there as well.
+type Features struct {
+	SSE3, SSSE3, SSE41, SSE42, POPCNT, CX16 bool
+	ERMS, FSRM                              bool
+}
+
+// Reported is what CPUID reports: x86-64-v2. It is set before any engine runs.
+var Reported = Features{
+	SSE3: true, SSSE3: true, SSE41: true, SSE42: true, POPCNT: true, CX16: true,
+	ERMS: true, FSRM: true,
+}
+
+// Leaf 1: feature bits (SDM vol. 2, CPUID, tables 3-10 and 3-11).
+const (
+	// Family 6, a model of the last generation without AVX.
+	cpuSignature = 0x000206c2
+	// FPU, TSC, CX8, CMOV, CLFSH, MMX, FXSR, SSE, SSE2.
+	leaf1EDX = 1<<0 | 1<<4 | 1<<8 | 1<<15 | 1<<19 | 1<<23 | 1<<24 | 1<<25 | 1<<26
+)
+
+// brand is the name in leaves 0x80000002 to 0x80000004.
+const brand = "tine virtual x86-64 processor"
+
+// cpuidLeaf returns EAX, EBX, ECX, EDX. The vendor is one that glibc knows:
+// with another it does not look at the features at all.
+func cpuidLeaf(leaf, sub, id uint32) (a, b, c, d uint32) {
+	f := &Reported
+	switch leaf {
+	case 0:
+		return 7, 0x756e6547, 0x6c65746e, 0x49656e69 // "GenuineIntel"
+	case 1:
+		c = flag(f.SSE3, 0) | flag(f.SSSE3, 9) | flag(f.CX16, 13) | flag(f.SSE41, 19) |
+			flag(f.SSE42, 20) | flag(f.POPCNT, 23)
+		return cpuSignature, id<<24 | 1<<16 | 8<<8, c, leaf1EDX
+	case 2:
+		return 0xff01, 0, 0, 0 // caches are described in leaf 4
+	case 4:
+		return cacheLeaf(sub)
+	case 7:
+		if sub == 0 {
+			return 0, flag(f.ERMS, 9), 0, flag(f.FSRM, 4)
+		}
+	case 0x80000000:
+		return 0x80000008, 0, 0, 0
+	case 0x80000001:
+		return 0, 0, 1 << 0, 1<<11 | 1<<20 | 1<<29 // LAHF; SYSCALL, NX, LM
+	case 0x80000002, 0x80000003, 0x80000004:
+		var s [48]byte
+		copy(s[:], brand)
+		w := func(i uint32) uint32 {
+			p := s[16*(leaf-0x80000002)+4*i:]
+			return uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24
+		}
+		return w(0), w(1), w(2), w(3)
+	case 0x80000006:
+		return 0, 0, 256<<16 | 6<<12 | 64, 0
+	case 0x80000008:
+		return 48<<8 | 46, 0, 0, 0
+	}
+	return 0, 0, 0, 0
+}
+
+// cacheLeaf describes 32 KiB L1, 256 KiB L2 and 12 MiB L3 (leaf 4). glibc
+// derives from it from where on memcpy bypasses the cache.
+func cacheLeaf(sub uint32) (a, b, c, d uint32) {
+	const line = 64 - 1
+	switch sub {
+	case 0:
+		return 1<<8 | 1<<5 | 1, 7<<22 | line, 63, 0
+	case 1:
+		return 1<<8 | 1<<5 | 2, 7<<22 | line, 63, 0
+	case 2:
+		return 1<<8 | 2<<5 | 3, 7<<22 | line, 511, 0
+	case 3:
+		return 1<<8 | 3<<5 | 3, 15<<22 | line, 12287, 1 << 1
+	}
+	return 0, 0, 0, 0
+}
+
+func flag(on bool, n uint) uint32 {
+	if on {
+		return 1 << n
+	}
+	return 0
+}
+
+func cpuid(c *core, _ *op) bool {
+	eax, ebx, ecx, edx := cpuidLeaf(uint32(c.r[cpu.RAX]), uint32(c.r[cpu.RCX]), uint32(c.v.ID))
+	c.r[cpu.RAX], c.r[cpu.RBX], c.r[cpu.RCX], c.r[cpu.RDX] = uint64(eax), uint64(ebx), uint64(ecx), uint64(edx)
+	return true
+}

@@ -1,0 +1,135 @@
+package interp
+
+// Packed floating point built from the scalar operations. The flags of one
+// lane are handed on to the next, which spares it the test for precision.
+
+// lanesD applies f to both lanes.
+func lanesD(f floatOp) packedOp {
+	return func(d, s xmm, mx uint32) (xmm, uint32) {
+		lo, ex := f(d.lo, s.lo, mx)
+		hi, ex2 := f(d.hi, s.hi, mx|ex)
+		return xmm{lo, hi}, ex | ex2
+	}
+}
+
+// pairS applies f to the two single numbers of a quadword, g to the upper one.
+func pairS(f, g floatOp, d, s uint64, mx uint32) (uint64, uint32) {
+	lo, ex := f(d&0xffffffff, s&0xffffffff, mx)
+	hi, ex2 := g(d>>32, s>>32, mx|ex)
+	return lo | hi<<32, ex | ex2
+}
+
+// lanesS applies f to all four lanes.
+func lanesS(f floatOp) packedOp { return alternateS(f, f) }
+
+// alternateS applies f to the even lanes and g to the odd ones.
+func alternateS(f, g floatOp) packedOp {
+	return func(d, s xmm, mx uint32) (xmm, uint32) {
+		lo, ex := pairS(f, g, d.lo, s.lo, mx)
+		hi, ex2 := pairS(f, g, d.hi, s.hi, mx|ex)
+		return xmm{lo, hi}, ex | ex2
+	}
+}
+
+func addsubpd(d, s xmm, mx uint32) (xmm, uint32) {
+	lo, ex := subD(d.lo, s.lo, mx)
+	hi, ex2 := addD(d.hi, s.hi, mx|ex)
+	return xmm{lo, hi}, ex | ex2
+}
+
+// horizontalD combines the two numbers of each operand.
+func horizontalD(f floatOp) packedOp {
+	return func(d, s xmm, mx uint32) (xmm, uint32) {
+		lo, ex := f(d.lo, d.hi, mx)
+		hi, ex2 := f(s.lo, s.hi, mx|ex)
+		return xmm{lo, hi}, ex | ex2
+	}
+}
+
+// horizontalS combines neighbours.
+func horizontalS(f floatOp) packedOp {
+	return func(d, s xmm, mx uint32) (xmm, uint32) {
+		even := xmm{interleaveD(d.lo, d.hi), interleaveD(s.lo, s.hi)}
+		odd := xmm{highD(d.lo, d.hi), highD(s.lo, s.hi)}
+		return lanesS(f)(even, odd, mx)
+	}
+}
+
+// Operations with an immediate.
+type packedImmOp func(d, s xmm, imm uint8, mx uint32) (xmm, uint32)
+
+func cmppd(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+	lo, ex := formatD.cmp(d.lo, s.lo, imm, mx)
+	hi, ex2 := formatD.cmp(d.hi, s.hi, imm, mx)
+	return xmm{lo, hi}, ex | ex2
+}
+
+func cmpps(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+	return lanesS(func(a, b uint64, mx uint32) (uint64, uint32) {
+		r, ex := formatS.cmp(a, b, imm, mx)
+		return r & 0xffffffff, ex
+	})(d, s, mx)
+}
+
+func roundpd(_, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+	lo, ex := formatD.roundInt(s.lo, imm, mx)
+	hi, ex2 := formatD.roundInt(s.hi, imm, mx)
+	return xmm{lo, hi}, ex | ex2
+}
+
+func roundps(_, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+	return lanesS(func(_, b uint64, mx uint32) (uint64, uint32) {
+		return formatS.roundInt(b, imm, mx)
+	})(s, s, mx)
+}
+
+// unmasked are the exceptions of ex that MXCSR does not mask.
+func unmasked(ex, mx uint32) uint32 { return ex &^ (mx >> mxMaskShift) & mxFlags }
+
+// maskD gives an all-ones doubleword for each of the two low bits.
+func maskD(two uint8) uint64 {
+	return uint64(two&1)*0xffffffff | uint64(two>>1&1)*0xffffffff<<32
+}
+
+// dpps multiplies the lanes that imm's high half selects, adds the products
+// pairwise, and writes the sum to the lanes of the low half. An unmasked
+// exception ends it at the step that raises it.
+func dpps(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+	var p xmm
+	var ex uint32
+	for i := uint8(0); i < 4; i++ {
+		if imm>>(4+i)&1 != 0 {
+			v, e := mulS(d.dword(i), s.dword(i), mx)
+			p = p.withDword(i, v)
+			ex |= e
+		}
+	}
+	if unmasked(ex, mx) != 0 {
+		return d, ex
+	}
+	lo, e := addS(p.dword(0), p.dword(1), mx)
+	hi, e2 := addS(p.dword(2), p.dword(3), mx)
+	if ex |= e | e2; unmasked(ex, mx) != 0 {
+		return d, ex
+	}
+	sum, e := addS(lo, hi, mx)
+	both := sum | sum<<32
+	return xmm{both & maskD(imm), both & maskD(imm>>2)}, ex | e
+}
+
+func dppd(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+	var p xmm
+	var ex, e uint32
+	if imm&0x10 != 0 {
+		p.lo, ex = mulD(d.lo, s.lo, mx)
+	}
+	if imm&0x20 != 0 {
+		p.hi, e = mulD(d.hi, s.hi, mx)
+		ex |= e
+	}
+	if unmasked(ex, mx) != 0 {
+		return d, ex
+	}
+	sum, e := addD(p.lo, p.hi, mx)
+	return xmm{sum * uint64(imm&1), sum * uint64(imm>>1&1)}, ex | e
+}

@@ -1,0 +1,466 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+func init() {
+	register(map[int]handler{
+		linux.SYS_close:           sysClose,
+		linux.SYS_close_range:     sysCloseRange,
+		linux.SYS_dup:             sysDup,
+		linux.SYS_dup2:            sysDup2,
+		linux.SYS_dup3:            sysDup3,
+		linux.SYS_fcntl:           sysFcntl,
+		linux.SYS_flock:           sysFlock,
+		linux.SYS_ioctl:           sysIoctl,
+		linux.SYS_fsync:           sysFsync,
+		linux.SYS_fdatasync:       sysFsync,
+		linux.SYS_sync:            sysSync,
+		linux.SYS_syncfs:          sysSyncfs,
+		linux.SYS_sync_file_range: sysSyncFileRange,
+		linux.SYS_ftruncate:       sysFtruncate,
+		linux.SYS_fallocate:       sysFallocate,
+		linux.SYS_fadvise64:       sysFadvise,
+		linux.SYS_readahead:       sysReadahead,
+		linux.SYS_getdents64:      sysGetdents64,
+	})
+}
+
+func sysClose(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return 0, t.files.close(int(int32(a[0])))
+}
+
+func sysCloseRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	first, last, flags := uint32(a[0]), uint32(a[1]), uint32(a[2])
+	if flags&^(linux.CLOSE_RANGE_UNSHARE|linux.CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+		return 0, linux.EINVAL
+	}
+	if flags&linux.CLOSE_RANGE_UNSHARE != 0 {
+		t.unshareFiles()
+	}
+	for fd := int(first); fd < len(t.files.slots) && uint32(fd) <= last; fd++ {
+		if flags&linux.CLOSE_RANGE_CLOEXEC == 0 {
+			t.files.close(fd)
+		} else if t.files.slots[fd].file != nil {
+			t.files.slots[fd].cloexec = true
+		}
+	}
+	return 0, 0
+}
+
+func sysDup(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.installFD(f.Get(), false)
+}
+
+func sysDup2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if int32(a[0]) == int32(a[1]) {
+		_, errno := t.file(a[0])
+		return uint64(uint32(a[1])), errno
+	}
+	return t.dupTo(a[0], a[1], false)
+}
+
+func sysDup3(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[2]&^linux.O_CLOEXEC != 0 || int32(a[0]) == int32(a[1]) {
+		return 0, linux.EINVAL
+	}
+	return t.dupTo(a[0], a[1], a[2] != 0)
+}
+
+// dupTo makes descriptor to refer to what from does, closing it first.
+func (t *Task) dupTo(from, to uint64, cloexec bool) (uint64, linux.Errno) {
+	f, errno := t.file(from)
+	fd := int(int32(to))
+	if fd < 0 || uint64(fd) >= t.rlimit(linux.RLIMIT_NOFILE) || errno != 0 {
+		return 0, linux.EBADF
+	}
+	f.Get()
+	t.files.close(fd)
+	t.files.set(fd, f, cloexec)
+	return uint64(fd), 0
+}
+
+// statusFlags are the file status flags that F_SETFL changes.
+const statusFlags = linux.O_APPEND | linux.O_NONBLOCK | linux.O_ASYNC | linux.O_DIRECT | linux.O_NOATIME
+
+func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	fd, cmd, arg := int(int32(a[0])), int(int32(a[1])), a[2]
+	if f.Flags&linux.O_PATH != 0 && cmd != linux.F_DUPFD && cmd != linux.F_DUPFD_CLOEXEC &&
+		cmd != linux.F_GETFD && cmd != linux.F_SETFD && cmd != linux.F_GETFL {
+		return 0, linux.EBADF
+	}
+	switch cmd {
+	case linux.F_DUPFD, linux.F_DUPFD_CLOEXEC:
+		limit := t.rlimit(linux.RLIMIT_NOFILE)
+		if int32(arg) < 0 || arg >= limit {
+			return 0, linux.EINVAL
+		}
+		fd, errno := t.files.install(f.Get(), int(arg), limit, cmd == linux.F_DUPFD_CLOEXEC)
+		if errno != 0 {
+			f.Put()
+		}
+		return uint64(fd), errno
+	case linux.F_GETFD:
+		return uint64(b2u(t.files.slots[fd].cloexec)), 0
+	case linux.F_SETFD:
+		t.files.slots[fd].cloexec = arg&linux.FD_CLOEXEC != 0
+		return 0, 0
+	case linux.F_GETFL:
+		return uint64(f.Flags | oLargefile), 0
+	case linux.F_SETFL:
+		f.Flags = f.Flags&^statusFlags | uint32(arg)&statusFlags
+		return 0, 0
+	case linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW, linux.F_OFD_GETLK, linux.F_OFD_SETLK, linux.F_OFD_SETLKW:
+		return t.recordLock(f, cmd, arg)
+	case linux.F_SETOWN:
+		f.Owner = int(int32(arg))
+		return 0, 0
+	case linux.F_GETOWN:
+		return uint64(int64(f.Owner)), 0
+	case linux.F_SETSIG:
+		if arg > linux.NSIG {
+			return 0, linux.EINVAL
+		}
+		f.OwnSig = linux.Signal(arg)
+		return 0, 0
+	case linux.F_GETSIG:
+		return uint64(f.OwnSig), 0
+	case linux.F_SETPIPE_SZ, linux.F_GETPIPE_SZ:
+		return pipeSize(f, cmd, arg)
+	case linux.F_ADD_SEALS, linux.F_GET_SEALS:
+		return fileSeals(f, cmd, arg)
+	case linux.F_GETLEASE:
+		return linux.F_UNLCK, 0
+	}
+	return 0, linux.EINVAL
+}
+
+// oLargefile is the kernel's value of O_LARGEFILE, which 64-bit opens have.
+const oLargefile = 0o100000
+
+// pipeSizer is implemented by pipes.
+type pipeSizer interface {
+	Capacity() int
+	SetCapacity(n int) (int, linux.Errno)
+}
+
+func pipeSize(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
+	p, ok := f.Ops.(pipeSizer)
+	if !ok {
+		return 0, linux.EBADF
+	}
+	if cmd == linux.F_GETPIPE_SZ {
+		return uint64(p.Capacity()), 0
+	}
+	n, errno := p.SetCapacity(int(int32(arg)))
+	return uint64(n), errno
+}
+
+// sealer is implemented by files of memfd_create(2).
+type sealer interface {
+	Seals() (uint32, linux.Errno)
+	AddSeals(seals uint32) linux.Errno
+}
+
+func fileSeals(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
+	s, ok := f.Ops.(sealer)
+	if !ok {
+		return 0, linux.EINVAL
+	}
+	if cmd == linux.F_GET_SEALS {
+		v, errno := s.Seals()
+		return uint64(v), errno
+	}
+	if !f.Writable() {
+		return 0, linux.EPERM
+	}
+	return 0, s.AddSeals(uint32(arg))
+}
+
+// recordLock performs the record lock commands of fcntl(2).
+func (t *Task) recordLock(f *vfs.File, cmd int, addr uint64) (uint64, linux.Errno) {
+	var fl linux.Flock
+	if errno := t.getStruct(addr, &fl, linux.SizeofFlock); errno != 0 {
+		return 0, errno
+	}
+	l, errno := t.lockRange(f, &fl)
+	if errno != 0 {
+		return 0, errno
+	}
+	var owner any = t.files
+	if cmd >= linux.F_OFD_GETLK {
+		if fl.PID != 0 {
+			return 0, linux.EINVAL
+		}
+		owner, l.PID = f, -1
+	}
+	if cmd == linux.F_GETLK || cmd == linux.F_OFD_GETLK {
+		return t.getLock(f, owner, l, &fl, addr)
+	}
+	if fl.Type == linux.F_RDLCK && !f.Readable() || fl.Type == linux.F_WRLCK && !f.Writable() {
+		return 0, linux.EBADF
+	}
+	wait := cmd == linux.F_SETLKW || cmd == linux.F_OFD_SETLKW
+	return t.fileWait(nil, 0, vfs.SetLock(t.ctx(), f, owner, l, wait))
+}
+
+// lockRange turns a struct flock into a range.
+func (t *Task) lockRange(f *vfs.File, fl *linux.Flock) (l vfs.RecordLock, errno linux.Errno) {
+	start := fl.Start
+	switch fl.Whence {
+	case linux.SEEK_SET:
+	case linux.SEEK_CUR:
+		start += f.Pos
+	case linux.SEEK_END:
+		st, errno := f.Ops.Stat(f)
+		if errno != 0 {
+			return l, errno
+		}
+		start += st.Size
+	default:
+		return l, linux.EINVAL
+	}
+	end := int64(1<<63 - 1)
+	switch {
+	case fl.Type != linux.F_RDLCK && fl.Type != linux.F_WRLCK && fl.Type != linux.F_UNLCK:
+		return l, linux.EINVAL
+	case fl.Len > 0:
+		if end = start + fl.Len - 1; end < start {
+			return l, linux.EOVERFLOW
+		}
+	case fl.Len < 0:
+		start, end = start+fl.Len, start-1
+	}
+	if start < 0 {
+		return l, linux.EINVAL
+	}
+	return vfs.RecordLock{Type: fl.Type, Start: start, End: end, PID: t.PID()}, 0
+}
+
+// getLock reports the lock that is in the way, or that there is none.
+func (t *Task) getLock(f *vfs.File, owner any, l vfs.RecordLock, fl *linux.Flock, addr uint64) (uint64, linux.Errno) {
+	if fl.Type == linux.F_UNLCK {
+		return 0, linux.EINVAL
+	}
+	if r, ok := vfs.GetLock(f, owner, l); ok {
+		*fl = linux.Flock{Type: r.Type, Whence: linux.SEEK_SET, Start: r.Start, PID: int32(r.PID)}
+		if r.End != 1<<63-1 {
+			fl.Len = r.End - r.Start + 1
+		}
+	} else {
+		fl.Type = linux.F_UNLCK
+	}
+	return 0, t.putStruct(addr, fl, linux.SizeofFlock)
+}
+
+func sysFlock(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.fileWait(nil, 0, vfs.Flock(t.ctx(), f, int(int32(a[1]))))
+}
+
+func sysIoctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if f.Flags&linux.O_PATH != 0 {
+		return 0, linux.EBADF
+	}
+	fd, req := int(int32(a[0])), uint32(a[1])
+	switch req {
+	case linux.FIOCLEX, linux.FIONCLEX:
+		t.files.slots[fd].cloexec = req == linux.FIOCLEX
+		return 0, 0
+	case linux.FIONBIO, linux.FIOASYNC:
+		on, errno := t.getUint32(a[2])
+		if errno != 0 {
+			return 0, errno
+		}
+		flag := uint32(linux.O_NONBLOCK)
+		if req == linux.FIOASYNC {
+			flag = linux.O_ASYNC
+		}
+		f.Flags &^= flag
+		if on != 0 {
+			f.Flags |= flag
+		}
+		return 0, 0
+	}
+	ret, errno := f.Ops.Ioctl(f, &vfs.IoctlContext{Context: t.ctx(), CopyIn: t.copyIn, CopyOut: t.copyOut, Task: t}, req, a[2])
+	if errno == linux.ENOTTY && req == linux.FIONREAD && f.Ops.Seekable() {
+		st, _ := f.Ops.Stat(f)
+		return 0, t.putUint32(a[2], uint32(max(st.Size-f.Pos, 0)))
+	}
+	return t.fileWait(f, ret, errno)
+}
+
+func sysFsync(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if f.Flags&linux.O_PATH != 0 {
+		return 0, linux.EBADF
+	}
+	return 0, f.Ops.Sync(f)
+}
+
+// sysSync writes back every file that is open.
+func sysSync(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	t.k.pids.each(func(u *Task) {
+		if u.files == nil {
+			return
+		}
+		for _, s := range u.files.slots {
+			if s.file != nil && s.file.Writable() {
+				s.file.Ops.Sync(s.file)
+			}
+		}
+	})
+	return 0, 0
+}
+
+func sysSyncfs(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if _, errno := t.file(a[0]); errno != 0 {
+		return 0, errno
+	}
+	return sysSync(t, a)
+}
+
+func sysSyncFileRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const known = 1 | 2 | 4
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if a[3]&^known != 0 || int64(a[1]) < 0 || int64(a[2]) < 0 || int64(a[1]+a[2]) < 0 {
+		return 0, linux.EINVAL
+	}
+	if !f.Ops.Seekable() {
+		return 0, linux.ESPIPE
+	}
+	return 0, f.Ops.Sync(f)
+}
+
+func sysFtruncate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if int64(a[1]) < 0 {
+		return 0, linux.EINVAL
+	}
+	if a[1] > t.rlimit(linux.RLIMIT_FSIZE) {
+		t.sendSignalSelf(linux.SIGXFSZ)
+		return 0, linux.EFBIG
+	}
+	return 0, vfs.Ftruncate(t.ctx(), f, int64(a[1]))
+}
+
+func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	off, n := int64(a[2]), int64(a[3])
+	switch {
+	case off < 0 || n <= 0:
+		return 0, linux.EINVAL
+	case !f.Writable():
+		return 0, linux.EBADF
+	case off+n < 0:
+		return 0, linux.EFBIG
+	case isPipe(f):
+		return 0, linux.ESPIPE
+	case uint64(off+n) > t.rlimit(linux.RLIMIT_FSIZE):
+		t.sendSignalSelf(linux.SIGXFSZ)
+		return 0, linux.EFBIG
+	}
+	return 0, f.Ops.Allocate(f, uint32(a[1]), off, n)
+}
+
+// sysFadvise checks its arguments; reading ahead is the file system's own
+// affair.
+func sysFadvise(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.file(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if isPipe(f) {
+		return 0, linux.ESPIPE
+	}
+	if int32(a[3]) < 0 || int32(a[3]) > linux.POSIX_FADV_NOREUSE || int64(a[2]) < 0 {
+		return 0, linux.EINVAL
+	}
+	return 0, 0
+}
+
+func sysReadahead(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.readable(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	if _, errno := f.Ops.Pages(f); errno != 0 {
+		return 0, linux.EINVAL
+	}
+	return 0, 0
+}
+
+// sysGetdents64 reads directory entries; the offset is the file system's
+// cookie.
+func sysGetdents64(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	f, errno := t.readable(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	limit := int(min(a[2], 1<<20))
+	var buf []byte
+	var pos int64
+	full := false
+	errno = f.Ops.ReadDir(f, t.ctx(), f.Pos, func(name string, ino uint64, typ uint8, next int64) bool {
+		var ok bool
+		if buf, ok = linux.AppendDirent(buf, limit, ino, next, typ, name); !ok {
+			full = true
+			return false
+		}
+		pos = next
+		return true
+	})
+	if errno != 0 {
+		return 0, errno
+	}
+	if len(buf) == 0 {
+		if full {
+			return 0, linux.EINVAL // not even one fits
+		}
+		return 0, 0
+	}
+	if errno := t.copyOut(a[1], buf); errno != 0 {
+		return 0, errno
+	}
+	f.Pos = pos
+	return uint64(len(buf)), 0
+}
+
+// openHowSize is the size of struct open_how.
+const openHowSize = 24
+
+func decodeOpenHow(b []byte) vfs.How {
+	le := binary.LittleEndian
+	return vfs.How{Flags: le.Uint64(b), Mode: le.Uint64(b[8:]), Resolve: le.Uint64(b[16:])}
+}

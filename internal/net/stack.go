@@ -1,0 +1,198 @@
+package net
+
+import (
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// Config is what a Stack needs from the kernel.
+type Config struct {
+	// NextIno numbers sockets; Dev is the device number stat(2) shows.
+	NextIno func() uint64
+	Dev     uint64
+	// Random chooses ephemeral ports and automatic names. Successive values
+	// must be reproducible on a deterministic machine.
+	Random func() uint32
+	// Writer tells who performs the write(2) in progress; it is what
+	// SO_PASSCRED shows of data not sent with sendmsg. Optional.
+	Writer func() Ucred
+	// MaxQueued limits the bytes in all queues together; 0 means 256 MiB.
+	MaxQueued int64
+}
+
+// Stack is one network namespace.
+type Stack struct {
+	cfg Config
+
+	sockets []Socket // in order of creation; /proc/net lists them so
+	queued  int64    // bytes charged by packets
+
+	abstract map[string]*unixSocket // bound names without a file
+	autobind uint32
+
+	ports   [2]portTable // by transport: TCP, UDP
+	netlink  map[netlinkKey]*netlinkSocket // by port id
+	inFlight map[uint32]int // files in messages, by the sender's user
+	cookies uint64
+}
+
+// New makes a network namespace with the loopback interface up.
+func New(cfg Config) *Stack {
+	if cfg.MaxQueued == 0 {
+		cfg.MaxQueued = 256 << 20
+	}
+	return &Stack{
+		cfg:      cfg,
+		abstract: make(map[string]*unixSocket),
+		ports:    [2]portTable{newPortTable(), newPortTable()},
+		inFlight: make(map[uint32]int),
+		netlink:  make(map[netlinkKey]*netlinkSocket),
+	}
+}
+
+// Socket makes a socket (socket(2)). typ is without SOCK_NONBLOCK and
+// SOCK_CLOEXEC.
+func (s *Stack) Socket(c *Caller, family, typ, protocol int) (Socket, linux.Errno) {
+	if family < 0 || family >= afMax {
+		return nil, linux.EAFNOSUPPORT
+	}
+	if typ < 0 || typ >= sockMax {
+		return nil, linux.EINVAL
+	}
+	switch family {
+	case linux.AF_UNIX:
+		return s.newUnixSocket(c, typ, protocol)
+	case linux.AF_INET, linux.AF_INET6:
+		return s.newInetSocket(c, family, typ, protocol)
+	case linux.AF_NETLINK:
+		return s.newNetlinkSocket(c, typ, protocol)
+	case linux.AF_PACKET:
+		if !c.capable(linux.CAP_NET_RAW) {
+			return nil, linux.EPERM
+		}
+	}
+	return nil, linux.EAFNOSUPPORT
+}
+
+const (
+	afMax   = 46 // AF_MAX
+	sockMax = 11 // SOCK_MAX
+)
+
+// Pair makes two sockets connected to each other (socketpair(2)).
+func (s *Stack) Pair(c *Caller, family, typ, protocol int) (Socket, Socket, linux.Errno) {
+	a, errno := s.Socket(c, family, typ, protocol)
+	if errno != 0 {
+		return nil, nil, errno
+	}
+	ua, ok := a.(*unixSocket)
+	if !ok {
+		a.Release(nil)
+		return nil, nil, linux.EOPNOTSUPP
+	}
+	b, errno := s.Socket(c, family, typ, protocol)
+	if errno != 0 {
+		a.Release(nil)
+		return nil, nil, errno
+	}
+	ub := b.(*unixSocket)
+	ua.peer, ub.peer = ub, ua
+	ua.peerCred, ub.peerCred = c.effective(), c.effective()
+	ua.peerGroups, ub.peerGroups = c.groups(), c.groups()
+	ua.state, ub.state = stateEstablished, stateEstablished
+	return a, b, 0
+}
+
+// Close releases the files that are in flight between sockets. The machine
+// calls it when all tasks have ended; sockets that only messages in a cycle
+// refer to go with it.
+func (s *Stack) Close() {
+	for len(s.sockets) > 0 {
+		// Dropping the queues may release sockets and shorten the list.
+		k := s.sockets[0]
+		s.remove(k)
+		if u, ok := k.(*unixSocket); ok {
+			u.purge()
+		}
+	}
+}
+
+// add enters a new socket into the namespace.
+func (s *Stack) add(k Socket, b *Common) {
+	b.stack = s
+	b.ino = s.cfg.NextIno()
+	s.cookies++
+	b.cookie = s.cookies
+	s.sockets = append(s.sockets, k)
+}
+
+// remove takes a closed socket off the list.
+func (s *Stack) remove(k Socket) {
+	for i := range s.sockets {
+		if s.sockets[i] == k {
+			s.sockets = append(s.sockets[:i], s.sockets[i+1:]...)
+			return
+		}
+	}
+}
+
+// charge accounts for n more queued bytes: ENOBUFS if there are too many in
+// the whole namespace.
+func (s *Stack) charge(n int) linux.Errno {
+	if s.queued+int64(n) > s.cfg.MaxQueued {
+		return linux.ENOBUFS
+	}
+	s.queued += int64(n)
+	return 0
+}
+
+func (s *Stack) uncharge(n int) { s.queued -= int64(n) }
+
+// Queued returns the number of bytes charged to queues.
+func (s *Stack) Queued() int64 { return s.queued }
+
+// Caller is the task that makes a call.
+type Caller struct {
+	// FS resolves path names and has the capabilities.
+	FS *vfs.Context
+
+	PID              int
+	UID, EUID, SUID  uint32
+	GID, EGID, SGID  uint32
+	MaxFiles         uint64 // RLIMIT_NOFILE, which bounds files in flight
+	WaitOn           *vfs.WaitQueue
+}
+
+func (c *Caller) capable(capability int) bool { return c.FS.Cred.Capable(capability) }
+
+// effective is what SO_PEERCRED shows of the caller.
+func (c *Caller) effective() Ucred { return Ucred{c.PID, c.EUID, c.EGID} }
+
+// real is what SCM_CREDENTIALS says of a sender who does not say it himself.
+func (c *Caller) real() Ucred { return Ucred{c.PID, c.UID, c.GID} }
+
+func (c *Caller) groups() []uint32 { return c.FS.Cred.Groups }
+
+// Ucred is struct ucred.
+type Ucred struct {
+	PID      int
+	UID, GID uint32
+}
+
+// SizeofUcred is its size in the ABI.
+const SizeofUcred = 12
+
+// noCred is what a receiver sees if the sender is not known.
+var noCred = Ucred{0, 65534, 65534}
+
+// Encode writes the structure.
+func (u Ucred) Encode(b []byte) {
+	le.PutUint32(b, uint32(u.PID))
+	le.PutUint32(b[4:], u.UID)
+	le.PutUint32(b[8:], u.GID)
+}
+
+// DecodeUcred reads the structure.
+func DecodeUcred(b []byte) Ucred {
+	return Ucred{int(int32(le.Uint32(b))), le.Uint32(b[4:]), le.Uint32(b[8:])}
+}

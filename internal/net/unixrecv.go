@@ -1,0 +1,162 @@
+package net
+
+import "github.com/tinevm/tine/internal/linux"
+
+// RecvMsg implements Socket. c is nil for read(2).
+func (u *unixSocket) RecvMsg(_ *Caller, m *Msg) (int, linux.Errno) {
+	if m.Flags&linux.MSG_OOB != 0 {
+		if u.Type == linux.SOCK_STREAM {
+			return 0, linux.EINVAL
+		}
+		return 0, linux.EOPNOTSUPP
+	}
+	if u.Type == linux.SOCK_STREAM {
+		return u.recvStream(m)
+	}
+	return u.recvDgram(m)
+}
+
+// recvStream receives bytes. They end before data of another sender if the
+// receiver asked for credentials, and after data that came with files.
+func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
+	if u.state != stateEstablished {
+		return 0, linux.EINVAL
+	}
+	peek := m.Flags&linux.MSG_PEEK != 0
+	skip := 0
+	if peek && u.opts.peekOff >= 0 {
+		skip = int(u.opts.peekOff)
+	}
+	got, last := 0, (*packet)(nil)
+	for i := 0; got < len(m.Data) || len(m.Data) == 0; {
+		if i >= u.recv.len() {
+			break
+		}
+		k := u.recv.at(i)
+		rest := k.rest()
+		if skip >= len(rest) && len(rest) > 0 {
+			skip -= len(rest)
+			i++
+			continue
+		}
+		if u.opts.passcred && last != nil && last.cred != k.cred {
+			break
+		}
+		last = k
+		n := copy(m.Data[got:], rest[skip:])
+		skip = 0
+		got += n
+		u.takeFiles(m, k, peek)
+		if peek {
+			i++
+		} else {
+			k.off += n
+			if len(k.rest()) > 0 {
+				break
+			}
+			u.consume(u.recv.pop(), false)
+		}
+		if len(m.Files) > 0 || len(m.Data) == 0 {
+			break
+		}
+	}
+	u.movePeek(peek, got)
+	m.Copied = got
+	if last == nil {
+		return u.recvNothing(m)
+	}
+	if u.opts.passcred {
+		cred := last.cred
+		m.Cred = &cred
+	}
+	if u.peer != nil {
+		m.Name = nil
+		if u.peer.name.bound {
+			m.Name = u.peer.name.sockaddr()
+		}
+	}
+	return got, 0
+}
+
+// movePeek keeps SO_PEEK_OFF behind what was peeked at, and in place when
+// bytes before it are received.
+func (u *unixSocket) movePeek(peek bool, n int) {
+	if u.opts.peekOff < 0 {
+		return
+	}
+	if peek {
+		u.opts.peekOff += int32(n)
+	} else {
+		u.opts.peekOff = max(u.opts.peekOff-int32(n), 0)
+	}
+}
+
+// recvNothing is the result of receiving from an empty stream.
+func (u *unixSocket) recvNothing(*Msg) (int, linux.Errno) {
+	switch {
+	case u.err != 0:
+		return 0, u.takeErr()
+	case u.shut&shutRecv != 0:
+		return 0, 0
+	}
+	return 0, linux.EAGAIN
+}
+
+// takeFiles hands the files of a packet to the receiver.
+func (u *unixSocket) takeFiles(m *Msg, k *packet, peek bool) {
+	if !peek {
+		m.Files = append(m.Files, u.stack.takeFiles(k)...)
+		return
+	}
+	m.Files = append(m.Files, k.files...)
+	for _, f := range k.files {
+		f.Get()
+	}
+}
+
+// recvDgram receives one message.
+func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
+	if u.Type == linux.SOCK_SEQPACKET && u.state != stateEstablished {
+		return 0, linux.ENOTCONN
+	}
+	if u.err != 0 {
+		return 0, u.takeErr()
+	}
+	i, skip := 0, 0
+	peek := m.Flags&linux.MSG_PEEK != 0
+	if peek && u.opts.peekOff >= 0 {
+		skip = int(u.opts.peekOff)
+		for i < u.recv.len() && skip >= len(u.recv.at(i).data) && skip > 0 {
+			skip -= len(u.recv.at(i).data)
+			i++
+		}
+	}
+	if i >= u.recv.len() {
+		return u.recvNoDgram(m)
+	}
+	k := u.recv.at(i)
+	n := m.recvOne(k.data[skip:])
+	m.Name = k.from
+	if u.opts.passcred {
+		cred := k.cred
+		m.Cred = &cred
+	}
+	u.takeFiles(m, k, peek)
+	if peek {
+		u.movePeek(true, m.Copied)
+		return n, 0
+	}
+	u.movePeek(false, len(k.data))
+	u.consume(u.recv.pop(), false)
+	u.peerWait.Wake(0)
+	return n, 0
+}
+
+// recvNoDgram is the result of receiving from an empty queue. A datagram
+// socket that has been shut down tells so only to a receiver who would wait.
+func (u *unixSocket) recvNoDgram(m *Msg) (int, linux.Errno) {
+	if u.shut&shutRecv != 0 && (u.Type == linux.SOCK_SEQPACKET || m.Flags&linux.MSG_DONTWAIT == 0) {
+		return 0, 0
+	}
+	return 0, linux.EAGAIN
+}

@@ -1,0 +1,207 @@
+// Package tine runs unmodified x86-64 Linux programs on a kernel, a processor
+// and a memory of its own, inside the calling process: no root, no KVM, no
+// ptrace, no cgo, on any host that Go runs on.
+//
+// A [Machine] is a Linux system. [Machine.Command] makes a command in it that
+// is used like one of os/exec:
+//
+//	m, err := tine.New(tine.Config{})
+//	if err != nil { ... }
+//	defer m.Close()
+//	out, err := m.Command(ctx, "bash", "-c", "echo $((6 * 7))").Output()
+//
+// Nothing of the host is reachable but what the configuration shows: by default
+// the system folders and the current folder, read-only, with all writes kept in
+// the machine's memory, and no network.
+package tine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/kernel"
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// Config says what a machine is made of. The zero value is a machine like the
+// one of "tine run".
+type Config struct {
+	// Hostname is the machine's name; "tine" if empty.
+	Hostname string
+	// Memory is the limit on the machine's memory in bytes, page tables and
+	// the host's page cache not counted; 0 is no limit. A process that needs
+	// more is killed, as by Linux's OOM killer.
+	Memory int64
+	// MaxProcs limits the number of tasks (processes and threads); 0 is four
+	// million. Beyond it fork fails with EAGAIN.
+	MaxProcs int
+	// CPUs is the number of virtual processors; 0 is the number of the host's.
+	CPUs int
+	// ParentFirst makes a parent go on before its forked child; by default the
+	// child runs first.
+	ParentFirst bool
+
+	// Bare leaves out the host's system folders and current folder; what the
+	// machine sees is then only its own /dev, /proc, /sys and /tmp and Mounts.
+	Bare bool
+	// Mounts are put into the file tree in order.
+	Mounts []Mount
+	// Dir is the working directory of commands that do not set one; by default
+	// the host's current folder, or / if Bare.
+	Dir string
+	// User runs commands that do not set one; nil is root.
+	User *User
+	// Limits are resource limits, by the number of RLIMIT_.
+	Limits map[int]Limit
+
+	// Trace, if not nil, gets what strace would print.
+	Trace *Trace
+	// Log, if not nil, gets the machine's log, line by line: system calls and
+	// instructions that are not supported, processes killed for memory.
+	Log func(line string)
+}
+
+// Machine is a Linux system: a kernel, its processes, memory and files.
+type Machine struct {
+	k      *kernel.Kernel
+	user   User
+	dir    string
+	limits map[int]linux.Rlimit
+
+	mu      sync.Mutex
+	running map[*Cmd]bool
+	closed  bool
+	lastIno uint64
+}
+
+// New makes a machine. It runs until Close.
+func New(cfg Config) (*Machine, error) {
+	m := &Machine{running: make(map[*Cmd]bool), limits: make(map[int]linux.Rlimit)}
+	if cfg.User != nil {
+		m.user = *cfg.User
+	}
+	for r, l := range cfg.Limits {
+		if r < 0 || r >= linux.RLIM_NLIMITS {
+			return nil, fmt.Errorf("tine: there is no resource limit %d", r)
+		}
+		m.limits[r] = linux.Rlimit{Cur: l.Soft, Max: l.Hard}
+	}
+	if cfg.Hostname == "" {
+		cfg.Hostname = "tine"
+	}
+	if cfg.CPUs <= 0 {
+		cfg.CPUs = runtime.NumCPU()
+	}
+	if cfg.Memory < 0 || cfg.MaxProcs < 0 {
+		return nil, errors.New("tine: a limit is negative")
+	}
+	kcfg := kernel.Config{
+		CPUs: cfg.CPUs, NewEngine: func() cpu.Engine { return interp.New() },
+		Clock:   &hostClock{start: time.Now()},
+		Entropy: func(p []byte) { rand.Read(p) },
+		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
+		Hostname: cfg.Hostname, Log: cfg.Log,
+	}
+	if cfg.Trace != nil {
+		kcfg.Tracer = cfg.Trace.printer()
+	}
+	m.k = kernel.New(kcfg)
+	if err := m.buildTree(&cfg); err != nil {
+		m.k.Close()
+		return nil, err
+	}
+	m.k.Start()
+	return m, nil
+}
+
+// Close ends all processes and frees everything that belongs to the machine.
+func (m *Machine) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	var cmds []*Cmd
+	for c := range m.running {
+		cmds = append(cmds, c)
+	}
+	m.mu.Unlock()
+	for _, c := range cmds {
+		c.Signal(syscall.SIGKILL)
+		<-c.exited
+	}
+	err := m.k.Close()
+	for _, c := range cmds {
+		c.mu.Lock()
+		if !c.waited {
+			c.waited = true
+			c.stop()
+			c.closePorts()
+		}
+		c.mu.Unlock()
+	}
+	return err
+}
+
+func (m *Machine) track(c *Cmd) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running[c] = true
+}
+
+func (m *Machine) untrack(c *Cmd) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.running, c)
+}
+
+// Stats are counters of a machine.
+type Stats struct {
+	Instructions uint64 // guest instructions executed
+	Memory       int64  // bytes of guest memory in use
+	PeakMemory   int64
+	Forks        int64 // tasks created
+}
+
+// Stats reads the machine's counters.
+func (m *Machine) Stats() (s Stats) {
+	m.k.Do(func() {
+		s.Instructions = m.k.Instructions()
+		s.Memory, s.PeakMemory = m.k.Memory()
+		s.Forks = m.k.Forks()
+	})
+	return s
+}
+
+// defaultEnv is the environment of commands that do not set one.
+func (m *Machine) defaultEnv(u *User) []string {
+	home := "/"
+	name := fmt.Sprint(u.UID)
+	if u.UID == 0 {
+		home, name = "/root", "root"
+	}
+	return []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=" + home, "USER=" + name, "TERM=xterm",
+	}
+}
+
+// nextIno numbers streams. The kernel lock is held.
+func (m *Machine) nextIno() uint64 {
+	m.lastIno++
+	return m.lastIno
+}
+
+// openNull opens /dev/null. The kernel lock is held.
+func (m *Machine) openNull(flags uint32) *vfs.File {
+	return m.k.OpenNull(flags)
+}
