@@ -19,7 +19,7 @@ func init() {
 // have it as their last operand.
 func (c *core) shiftCount(o *op) uint64 {
 	n := o.imm
-	if o.form == formRR || o.form == formMR || o.flags&opCL != 0 {
+	if o.flags&opCL != 0 {
 		n = c.r[cpu.RCX]
 	}
 	if o.size == 8 {

@@ -24,9 +24,16 @@ func packed(f packedOp) handler {
 // packedImm is packed with an immediate byte.
 func packedImm(f packedImmOp) handler {
 	return func(c *core, o *op) bool {
-		return packed(func(d, s xmm, mx uint32) (xmm, uint32) {
-			return f(d, s, uint8(o.imm), mx)
-		})(c, o)
+		s, ok := c.source(o)
+		if !ok {
+			return false
+		}
+		r, ex := f(c.getXMM(o.dst), s, uint8(o.imm), c.regs.MXCSR)
+		if !c.settle(ex) {
+			return false
+		}
+		c.setXMM(o.dst, r)
+		return true
 	}
 }
 
@@ -80,12 +87,37 @@ func scalarS(f floatOp) handler {
 	}
 }
 
-// scalarImm calls scalar with an operation that takes the immediate.
-func scalarImm(scalar func(floatOp) handler, f func(a, b uint64, imm uint8, mx uint32) (uint64, uint32)) handler {
+// scalarImmD is scalarD with an immediate byte.
+func scalarImmD(f floatImmOp) handler {
 	return func(c *core, o *op) bool {
-		return scalar(func(a, b uint64, mx uint32) (uint64, uint32) {
-			return f(a, b, uint8(o.imm), mx)
-		})(c, o)
+		s, ok := c.sourceLow(o, 8)
+		if !ok {
+			return false
+		}
+		d := &c.xmm[o.dst&15]
+		r, ex := f(d[0], s, uint8(o.imm), c.regs.MXCSR)
+		if !c.settle(ex) {
+			return false
+		}
+		d[0] = r
+		return true
+	}
+}
+
+// scalarImmS is scalarS with an immediate byte.
+func scalarImmS(f floatImmOp) handler {
+	return func(c *core, o *op) bool {
+		s, ok := c.sourceLow(o, 4)
+		if !ok {
+			return false
+		}
+		d := &c.xmm[o.dst&15]
+		r, ex := f(d[0]&0xffffffff, s, uint8(o.imm), c.regs.MXCSR)
+		if !c.settle(ex) {
+			return false
+		}
+		d[0] = d[0]&^0xffffffff | r&0xffffffff
+		return true
 	}
 }
 
@@ -307,10 +339,10 @@ func init() {
 		x86.HADDPD: packed(horizontalD(addD)), x86.HSUBPD: packed(horizontalD(subD)),
 		x86.HADDPS: packed(horizontalS(addS)), x86.HSUBPS: packed(horizontalS(subS)),
 		x86.DPPS: packedImm(dpps), x86.DPPD: packedImm(dppd),
-		x86.ROUNDPS: packedImm(roundps), x86.ROUNDPD: packedImm(roundpd),
-		x86.ROUNDSS: scalarImm(scalarS, roundS), x86.ROUNDSD: scalarImm(scalarD, roundD),
-		x86.CMPPS: packedImm(cmpps), x86.CMPPD: packedImm(cmppd),
-		x86.CMPSS: scalarImm(scalarS, formatS.cmp), x86.CMPSD: scalarImm(scalarD, formatD.cmp),
+		x86.ROUNDPS: packedImm(lanesImmS(roundS)), x86.ROUNDPD: packedImm(lanesImmD(roundD)),
+		x86.ROUNDSS: scalarImmS(roundS), x86.ROUNDSD: scalarImmD(roundD),
+		x86.CMPPS: packedImm(lanesImmS(formatS.cmp)), x86.CMPPD: packedImm(lanesImmD(formatD.cmp)),
+		x86.CMPSS: scalarImmS(formatS.cmp), x86.CMPSD: scalarImmD(formatD.cmp),
 		x86.COMISD: compares(&formatD, 8, true), x86.UCOMISD: compares(&formatD, 8, false),
 		x86.COMISS: compares(&formatS, 4, true), x86.UCOMISS: compares(&formatS, 4, false),
 

@@ -84,8 +84,7 @@ func opMoveQ(c *core, o *op) bool {
 // opMoveD is MOVD and MOVQ between XMM registers and general registers or
 // memory. The direction is in the opcode: 6E loads, 7E stores.
 func opMoveD(c *core, o *op) bool {
-	const load = 0x6e & 0x0f
-	if o.cc&0x0f|o.cc&0x10 == load {
+	if o.cc == 0x6e {
 		return c.moveDIn(o)
 	}
 	v := c.xmm[o.src&15][0]

@@ -56,31 +56,30 @@ func horizontalS(f floatOp) packedOp {
 }
 
 // Operations with an immediate.
-type packedImmOp func(d, s xmm, imm uint8, mx uint32) (xmm, uint32)
+type (
+	floatImmOp  func(a, b uint64, imm uint8, mx uint32) (uint64, uint32)
+	packedImmOp func(d, s xmm, imm uint8, mx uint32) (xmm, uint32)
+)
 
-func cmppd(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
-	lo, ex := formatD.cmp(d.lo, s.lo, imm, mx)
-	hi, ex2 := formatD.cmp(d.hi, s.hi, imm, mx)
-	return xmm{lo, hi}, ex | ex2
+// lanesImmD applies f to both lanes.
+func lanesImmD(f floatImmOp) packedImmOp {
+	return func(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
+		lo, ex := f(d.lo, s.lo, imm, mx)
+		hi, ex2 := f(d.hi, s.hi, imm, mx)
+		return xmm{lo, hi}, ex | ex2
+	}
 }
 
-func cmpps(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
-	return lanesS(func(a, b uint64, mx uint32) (uint64, uint32) {
-		r, ex := formatS.cmp(a, b, imm, mx)
-		return r & 0xffffffff, ex
-	})(d, s, mx)
-}
-
-func roundpd(_, s xmm, imm uint8, mx uint32) (xmm, uint32) {
-	lo, ex := formatD.roundInt(s.lo, imm, mx)
-	hi, ex2 := formatD.roundInt(s.hi, imm, mx)
-	return xmm{lo, hi}, ex | ex2
-}
-
-func roundps(_, s xmm, imm uint8, mx uint32) (xmm, uint32) {
-	return lanesS(func(_, b uint64, mx uint32) (uint64, uint32) {
-		return formatS.roundInt(b, imm, mx)
-	})(s, s, mx)
+// lanesImmS applies f to all four lanes.
+func lanesImmS(f floatImmOp) packedImmOp {
+	return func(d, s xmm, imm uint8, mx uint32) (r xmm, ex uint32) {
+		for i := uint8(0); i < 4; i++ {
+			v, e := f(d.dword(i), s.dword(i), imm, mx)
+			r = r.withDword(i, v&0xffffffff)
+			ex |= e
+		}
+		return r, ex
+	}
 }
 
 // unmasked are the exceptions of ex that MXCSR does not mask.

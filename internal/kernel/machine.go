@@ -88,6 +88,7 @@ type Kernel struct {
 	forks    int64
 	switches int64
 
+	current *Task       // the task whose system call is running
 	vfsCtx  vfs.Context // scratch of Task.ctx
 	bounce  []byte      // scratch of userBuf
 	unknown map[uint64]bool

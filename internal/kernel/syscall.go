@@ -71,6 +71,7 @@ func (t *Task) runSyscall() {
 		return
 	}
 	t.removeWaits()
+	t.k.current = t
 	ret, errno := fn(t, &t.sc.args)
 	if t.state == TaskZombie || t.state == TaskDead || !t.sc.active {
 		return // exit, or a handler that set the registers itself

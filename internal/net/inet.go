@@ -26,7 +26,7 @@ var (
 // unmapped: an AF_INET6 socket that talks to an IPv4 address shows it as
 // ::ffff:a.b.c.d.
 type inetSocket struct {
-	Common
+	SocketCommon
 
 	self  Socket
 	table *portTable
@@ -48,7 +48,7 @@ func (k *inetSocket) init(s *Stack, self Socket, family, typ, protocol int, uid 
 	}
 	k.initBuffers()
 	k.local = netip.AddrPortFrom(k.any(), 0)
-	s.add(self, &k.Common)
+	s.add(self, &k.SocketCommon)
 }
 
 // newInetSocket chooses the protocol (ip(7)).

@@ -14,7 +14,7 @@ type Socket interface {
 	vfs.FileOps
 
 	// Common is the part of the state that all families have.
-	Common() *Common
+	Common() *SocketCommon
 
 	Bind(c *Caller, addr []byte) linux.Errno
 	Listen(c *Caller, backlog int) linux.Errno
@@ -93,9 +93,9 @@ const (
 	shutBoth = 3
 )
 
-// Common is the state that sockets of all families have. Implementations of
+// SocketCommon is the state that sockets of all families have. Implementations of
 // Socket embed it.
-type Common struct {
+type SocketCommon struct {
 	vfs.NoOps
 
 	Family, Type, Protocol int
@@ -119,25 +119,25 @@ type Common struct {
 }
 
 // Common implements Socket.
-func (b *Common) Common() *Common { return b }
+func (b *SocketCommon) Common() *SocketCommon { return b }
 
 // Ino is the inode number; /proc/PID/fd shows "socket:[ino]".
-func (b *Common) Ino() uint64 { return b.ino }
+func (b *SocketCommon) Ino() uint64 { return b.ino }
 
 // Queue implements vfs.FileOps.
-func (b *Common) Queue(*vfs.File) *vfs.WaitQueue { return &b.queue }
+func (b *SocketCommon) Queue(*vfs.File) *vfs.WaitQueue { return &b.queue }
 
 // Stat implements vfs.FileOps.
-func (b *Common) Stat(*vfs.File) (linux.Stat, linux.Errno) {
+func (b *SocketCommon) Stat(*vfs.File) (linux.Stat, linux.Errno) {
 	return linux.Stat{Dev: b.stack.cfg.Dev, Ino: b.ino, Nlink: 1, Mode: linux.S_IFSOCK | 0o777, Uid: b.uid, Blksize: 4096}, 0
 }
 
 // Stream reports whether the socket carries bytes rather than messages.
-func (b *Common) Stream() bool { return b.Type == linux.SOCK_STREAM }
+func (b *SocketCommon) Stream() bool { return b.Type == linux.SOCK_STREAM }
 
 // Target is how many bytes a receiver of n waits for (SO_RCVLOWAT and
 // MSG_WAITALL).
-func (b *Common) Target(flags uint32, n int) int {
+func (b *SocketCommon) Target(flags uint32, n int) int {
 	if !b.Stream() {
 		return min(n, 1)
 	}
@@ -148,23 +148,23 @@ func (b *Common) Target(flags uint32, n int) int {
 }
 
 // takeErr returns the pending error and clears it (sock_error).
-func (b *Common) takeErr() linux.Errno {
+func (b *SocketCommon) takeErr() linux.Errno {
 	e := b.err
 	b.err = 0
 	return e
 }
 
 // wake announces a change of any kind.
-func (b *Common) wake() { b.queue.Wake(0) }
+func (b *SocketCommon) wake() { b.queue.Wake(0) }
 
 // wakeReaders and wakeWriters announce that there is something to read or room
 // to write.
-func (b *Common) wakeReaders() { b.queue.Wake(vfs.PollIn | vfs.PollRdNorm) }
+func (b *SocketCommon) wakeReaders() { b.queue.Wake(vfs.PollIn | vfs.PollRdNorm) }
 
-func (b *Common) wakeWriters() { b.queue.Wake(vfs.PollOut | vfs.PollWrNorm | vfs.PollWrBand) }
+func (b *SocketCommon) wakeWriters() { b.queue.Wake(vfs.PollOut | vfs.PollWrNorm | vfs.PollWrBand) }
 
 // pollCommon are the events that all kinds derive from errors and shutdowns.
-func (b *Common) pollCommon() (m vfs.PollMask) {
+func (b *SocketCommon) pollCommon() (m vfs.PollMask) {
 	if b.err != 0 {
 		m |= vfs.PollErr
 	}
@@ -182,14 +182,6 @@ const (
 	pollWrite = vfs.PollOut | vfs.PollWrNorm
 )
 
-// unsupported are the operations that a family may lack.
-type unsupported struct{}
-
-func (unsupported) Bind(*Caller, []byte) linux.Errno         { return linux.EOPNOTSUPP }
-func (unsupported) Listen(*Caller, int) linux.Errno          { return linux.EOPNOTSUPP }
-func (unsupported) Connect(*Caller, []byte) linux.Errno      { return linux.EOPNOTSUPP }
-func (unsupported) Accept(*Caller) (Socket, linux.Errno)     { return nil, linux.EOPNOTSUPP }
-func (unsupported) Shutdown(*Caller, int) linux.Errno        { return linux.EOPNOTSUPP }
 
 // nameFamily returns the family of a socket address; it must be two bytes long.
 func nameFamily(name []byte) int { return int(le.Uint16(name)) }

@@ -40,7 +40,7 @@ func (o *options) inherit(from *options) {
 	}
 }
 
-func (b *Common) initBuffers() {
+func (b *SocketCommon) initBuffers() {
 	b.sndbuf, b.rcvbuf = bufDefault, bufDefault
 	b.opts.rcvlowat, b.opts.peekOff = 1, -1
 }
@@ -87,7 +87,7 @@ func boolInt(b bool) int {
 
 // getSocketOption answers SOL_SOCKET options (socket(7)) that are the same in
 // all families.
-func (b *Common) getSocketOption(name, size int) ([]byte, linux.Errno) {
+func (b *SocketCommon) getSocketOption(name, size int) ([]byte, linux.Errno) {
 	if boolOptions[name] {
 		return intBytes(int(b.opts.flags[name]), size)
 	}
@@ -142,7 +142,7 @@ func (b *Common) getSocketOption(name, size int) ([]byte, linux.Errno) {
 }
 
 // setSocketOption stores SOL_SOCKET options that are the same in all families.
-func (b *Common) setSocketOption(c *Caller, name int, value []byte) linux.Errno {
+func (b *SocketCommon) setSocketOption(c *Caller, name int, value []byte) linux.Errno {
 	if name == linux.SO_BINDTODEVICE {
 		return bindToDevice(value)
 	}
@@ -190,7 +190,7 @@ func (b *Common) setSocketOption(c *Caller, name int, value []byte) linux.Errno 
 }
 
 // setInt stores an option that is a plain number.
-func (b *Common) setInt(c *Caller, name int, v int32, need int) linux.Errno {
+func (b *SocketCommon) setInt(c *Caller, name int, v int32, need int) linux.Errno {
 	switch {
 	case name == linux.SO_PRIORITY && (v < 0 || v > 6):
 		need = linux.CAP_NET_ADMIN
@@ -210,7 +210,7 @@ func (b *Common) setInt(c *Caller, name int, v int32, need int) linux.Errno {
 func bufLimit(v int32) int { return int(min(uint32(v), bufMax)) }
 
 // forceBuffer is SO_SNDBUFFORCE and SO_RCVBUFFORCE: without the limit.
-func (b *Common) forceBuffer(c *Caller, name int, v int32) linux.Errno {
+func (b *SocketCommon) forceBuffer(c *Caller, name int, v int32) linux.Errno {
 	if !c.capable(linux.CAP_NET_ADMIN) {
 		return linux.EPERM
 	}
@@ -224,7 +224,7 @@ func (b *Common) forceBuffer(c *Caller, name int, v int32) linux.Errno {
 	return 0
 }
 
-func (b *Common) setLinger(value []byte) linux.Errno {
+func (b *SocketCommon) setLinger(value []byte) linux.Errno {
 	if len(value) < 8 {
 		return linux.EINVAL
 	}

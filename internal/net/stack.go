@@ -30,10 +30,10 @@ type Stack struct {
 	abstract map[string]*unixSocket // bound names without a file
 	autobind uint32
 
-	ports   [2]portTable // by transport: TCP, UDP
+	ports    [2]portTable                  // by transport: TCP, UDP
 	netlink  map[netlinkKey]*netlinkSocket // by port id
-	inFlight map[uint32]int // files in messages, by the sender's user
-	cookies uint64
+	inFlight map[uint32]int                // files in messages, by the sender's user
+	cookies  uint64
 }
 
 // New makes a network namespace with the loopback interface up.
@@ -118,7 +118,7 @@ func (s *Stack) Close() {
 }
 
 // add enters a new socket into the namespace.
-func (s *Stack) add(k Socket, b *Common) {
+func (s *Stack) add(k Socket, b *SocketCommon) {
 	b.stack = s
 	b.ino = s.cfg.NextIno()
 	s.cookies++
@@ -156,11 +156,11 @@ type Caller struct {
 	// FS resolves path names and has the capabilities.
 	FS *vfs.Context
 
-	PID              int
-	UID, EUID, SUID  uint32
-	GID, EGID, SGID  uint32
-	MaxFiles         uint64 // RLIMIT_NOFILE, which bounds files in flight
-	WaitOn           *vfs.WaitQueue
+	PID             int
+	UID, EUID, SUID uint32
+	GID, EGID, SGID uint32
+	MaxFiles        uint64 // RLIMIT_NOFILE, which bounds files in flight
+	WaitOn          *vfs.WaitQueue
 }
 
 func (c *Caller) capable(capability int) bool { return c.FS.Cred.Capable(capability) }

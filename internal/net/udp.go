@@ -11,7 +11,7 @@ import (
 type udpSocket struct {
 	inetSocket
 	recv packetQueue
-	rmem int          // bytes charged to our receive buffer
+	rmem int           // bytes charged to our receive buffer
 	errs []queuedError // IP_RECVERR
 }
 

@@ -7,7 +7,7 @@ import (
 
 // unixSocket is a socket of family AF_UNIX (unix(7)).
 type unixSocket struct {
-	Common
+	SocketCommon
 
 	name  unixName
 	inode vfs.Inode // of a bound path name; has a reference
@@ -16,13 +16,13 @@ type unixSocket struct {
 	// one way. It stays set when the peer has been closed.
 	peer *unixSocket
 
-	recv     packetQueue
-	backlog  int             // most packets, or connections, that wait in the queue
-	accept   []*unixSocket   // a listener's connections that wait for accept
-	peerWait vfs.WaitQueue   // senders that wait for room in recv or accept
-	relay    relay           // in the peer's peerWait, on behalf of our pollers
-	wmem     int             // bytes charged to our send buffer
-	peerCred Ucred           // SO_PEERCRED
+	recv       packetQueue
+	backlog    int           // most packets, or connections, that wait in the queue
+	accept     []*unixSocket // a listener's connections that wait for accept
+	peerWait   vfs.WaitQueue // senders that wait for room in recv or accept
+	relay      relay         // in the peer's peerWait, on behalf of our pollers
+	wmem       int           // bytes charged to our send buffer
+	peerCred   Ucred         // SO_PEERCRED
 	peerGroups []uint32      // SO_PEERGROUPS
 }
 
@@ -70,7 +70,7 @@ func (s *Stack) makeUnix(typ int, uid uint32) *unixSocket {
 	u.Family, u.Type, u.uid = linux.AF_UNIX, typ, uid
 	u.state = stateClose
 	u.initBuffers()
-	s.add(u, &u.Common)
+	s.add(u, &u.SocketCommon)
 	return u
 }
 

@@ -171,6 +171,7 @@ func compareNative(t *testing.T, list []instruction) {
 		after := n.run(t, in.code, cases)
 		total += len(cases)
 		bad, off := 0, 0
+		var modes [4]int
 		for k := range cases {
 			got := cases[k]
 			s := got.state()
@@ -184,6 +185,7 @@ func compareNative(t *testing.T, list []instruction) {
 			if in.ulps > 0 {
 				if tolerate(&got, &want, in.ulps) {
 					off++
+					modes[got.CW>>10&3]++
 				}
 			}
 			if got.equal(&want) {
@@ -197,7 +199,7 @@ func compareNative(t *testing.T, list []instruction) {
 			t.Errorf("%s: %d of %d cases differ", in.name, bad, len(cases))
 		}
 		if off > 0 {
-			t.Logf("%s: %d of %d within %d ulp but not equal", in.name, off, len(cases), in.ulps)
+			t.Logf("%s: %d of %d within %d ulp but not equal (by RC %v)", in.name, off, len(cases), in.ulps, modes)
 		}
 	}
 	t.Logf("%d instructions, %d cases compared", len(list), total)

@@ -47,11 +47,11 @@ func f2xm1(a F80, cw uint16) (F80, uint16) {
 	}
 	if x.exp >= bias {
 		if a == (F80{intBit, signBit | bias}) {
-			return F80{intBit, signBit | bias - 1}, ex
+			return F80{intBit, signBit | bias - 1}, ex | PE
 		}
-		return a, ex
+		return a, ex | PE
 	}
-	r, exr := exp2m1(x.wide()).round(cw, false)
+	r, exr := exp2m1(x.wide()).round(cw)
 	return r, ex | exr
 }
 
@@ -117,7 +117,7 @@ func yl2x(a, b F80, cw uint16) (F80, uint16) {
 	case stopsAt(ex, cw):
 		return a, ex
 	}
-	r, exr := y.wide().mul(log2(x.wide())).round(cw, x.mant == intBit)
+	r, exr := y.wide().mul(log2(x.wide())).round(cw)
 	return r, ex | exr
 }
 
@@ -143,7 +143,7 @@ func yl2xp1(a, b F80, cw uint16) (F80, uint16) {
 	}
 	w := x.wide()
 	if x.sign != 0 && x.exp >= bias {
-		return indefinite, IE // out of the range that the manual defines
+		return a, ex | PE // out of the range that the manual defines
 	}
 	var l wide
 	if x.exp < bias-2 {
@@ -152,7 +152,7 @@ func yl2xp1(a, b F80, cw uint16) (F80, uint16) {
 	} else {
 		l = log2(w.add(wideOne))
 	}
-	r, exr := y.wide().mul(l).round(cw, false)
+	r, exr := y.wide().mul(l).round(cw)
 	return r, ex | exr
 }
 
@@ -185,7 +185,7 @@ func patan(a, b F80, cw uint16) (F80, uint16) {
 		w = angle(x.wide(), y.wide())
 	}
 	w.neg = y.sign != 0
-	r, exr := w.round(cw, false)
+	r, exr := w.round(cw)
 	return r, ex | exr
 }
 

@@ -109,7 +109,7 @@ func sin(a F80, cw uint16) (r F80, ex uint16, far bool) {
 		return a, 0, false
 	}
 	s, _ := sinCos(&x)
-	r, exr := s.round(cw, false)
+	r, exr := s.round(cw)
 	return r, ex | exr, false
 }
 
@@ -125,7 +125,7 @@ func cos(a F80, cw uint16) (r F80, ex uint16, far bool) {
 		return one, 0, false
 	}
 	_, c := sinCos(&x)
-	r, exr := c.round(cw, false)
+	r, exr := c.round(cw)
 	return r, ex | exr, false
 }
 
@@ -140,8 +140,8 @@ func sincos(a F80, cw uint16) (s, c F80, ex uint16, far bool) {
 		return a, one, 0, false
 	}
 	ws, wc := sinCos(&x)
-	s, exs := ws.round(cw, false)
-	c, exc := wc.round(cw, false)
+	s, exs := ws.round(cw)
+	c, exc := wc.round(cw)
 	return s, c, ex | exs | exc&^C1, false
 }
 
@@ -155,6 +155,6 @@ func tan(a F80, cw uint16) (r F80, ex uint16, far bool) {
 		return a, 0, false
 	}
 	s, c := sinCos(&x)
-	r, exr := s.div(c).round(cw, false)
+	r, exr := s.div(c).round(cw)
 	return r, ex | exr, false
 }

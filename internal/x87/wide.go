@@ -18,9 +18,9 @@ func (n *number) wide() wide {
 	return wide{neg: n.sign != 0, exp: n.exp - bias, hi: n.mant}
 }
 
-// round makes an F80 of w. The value is taken to be inexact unless exact is
-// set, in which case only what the significand loses counts.
-func (w wide) round(cw uint16, exact bool) (F80, uint16) {
+// round makes an F80 of w. A transcendental function is inexact whatever
+// comes out, but a result that does not show it is not rounded.
+func (w wide) round(cw uint16) (F80, uint16) {
 	var sign uint16
 	if w.neg {
 		sign = signBit
@@ -28,10 +28,11 @@ func (w wide) round(cw uint16, exact bool) (F80, uint16) {
 	if w.hi == 0 {
 		return zeroOf(sign), 0
 	}
-	if !exact {
-		w.lo |= 1
+	f, ex := round(sign, w.exp+bias, w.hi, w.lo, cw, 1)
+	if f.SE&expMask == 0 {
+		ex |= UE
 	}
-	return round(sign, w.exp+bias, w.hi, w.lo, cw, 1)
+	return f, ex | PE
 }
 
 func (w wide) negate() wide {
@@ -196,10 +197,6 @@ func horner(u fixed, minus bool, n uint64, d func(i uint64) uint64) wide {
 			sum = fixedOne.plus(t)
 		}
 	}
-	if sum == fixedOne && minus {
-		// The function is below its first term, however little.
-		sum = fixedOne.minus(fixed{0, 1})
-	}
 	return sum.wide()
 }
 
@@ -214,9 +211,6 @@ func odds(u fixed, minus bool, n uint64) wide {
 		} else {
 			sum = c.plus(t)
 		}
-	}
-	if sum == fixedOne && minus {
-		sum = fixedOne.minus(fixed{0, 1})
 	}
 	return sum.wide()
 }

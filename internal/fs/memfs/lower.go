@@ -19,23 +19,6 @@ type lower struct {
 	limit int64     // bytes of the lower file that still count after copy-up
 }
 
-// Attach makes a directory of another file system the lower layer of a
-// directory here. It is for setting up; the directory must be new.
-func (i *Inode) Attach(c *vfs.Context, low vfs.Inode) linux.Errno {
-	a, errno := low.Attr()
-	if errno != 0 {
-		return errno
-	}
-	if !a.IsDir() || i.dir == nil {
-		return linux.ENOTDIR
-	}
-	i.low = &lower{inode: low, dirty: true}
-	vfs.HoldInode(low)
-	a.Ino, a.Dev = i.attr.Ino, 0
-	i.attr = a
-	return 0
-}
-
 // fromLower makes the inode of a lower file.
 func (fs *FS) fromLower(li vfs.Inode, parent *Inode) (*Inode, linux.Errno) {
 	if i := fs.lowers[li]; i != nil {
