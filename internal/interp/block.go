@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxBlock  = 64              // instructions in a block
+	maxBlock  = 64 // instructions in a block
 	opBytes   = unsafe.Sizeof(op{})
 	maxCached = 64 << 20 / int64(opBytes) // ops in all blocks; beyond it everything is dropped
 )
@@ -21,13 +21,10 @@ const (
 type block struct {
 	first  *op // the last one ends the block
 	pc     uint64
-	fall   uint64 // address after the block
-	target uint64 // of the direct branch that ends it
-	n      int32  // instructions
-	dead   atomic.Bool
-	// second is the frame of the next page if the block is one instruction
-	// that crosses into it.
-	second mm.Frame
+	fall   uint64      // address after the block
+	target uint64      // of the direct branch that ends it
+	n      int32       // instructions
+	dead   atomic.Bool // do not enter it any more
 	ops    []op
 }
 
@@ -46,7 +43,7 @@ var cache struct {
 }
 
 // codeEpoch counts the frames that became code. Processors that see it move
-// give up their write translations, see pollCode.
+// give up their write translations, see dropWrites.
 var codeEpoch atomic.Uint64
 
 func init() { mm.SetCodeDropper(dropFrame) }
@@ -117,63 +114,41 @@ func dropAll() {
 	}
 }
 
-// lookup finds or makes the block at pc, whose frame is f.
+// lookup finds or makes the block at pc, whose frame is f. It returns nil if
+// the instruction at pc cannot be fetched.
 func (c *core) lookup(f mm.Frame, pc uint64) *block {
 	p := pageOf(f, true)
 	p.mu.Lock()
 	b := p.blocks[pc]
 	p.mu.Unlock()
-	if b != nil && b.second != 0 {
-		g, ok := c.fetchPage(pc&^pageMask + mm.PageSize)
-		if !ok {
-			return nil
-		}
-		if g != b.second {
-			b = nil
-		}
-	}
 	if b != nil {
 		return b
 	}
-	return c.build(p, f, pc)
-}
-
-// build decodes a block and publishes it.
-func (c *core) build(p *framePage, f mm.Frame, pc uint64) *block {
 	if cache.ops.Load() > maxCached {
 		dropAll()
 	}
 	// Marked before the bytes are read: whoever writes them from here on drops
 	// the block.
 	c.markCode(f)
-	b := c.decodeBlock(f, pc)
+	b = c.decodeBlock(f, pc)
 	if b == nil {
-		return nil
+		return c.crossing(f, pc)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !f.HasCode() {
-		// Somebody wrote the frame meanwhile. The block runs once.
-		b.dead.Store(true)
-		return b
-	}
-	if b.second != 0 {
-		return c.publishCrossing(p, b)
-	}
-	if old := p.blocks[pc]; old != nil {
-		return old
-	}
-	p.blocks[pc] = b
-	cache.ops.Add(int64(len(b.ops)))
+	p.publish(f, b)
 	return b
 }
 
-// publishCrossing publishes a block that crosses into another frame. A write
-// to the second frame must drop it as well, so it is not kept at all unless...
-// it is simplest never to keep it: such instructions are 0.02 % of all.
-func (c *core) publishCrossing(_ *framePage, b *block) *block {
-	b.dead.Store(true)
-	return b
+// publish enters a block, unless somebody wrote the frame while it was being
+// made: then it runs once.
+func (p *framePage) publish(f mm.Frame, b *block) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !f.HasCode() || p.blocks[b.pc] != nil {
+		b.dead.Store(true)
+		return
+	}
+	p.blocks[b.pc] = b
+	cache.ops.Add(int64(len(b.ops)))
 }
 
 // markCode notes that f has blocks. Write translations of f must go: our own at
@@ -184,66 +159,118 @@ func (c *core) markCode(f mm.Frame) {
 	}
 	f.MarkCode()
 	codeEpoch.Add(1)
-	c.pollCode()
+	c.dropWrites(f)
 }
 
-// pollCode gives up the write translations of frames that became code on some
-// processor. What was written through them until now may have come after the
-// code was read, so the blocks go as well, unless they are of this moment.
-func (c *core) pollCode() {
-	e := codeEpoch.Load()
-	if e == c.epoch {
-		return
-	}
-	c.epoch = e
-	for i := range c.wt {
-		t := &c.wt[i]
-		if t.tag == 0 {
+// dropWrites gives up the write translations of frames that have become code
+// on some processor. What this one has written until now may have come after
+// the other read the code, so the blocks go as well; not those of own, which
+// this processor is about to make.
+func (c *core) dropWrites(own mm.Frame) {
+	c.epoch = codeEpoch.Load()
+	for i, f := range c.wf {
+		if f == 0 || !f.HasCode() {
 			continue
 		}
-		f := mm.FrameAt(at(t.tag&^pageMask + t.delta))
-		if f.HasCode() {
-			*t = tlbEntry{}
-			c.recheck(f)
+		c.wt[i], c.wf[i] = tlbEntry{}, 0
+		if f != own {
+			dropFrame(f)
 		}
 	}
 }
 
-// decodeBlock decodes from pc to the first instruction that ends a block.
+// decodeBlock decodes from pc to the first instruction that ends a block. It
+// returns nil if the first instruction crosses the end of the page.
 func (c *core) decodeBlock(f mm.Frame, pc uint64) *block {
 	page := f.Bytes()
-	var ops [maxBlock + 1]op
-	n, at := 0, pc
-	off := pc & pageMask
-	for n < maxBlock && off < mm.PageSize {
+	ops := c.scratch[:0]
+	next := pc
+	for off := pc & pageMask; off < mm.PageSize && len(ops) < maxBlock; off = next - pc + pc&pageMask {
 		err := x86.DecodeInto(&c.in, page[off:])
 		if err == x86.ErrShort {
-			break // crosses the end of the page
+			break
 		}
-		o := &ops[n]
-		o.decoded(&c.in, err, at)
-		o.idx, o.off = uint8(n), uint16(at-pc)
-		n++
-		at += uint64(o.len)
-		off += uint64(o.len)
+		ops = append(ops, op{})
+		o := &ops[len(ops)-1]
+		o.decoded(&c.in, err, next)
+		o.idx, o.off = uint8(len(ops)-1), uint16(next-pc)
+		next += uint64(o.len)
 		if o.flags&opTerm != 0 {
 			break
 		}
 	}
-	if n == 0 {
-		return c.decodeCrossing(pc)
+	if len(ops) == 0 {
+		return nil
 	}
-	return newBlock(pc, at, ops[:n+1], n)
+	return newBlock(pc, next, ops)
 }
 
-// decodeCrossing makes a block of an instruction that crosses into the next
-// page.
-func (c *core) decodeCrossing(pc uint64) *block {
-	var ops [2]op
+// newBlock makes a block of ops, which it changes: the inline codes are chosen,
+// a comparison and the branch after it become one op, and a block that ends
+// without a branch gets an op that goes on at fall.
+func newBlock(pc, fall uint64, ops []op) *block {
+	b := &block{pc: pc, fall: fall, n: int32(len(ops))}
+	for i := range ops {
+		ops[i].code = codeOf(&ops[i])
+	}
+	last := &ops[len(ops)-1]
+	switch {
+	case last.flags&opTerm == 0:
+		ops = append(ops, op{x: blockEnd, code: codeEnd, flags: opTerm, idx: uint8(len(ops))})
+	case last.form == formI:
+		b.target = last.imm
+		if last.x == x86.JCC && len(ops) > 1 {
+			ops = fuse(ops)
+		}
+	}
+	b.ops = append([]op(nil), ops...)
+	b.first = &b.ops[0]
+	return b
+}
+
+// fuse joins a conditional branch to the op before it if there is a code for
+// the pair.
+func fuse(ops []op) []op {
+	n := len(ops)
+	a, j := &ops[n-2], &ops[n-1]
+	code := fusedCode(a, j.cc&15)
+	if code == 0 {
+		return ops
+	}
+	a.code, a.cc = code, j.cc
+	a.flags |= opTerm
+	return ops[:n-1]
+}
+
+// Instructions that cross into the next page are not kept with the frames, for
+// then either frame would have to know of them. Each processor has a few, and
+// compares the bytes before it uses one.
+const crossSize = 64
+
+type crossEntry struct {
+	b     *block
+	bytes [x86.MaxLen]byte
+}
+
+// crossing finds or makes the block of the one instruction at pc, which begins
+// in f and ends in the next page.
+func (c *core) crossing(f mm.Frame, pc uint64) *block {
+	g, ok := c.fetchPage(pc&^pageMask + mm.PageSize)
+	if !ok {
+		return nil
+	}
+	e := &c.cross[pc>>mm.PageShift%crossSize]
+	var now [x86.MaxLen]byte
+	n := copy(now[:], f.Bytes()[pc&pageMask:])
+	copy(now[n:], g.Bytes())
+	if e.b != nil && e.b.pc == pc && string(e.bytes[:e.b.fall-pc]) == string(now[:e.b.fall-pc]) {
+		return e.b
+	}
+	ops := c.scratch[:1]
 	if !c.fetchOne(&ops[0], pc) {
 		return nil
 	}
-	b := newBlock(pc, pc+uint64(ops[0].len), ops[:], 1)
-	b.second, _ = c.fetchPage(pc&^pageMask + mm.PageSize)
-	return b
+	e.b, e.bytes = newBlock(pc, pc+uint64(ops[0].len), ops), now
+	e.b.dead.Store(true) // keeps it out of the jump cache
+	return e.b
 }

@@ -111,12 +111,11 @@ type core struct {
 	pc  uint64 // terminal handlers: where to go on; preset to the next instruction
 	bpc uint64 // address of the block that is running
 
-	trap     cpu.Trap
-	after    bool // the trapping instruction is complete; RIP is c.pc
-	addr     uint64 // of the memory operand, between dstUpdate and result
-	leave    bool // leave the block after this instruction: code was written
-	badAddr  bool // trap is about a non-canonical address
-	tlbReset bool // entries of rt, wt or jump have to be cleared before use
+	trap    cpu.Trap
+	after   bool   // the trapping instruction is complete; RIP is c.pc
+	addr    uint64 // of the memory operand, between dstUpdate and result
+	leave   bool   // leave the block after this instruction: code was written
+	badAddr bool   // trap is about a non-canonical address
 
 	as   *mm.AddressSpace
 	v    *cpu.VCPU

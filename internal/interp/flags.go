@@ -22,6 +22,7 @@ const (
 	fkShl   = 32 // fa << fb, fb not zero
 	fkShr   = 36 // fa >> fb
 	fkSar   = 40 // fa >> fb, signed
+	fkImul  = 44 // 64 bits: fa * fb; 32 bits: the whole product is fa
 )
 
 const (
@@ -127,6 +128,8 @@ func shiftFlags(k uint8, a, n uint64, s int) uint64 {
 		a = a << s >> s
 		r := a >> n
 		return szp(r<<s, uint8(r)) | a>>(n-1)&1 | shrOverflow(a, n, size)<<11
+	case fkImul:
+		return imulFlags(k, a, n)
 	default:
 		v := int64(a<<s) >> s
 		r := uint64(v >> n)

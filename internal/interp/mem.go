@@ -256,7 +256,8 @@ func (c *core) fillWrite(va uint64) bool {
 		c.leave = true
 	}
 	page := va &^ pageMask
-	c.wt[va>>mm.PageShift&tlbMask] = tlbEntry{page | c.ctx, hostAddr(f) - page}
+	i := va >> mm.PageShift & tlbMask
+	c.wt[i], c.wf[i] = tlbEntry{page | c.ctx, hostAddr(f) - page}, f
 	return true
 }
 

@@ -26,10 +26,18 @@ func (c *core) wide(size uint8, lo, hi uint64) {
 
 // mulFlags: CF and OF say that the upper half matters. The others are
 // undefined; processors set SF and PF of the lower half and clear ZF and AF.
-func (c *core) mulFlags(lo uint64, size uint8, over bool) {
+func mulFlags(lo uint64, size uint8, over bool) uint64 {
 	s := 64 - 8*uint(size)
-	f := (szp(lo<<s, uint8(lo)) &^ cpu.FlagZF) | bit(over)*(cpu.FlagCF|cpu.FlagOF)
-	c.setFlagBits(f)
+	return szp(lo<<s, uint8(lo))&^cpu.FlagZF | bit(over)*(cpu.FlagCF|cpu.FlagOF)
+}
+
+// imulFlags evaluates fkImul.
+func imulFlags(k uint8, a, b uint64) uint64 {
+	if k&3 == sizeD {
+		return mulFlags(a, 4, a != sext(a, 4))
+	}
+	hi, lo := mulSigned(a, b)
+	return mulFlags(lo, 8, hi != uint64(int64(lo)>>63))
 }
 
 func mul(c *core, o *op) bool {
@@ -42,7 +50,7 @@ func mul(c *core, o *op) bool {
 		hi = lo >> (8 * o.size)
 	}
 	c.wide(o.size, lo, hi)
-	c.mulFlags(lo, o.size, hi != 0)
+	c.setFlagBits(mulFlags(lo, o.size, hi != 0))
 	return true
 }
 
@@ -65,7 +73,7 @@ func imul1(c *core, o *op) bool {
 		hi = lo >> (8 * o.size)
 	}
 	c.wide(o.size, lo, hi)
-	c.mulFlags(lo, o.size, over)
+	c.setFlagBits(mulFlags(lo, o.size, over))
 	return true
 }
 
@@ -76,7 +84,7 @@ func (c *core) imulTo(o *op, a, b uint64) {
 		over = lo != sext(lo, o.size)
 	}
 	c.setGPR(o.dst, o.size, lo)
-	c.mulFlags(lo, o.size, over)
+	c.setFlagBits(mulFlags(lo, o.size, over))
 }
 
 func imul2(c *core, o *op) bool {

@@ -31,11 +31,15 @@ type runner struct {
 	in    x86.Inst
 	one   op // for single steps
 	bytes [x86.MaxLen]byte
+
+	wf      [tlbSize]mm.Frame // the frames of wt
+	cross   [crossSize]crossEntry
+	scratch [maxBlock + 1]op
 }
 
 // Run implements cpu.Engine.
 func (c *core) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
-	c.load1(v, r, as)
+	c.restore(v, r, as)
 	c.budget, c.left = budget, budget
 	c.trap, c.after, c.badAddr = cpu.Trap{}, false, false
 	for c.trap.Kind == cpu.TrapNone {
@@ -47,8 +51,8 @@ func (c *core) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) 
 	return c.trap, n
 }
 
-// load1 takes over the registers and the address space.
-func (c *core) load1(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace) {
+// restore takes over the registers and the address space.
+func (c *core) restore(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace) {
 	c.v, c.regs, c.xmm, c.as = v, r, &r.XMM, as
 	copy(c.r[:16], r.GPR[:])
 	c.r[regFS], c.r[regGS] = r.FSBase, r.GSBase
@@ -78,7 +82,9 @@ func (c *core) runSome() {
 			c.exception(cpu.VectorDB)
 		}
 	default:
-		c.pollCode()
+		if codeEpoch.Load() != c.epoch {
+			c.dropWrites(0)
+		}
 		b := c.find(c.pc)
 		if b == nil {
 			return // a fault in fetching

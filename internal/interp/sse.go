@@ -56,18 +56,17 @@ func (c *core) sourceLow(o *op, n uint8) (uint64, bool) {
 }
 
 // settle enters floating point exceptions into MXCSR. It returns false, with
-// the trap noted, if one is not masked; if that one is found before computing,
-// those of the result are not reported.
+// the trap noted, if one is not masked.
 func (c *core) settle(ex uint32) bool {
 	if ex == 0 {
 		return true
 	}
 	mx := c.regs.MXCSR
 	stop := unmasked(ex, mx)
-	if stop&mxBefore != 0 {
-		ex &= mxBefore
+	if stop != 0 && ex&mxReported == 0 {
+		ex = report(ex, mx)
 	}
-	c.regs.MXCSR = mx | ex
+	c.regs.MXCSR = mx | ex&mxFlags
 	if stop != 0 {
 		return c.exception(cpu.VectorXM)
 	}

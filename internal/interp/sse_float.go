@@ -188,7 +188,7 @@ func sqrtS(_, a uint64, mx uint32) (uint64, uint32) {
 // zero, so that they are the C expressions a<b?a:b and a>b?a:b.
 func (t *floatFormat) minMax(a, b uint64, mx uint32, greater bool) (uint64, uint32) {
 	if t.isNaN(a) || t.isNaN(b) {
-		return b, mxIE
+		return t.flush(b, mx), mxIE
 	}
 	a, b, ex := t.operands(a, b, mx)
 	if below := t.below(a, b); below && !greater {

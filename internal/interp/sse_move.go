@@ -138,12 +138,9 @@ func opMoveDDup(c *core, o *op) bool {
 	return ok
 }
 
-func opMoveNTI(c *core, o *op) bool {
-	return c.store(c.ea(o), o.srcSize, c.r[o.src])
-}
-
 // opMaskMove is MASKMOVDQU: it stores the bytes whose mask byte has its top
-// bit set at DS:RDI. All pages of such bytes are probed first.
+// bit set at DS:RDI. Like the processors it was compared with it faults for all
+// sixteen bytes, whatever the mask.
 func opMaskMove(c *core, o *op) bool {
 	va := c.r[cpu.RDI]
 	if o.flags&opAddr32 != 0 {
@@ -151,10 +148,8 @@ func opMaskMove(c *core, o *op) bool {
 	}
 	va += c.r[o.seg]
 	mask := pmovmskb(c.getXMM(o.src))
-	for i := range uint64(16) {
-		if mask>>i&1 != 0 && c.writable(va+i) == nil {
-			return false
-		}
+	if !c.probeWrite(va, 16) {
+		return false
 	}
 	d := c.getXMM(o.dst)
 	for i := range uint64(16) {
@@ -191,8 +186,8 @@ func init() {
 		x86.MOVLPS: halfMove(0), x86.MOVHPS: halfMove(1),
 		x86.MOVHLPS: opMoveHLPS, x86.MOVLHPS: opMoveLHPS, x86.MOVDDUP: opMoveDDup,
 		x86.MOVSLDUP: whole(movsldup), x86.MOVSHDUP: whole(movshdup),
-		x86.MOVNTI: opMoveNTI, x86.MASKMOVDQU: opMaskMove,
-		x86.LDMXCSR: opLDMXCSR, x86.STMXCSR: opSTMXCSR,
+		x86.MASKMOVDQU: opMaskMove,
+		x86.LDMXCSR:    opLDMXCSR, x86.STMXCSR: opSTMXCSR,
 		x86.PMOVMSKB: masks(pmovmskb), x86.MOVMSKPS: masks(movmskps), x86.MOVMSKPD: masks(movmskpd),
 	})
 }

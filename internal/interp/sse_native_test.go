@@ -310,76 +310,57 @@ func (n *native) run(t *testing.T, reqs []nativeRequest) []nativeOutcome {
 	return outs
 }
 
-// sseMachine executes the same cases on the interpreter's handlers.
+// sseMachine executes the same cases on the interpreter.
 type sseMachine struct {
-	c    *core
+	eng  cpu.Engine
+	v    cpu.VCPU
+	as   *mm.AddressSpace
 	regs cpu.Regs
 }
 
 func newSSEMachine(t *testing.T) *sseMachine {
 	t.Helper()
 	as := mm.NewAddressSpace(nil, nil)
-	if _, errno := as.Map(mm.MapRequest{Addr: nativeData, Len: mm.PageSize, Prot: mm.ProtRead | mm.ProtWrite, Fixed: true}); errno != 0 {
-		t.Fatal(errno)
+	for _, addr := range []uint64{nativeData, nativeCode} {
+		r := mm.MapRequest{Addr: addr, Len: mm.PageSize, Prot: mm.ProtRead | mm.ProtWrite | mm.ProtExec, Fixed: true}
+		if _, errno := as.Map(r); errno != 0 {
+			t.Fatal(errno)
+		}
 	}
 	t.Cleanup(as.Put)
-	m := &sseMachine{c: &core{as: as, ctx: 1}}
-	m.c.regs, m.c.xmm = &m.regs, &m.regs.XMM
-	return m
+	return &sseMachine{eng: New(), as: as}
 }
 
-// sseOp makes an operation of a decoded instruction.
-func sseOp(in *x86.Inst) *op {
-	o := &op{fn: handlers[in.Op], x: in.Op, imm: uint64(in.Imm), disp: uint64(in.Disp), base: in.Base, index: in.Index,
-		scale: in.Scale, seg: regZero, size: in.Size, cc: in.Opcode, form: formRR}
-	o.dst, o.src, o.srcSize = in.Args[0].Reg, in.Args[1].Reg, in.Args[1].Size
-	switch {
-	case in.Args[0].Kind == x86.ArgMem:
-		o.form = formMR
-		if in.NArgs == 1 {
-			o.form = formM
-		}
-	case in.Args[1].Kind == x86.ArgMem:
-		o.form = formRM
-	case in.Args[1].Kind == x86.ArgImm:
-		o.form = formRI
+// write puts bytes into guest memory, whose pages it makes present.
+func (m *sseMachine) write(t *testing.T, va uint64, b []byte) {
+	t.Helper()
+	if _, errno := m.as.CopyOut(va, b); errno != 0 {
+		t.Fatal(errno)
 	}
-	if in.Rex&8 != 0 {
-		o.flags |= opRex
-	}
-	return o
 }
 
 func (m *sseMachine) run(t *testing.T, r *nativeRequest) (out nativeOutcome) {
 	t.Helper()
-	in, err := x86.Decode(r.Code[:])
-	if err != nil || uint64(in.Len) != r.Len {
-		t.Fatalf("% x: decoded as %d bytes: %v", r.Code[:r.Len], in.Len, err)
+	m.regs.Reset()
+	m.regs.GPR, m.regs.Flags, m.regs.XMM = r.In.GPR, r.In.Flags, r.In.XMM
+	m.regs.MXCSR, m.regs.RIP = uint32(r.In.MXCSR), nativeCode
+	m.write(t, nativeWindow, r.Mem[:])
+	m.write(t, nativeCode, append(r.Code[:r.Len:r.Len], 0xcc))
+	trap, _ := m.eng.Run(&m.v, &m.regs, m.as, 100)
+	out.Vector, out.Addr = uint64(trap.Vector), trap.Addr
+	rip := uint64(nativeCode)
+	switch {
+	case trap.Kind == cpu.TrapPageFault:
+		out.Vector = cpu.VectorPF
+	case trap.Kind == cpu.TrapException && trap.Vector == cpu.VectorBP:
+		out.Vector = noVector
+		rip += r.Len + 1
 	}
-	if handlers[in.Op] == nil {
-		t.Fatalf("% x: no handler", r.Code[:r.Len])
+	if m.regs.RIP != rip {
+		t.Errorf("% x: RIP is %#x after %+v", r.Code[:r.Len], m.regs.RIP, trap)
 	}
-	c := m.c
-	copy(c.r[:16], r.In.GPR[:])
-	c.fk, c.fl = fkNone, r.In.Flags
-	m.regs.MXCSR, m.regs.XMM = uint32(r.In.MXCSR), r.In.XMM
-	if _, errno := c.as.CopyOut(nativeWindow, r.Mem[:]); errno != 0 {
-		t.Fatal(errno)
-	}
-	c.trap = cpu.Trap{}
-	out.Vector = noVector
-	o := sseOp(&in)
-	if !o.fn(c, o) {
-		out.Vector, out.Addr = uint64(c.trap.Vector), c.trap.Addr
-		if c.trap.Kind == cpu.TrapPageFault {
-			out.Vector = cpu.VectorPF
-		}
-	}
-	copy(out.Out.GPR[:], c.r[:16])
-	c.sync()
-	out.Out.Flags = c.fl
-	out.Out.MXCSR, out.Out.XMM = uint64(m.regs.MXCSR), m.regs.XMM
-	if _, errno := c.as.CopyIn(nativeWindow, out.Mem[:]); errno != 0 {
+	out.Out = nativeState{m.regs.GPR, m.regs.Flags, uint64(m.regs.MXCSR), m.regs.XMM}
+	if _, errno := m.as.CopyIn(nativeWindow, out.Mem[:]); errno != 0 {
 		t.Fatal(errno)
 	}
 	return out
@@ -432,6 +413,11 @@ func TestSSENative(t *testing.T) {
 		for i := range reqs {
 			r := &reqs[i]
 			got := m.run(t, r)
+			if row.Op == x86.MASKMOVDQU {
+				// Which byte of the page the processor names follows no rule.
+				got.Addr &^= pageMask
+				outs[i].Addr &^= pageMask
+			}
 			d := outs[i].diff(&got)
 			if d == "" {
 				continue

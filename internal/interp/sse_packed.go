@@ -85,6 +85,15 @@ func lanesImmS(f floatImmOp) packedImmOp {
 // unmasked are the exceptions of ex that MXCSR does not mask.
 func unmasked(ex, mx uint32) uint32 { return ex &^ (mx >> mxMaskShift) & mxFlags }
 
+// report leaves out the exceptions that the processor does not come to report:
+// those of results, if one of the operands is not masked.
+func report(ex, mx uint32) uint32 {
+	if unmasked(ex, mx)&mxBefore != 0 {
+		return ex & mxBefore
+	}
+	return ex
+}
+
 // maskD gives an all-ones doubleword for each of the two low bits.
 func maskD(two uint8) uint64 {
 	return uint64(two&1)*0xffffffff | uint64(two>>1&1)*0xffffffff<<32
@@ -94,26 +103,44 @@ func maskD(two uint8) uint64 {
 // pairwise, and writes the sum to the lanes of the low half. An unmasked
 // exception ends it at the step that raises it.
 func dpps(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
-	var p xmm
+	var p [4]uint64
 	var ex uint32
-	for i := uint8(0); i < 4; i++ {
+	for i := range uint8(4) {
 		if imm>>(4+i)&1 != 0 {
 			v, e := mulS(d.dword(i), s.dword(i), mx)
-			p = p.withDword(i, v)
+			p[i] = v
 			ex |= e
 		}
 	}
-	if unmasked(ex, mx) != 0 {
-		return d, ex
+	if ex = report(ex, mx); unmasked(ex, mx) != 0 {
+		return d, ex | mxReported
 	}
-	lo, e := addS(p.dword(0), p.dword(1), mx)
-	hi, e2 := addS(p.dword(2), p.dword(3), mx)
-	if ex |= e | e2; unmasked(ex, mx) != 0 {
-		return d, ex
+	sum, e := dotLane(&p, 0, mx)
+	ex |= e | mxReported
+	r := xmm{sum | sum<<32, sum | sum<<32}
+	if formatS.isNaN(sum) {
+		for i := range uint8(4) {
+			sum, _ = dotLane(&p, i, mx)
+			r = r.withDword(i, sum)
+		}
 	}
-	sum, e := addS(lo, hi, mx)
-	both := sum | sum<<32
-	return xmm{both & maskD(imm), both & maskD(imm>>2)}, ex | e
+	return xmm{r.lo & maskD(imm), r.hi & maskD(imm>>2)}, ex
+}
+
+// dotLane adds the products in the order that lane i does on Intel's
+// processors; the order decides which of several NaNs comes out.
+func dotLane(p *[4]uint64, i uint8, mx uint32) (uint64, uint32) {
+	first := 1 - i&1
+	lo, ex := addS(p[first], p[first^1], mx)
+	hi, ex2 := addS(p[2+first], p[3-first], mx)
+	if ex = report(ex|ex2, mx); unmasked(ex, mx) != 0 {
+		return 0, ex
+	}
+	if i > 1 {
+		lo, hi = hi, lo
+	}
+	sum, ex2 := addS(lo, hi, mx)
+	return sum, ex | report(ex2, mx)
 }
 
 func dppd(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
@@ -126,9 +153,10 @@ func dppd(d, s xmm, imm uint8, mx uint32) (xmm, uint32) {
 		p.hi, e = mulD(d.hi, s.hi, mx)
 		ex |= e
 	}
-	if unmasked(ex, mx) != 0 {
-		return d, ex
+	if ex = report(ex, mx); unmasked(ex, mx) != 0 {
+		return d, ex | mxReported
 	}
-	sum, e := addD(p.lo, p.hi, mx)
-	return xmm{sum * uint64(imm&1), sum * uint64(imm>>1&1)}, ex | e
+	lo, e := addD(p.lo, p.hi, mx)
+	hi, _ := addD(p.hi, p.lo, mx) // another NaN, if both are
+	return xmm{lo * uint64(imm&1), hi * uint64(imm>>1&1)}, ex | report(e, mx) | mxReported
 }

@@ -24,9 +24,14 @@ const (
 	mxPE             // precision: the result is rounded
 	mxDAZ
 
+	// mxReported, not a bit of MXCSR, marks exceptions to which report has
+	// been applied step by step.
+	mxReported = 1 << 16
+
 	mxFlags     = 0x3f
 	mxBefore    = mxIE | mxDE | mxZE // found before the result is computed
 	mxMaskShift = 7
+	mxOM        = mxOE << mxMaskShift
 	mxUM        = mxUE << mxMaskShift
 	mxRCShift   = 13
 	mxFTZ       = 1 << 15
@@ -193,10 +198,13 @@ func (t *floatFormat) pack(neg bool, exp int, sig uint64, mx uint32) (uint64, ui
 		return sign | r, 0
 	}
 	field += int(carry)
-	if field >= t.maxExp {
-		return t.overflow(neg, rc), mxOE | mxPE
+	switch {
+	case field < t.maxExp:
+		return sign | uint64(field)<<t.frac | r>>carry&(1<<t.frac-1), ex
+	case mx&mxOM == 0:
+		return 0, ex | mxOE
 	}
-	return sign | uint64(field)<<t.frac | r>>carry&(1<<t.frac-1), ex
+	return t.overflow(neg, rc), mxOE | mxPE
 }
 
 // overflow is infinity, or the greatest finite number where the rounding mode

@@ -307,6 +307,7 @@ func (t *Task) release() {
 func (t *Task) forget() {
 	k := t.k
 	t.state = TaskDead
+	k.deadTime += t.usage.user + t.usage.system
 	k.runq.remove(t)
 	t.sighand.put()
 	k.users.add(t.cred.UID, -1)

@@ -85,6 +85,8 @@ type Kernel struct {
 	uts      *utsNamespace
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns
+	bootID   string
+	deadTime int64 // processor time of tasks that are gone, ns
 	forks    int64
 	switches int64
 
@@ -119,6 +121,7 @@ func New(cfg Config) *Kernel {
 	k.uts = &utsNamespace{hostname: cfg.Hostname, domainname: "(none)"}
 	k.started = cfg.Clock.Monotonic()
 	k.bootTime = cfg.Clock.Realtime()
+	k.bootID = k.newUUID()
 	k.sys.init(k)
 	k.bootInit()
 	return k
@@ -223,3 +226,22 @@ func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 
 // Account is the machine's memory account, to which file systems charge.
 func (k *Kernel) Account() *mm.Account { return k.acct }
+
+// Realtime is CLOCK_REALTIME, for file systems.
+func (k *Kernel) Realtime() (sec, nsec int64) { return k.realtime() }
+
+// Entropy fills p with random bytes.
+func (k *Kernel) Entropy(p []byte) { k.cfg.Entropy(p) }
+
+// OpenNull opens a file that is empty to read and takes everything. The kernel
+// lock is held.
+func (k *Kernel) OpenNull(flags uint32) *vfs.File {
+	root := k.cfg.Root.Root()
+	defer root.Put()
+	c := &vfs.Context{Root: root, Cwd: root, Cred: &vfs.Cred{Caps: allCaps}, Mounts: k.cfg.Root, Now: k.realtime}
+	f, errno := vfs.Open(c, root, "/dev/null", flags, 0)
+	if errno != 0 {
+		panic("kernel: no /dev/null: " + errno.String())
+	}
+	return f
+}

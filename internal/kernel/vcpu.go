@@ -56,6 +56,7 @@ func (p *processor) run() {
 			continue
 		}
 		p.task = t
+		k.switches++
 		p.runTask(t)
 		p.task = nil
 		t.sched.onCPU = false

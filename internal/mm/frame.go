@@ -126,3 +126,8 @@ func (f Frame) willWrite() {
 		f.dropCode()
 	}
 }
+
+// FrameAt returns the frame whose memory p points into.
+func FrameAt(p unsafe.Pointer) Frame {
+	return Frame((uintptr(p) - uintptr(arena.base)) >> PageShift)
+}

@@ -32,6 +32,7 @@ type inetSocket struct {
 	table *portTable
 
 	local, remote netip.AddrPort
+	bound         bool // has local's port; TCP shows the port also when it has lost it
 	portLocked    bool // bind chose the port, so it outlives a connection
 	addrLocked    bool // bind chose the address
 	v6only        bool
@@ -48,6 +49,9 @@ func (k *inetSocket) init(s *Stack, self Socket, family, typ, protocol int, uid 
 	}
 	k.initBuffers()
 	k.local = netip.AddrPortFrom(k.any(), 0)
+	if family == linux.AF_INET6 {
+		k.ip.put(linux.IPPROTO_IP, linux.IP_MULTICAST_ALL, 0)
+	}
 	s.add(self, &k.SocketCommon)
 }
 
@@ -201,7 +205,7 @@ func (k *inetSocket) Bind(c *Caller, name []byte) linux.Errno {
 		return linux.EADDRNOTAVAIL
 	case a.Port() != 0 && a.Port() < 1024 && !c.capable(linux.CAP_NET_BIND_SERVICE):
 		return linux.EACCES
-	case k.state != stateClose || k.local.Port() != 0:
+	case k.state != stateClose || k.bound:
 		return linux.EINVAL
 	}
 	if errno := k.takePort(a); errno != 0 {

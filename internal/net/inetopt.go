@@ -10,6 +10,7 @@ type ipOption struct {
 	min, max int32
 	cap      int  // capability that setting a non-zero value needs, or 0
 	reset    bool // -1 restores the default
+	strict   bool // a boolean that accepts 0 and 1 only
 }
 
 const anyInt = 1<<31 - 1
@@ -37,7 +38,7 @@ var ipOptionTable = map[int]ipOption{
 	linux.IP_RECVFRAGSIZE:         {max: 1},
 	linux.IP_MULTICAST_TTL:        {def: 1, max: 255, reset: true},
 	linux.IP_MULTICAST_LOOP:       {def: 1, max: 1},
-	linux.IP_MULTICAST_ALL:        {def: 1, max: 1},
+	linux.IP_MULTICAST_ALL:        {def: 1, max: 1, strict: true},
 	linux.IP_UNICAST_IF:           {max: anyInt},
 	linux.IP_PASSSEC:              {max: 1},
 }
@@ -46,8 +47,8 @@ var ipOptionTable = map[int]ipOption{
 var ipv6OptionTable = map[int]ipOption{
 	linux.IPV6_UNICAST_HOPS:         {def: -1, min: -1, max: 255},
 	linux.IPV6_MULTICAST_HOPS:       {def: -1, min: -1, max: 255},
-	linux.IPV6_MULTICAST_LOOP:       {def: 1, max: 1},
-	linux.IPV6_MULTICAST_ALL:        {def: 1, max: 1},
+	linux.IPV6_MULTICAST_LOOP:       {def: 1, max: 1, strict: true},
+	linux.IPV6_MULTICAST_ALL:        {def: 1, max: 1, strict: true},
 	linux.IPV6_MULTICAST_IF:         {max: 1},
 	linux.IPV6_UNICAST_IF:           {max: anyInt},
 	linux.IPV6_RECVPKTINFO:          {max: 1},
@@ -61,7 +62,7 @@ var ipv6OptionTable = map[int]ipOption{
 	linux.IPV6_RECVPATHMTU:          {max: 1},
 	linux.IPV6_RECVORIGDSTADDR:      {max: 1},
 	linux.IPV6_RECVFRAGSIZE:         {max: 1},
-	linux.IPV6_TCLASS:               {min: -1, max: 255},
+	linux.IPV6_TCLASS:               {max: 255, reset: true},
 	linux.IPV6_MTU_DISCOVER:         {def: linux.IPV6_PMTUDISC_WANT, max: linux.IPV6_PMTUDISC_OMIT},
 	linux.IPV6_RECVERR:              {max: 1},
 	linux.IPV6_DONTFRAG:             {max: 1},
@@ -115,7 +116,7 @@ func (k *inetSocket) getIPOption(level, name, size int) ([]byte, linux.Errno) {
 	v := 0
 	switch {
 	case level == linux.IPPROTO_IPV6 && k.Family != linux.AF_INET6:
-		return nil, linux.ENOPROTOOPT
+		return nil, linux.EOPNOTSUPP
 	case level == linux.IPPROTO_IP && name == linux.IP_OPTIONS:
 		return nil, 0
 	case level == linux.IPPROTO_IP && name == linux.IP_MULTICAST_IF:
@@ -173,21 +174,21 @@ func (k *inetSocket) setIPOption(c *Caller, level, name int, value []byte) linux
 	switch {
 	case !ok:
 		return linux.ENOPROTOOPT
-	case len(value) == 0:
+	case len(value) == 0, k.Type == linux.SOCK_STREAM && level == linux.IPPROTO_IP && name == linux.IP_MULTICAST_TTL:
 		return linux.EINVAL
 	case o.cap != 0 && v != 0 && !c.capable(o.cap):
 		return linux.EPERM
-	case o.max == 1:
+	case o.max == 1 && !o.strict:
 		v = int32(boolInt(v != 0))
 	case o.reset && v == -1:
 		v = o.def
 	case level == linux.IPPROTO_IP && name == linux.IP_TOS:
 		v &= 0xff
-		if k.Type == linux.SOCK_STREAM {
-			v &^= 3 // the ECN bits belong to TCP
-		}
 	case v < o.min || v > o.max:
 		return linux.EINVAL
+	}
+	if k.Type == linux.SOCK_STREAM && (level == linux.IPPROTO_IP && name == linux.IP_TOS || level == linux.IPPROTO_IPV6 && name == linux.IPV6_TCLASS) {
+		v &^= 3 // the ECN bits belong to TCP
 	}
 	k.ip.put(level, name, v)
 	return 0
@@ -228,11 +229,15 @@ func setIPSpecial(name int, value []byte) (bool, linux.Errno) {
 func (k *inetSocket) setIPv6Special(name int, v int32, value []byte) (bool, linux.Errno) {
 	switch name {
 	case linux.IPV6_V6ONLY:
-		if len(value) < 4 || k.local.Port() != 0 {
+		if len(value) < 4 || k.bound {
 			return true, linux.EINVAL
 		}
 		k.v6only = v != 0
 		return true, 0
+	case linux.IPV6_MULTICAST_HOPS:
+		if k.Type == linux.SOCK_STREAM {
+			return true, linux.ENOPROTOOPT
+		}
 	case linux.IPV6_MULTICAST_IF:
 		if len(value) >= 4 && v != 0 && v != loIndex {
 			return true, linux.ENODEV
@@ -273,7 +278,7 @@ var tcpOptionTable = map[int]ipOption{
 	linux.TCP_DEFER_ACCEPT:         {max: anyInt},
 	linux.TCP_QUICKACK:             {def: 1, max: 1},
 	linux.TCP_USER_TIMEOUT:         {max: anyInt},
-	linux.TCP_NOTSENT_LOWAT:        {max: anyInt},
+	linux.TCP_NOTSENT_LOWAT:        {min: -1 << 31, max: anyInt},
 	linux.TCP_FASTOPEN:             {max: anyInt},
 	linux.TCP_FASTOPEN_CONNECT:     {max: 1},
 	linux.TCP_FASTOPEN_NO_COOKIE:   {max: 1},
@@ -301,7 +306,7 @@ func (k *tcpSocket) GetSockOpt(_ *Caller, level, name, size int) ([]byte, linux.
 	case linux.IPPROTO_TCP:
 		return k.getTCPOption(name, size)
 	}
-	return nil, linux.ENOPROTOOPT
+	return nil, k.unknownLevel()
 }
 
 func (k *tcpSocket) getTCPOption(name, size int) ([]byte, linux.Errno) {
@@ -342,9 +347,6 @@ func (k *tcpSocket) getTCPOption(name, size int) ([]byte, linux.Errno) {
 func (k *tcpSocket) SetSockOpt(c *Caller, level, name int, value []byte) linux.Errno {
 	switch level {
 	case linux.SOL_SOCKET:
-		if name == linux.SO_PASSCRED {
-			return linux.EOPNOTSUPP
-		}
 		return k.setSocketOption(c, name, value)
 	case linux.IPPROTO_IP, linux.IPPROTO_IPV6:
 		return k.setIPOption(c, level, name, value)
@@ -427,16 +429,22 @@ func (k *udpSocket) GetSockOpt(_ *Caller, level, name, size int) ([]byte, linux.
 	case linux.IPPROTO_IP, linux.IPPROTO_IPV6:
 		return k.getIPOption(level, name, size)
 	}
-	return nil, linux.ENOPROTOOPT
+	return nil, k.unknownLevel()
+}
+
+// unknownLevel is how getsockopt refuses a level, which the two families do
+// differently.
+func (k *inetSocket) unknownLevel() linux.Errno {
+	if k.Family == linux.AF_INET {
+		return linux.EOPNOTSUPP
+	}
+	return linux.ENOPROTOOPT
 }
 
 // SetSockOpt implements Socket.
 func (k *udpSocket) SetSockOpt(c *Caller, level, name int, value []byte) linux.Errno {
 	switch level {
 	case linux.SOL_SOCKET:
-		if name == linux.SO_PASSCRED {
-			return linux.EOPNOTSUPP
-		}
 		return k.setSocketOption(c, name, value)
 	case linux.IPPROTO_IP, linux.IPPROTO_IPV6:
 		return k.setIPOption(c, level, name, value)

@@ -71,6 +71,9 @@ const (
 	skbMaxAlloc = 16384 - skbShared
 )
 
+// maxFrags is how many bytes the pages of one packet hold (MAX_SKB_FRAGS).
+const maxFrags = 17 << 12
+
 // pageUp rounds up to pages.
 func pageUp(n int) int { return (n + 4095) &^ 4095 }
 
@@ -90,7 +93,7 @@ func headSize(n int) int {
 func truesize(n, head int) int {
 	frags := 0
 	if n > head {
-		frags = min(n, pageUp(n-head))
+		frags = min(n, pageUp(min(n-head, maxFrags)))
 	}
 	return headSize(n-frags) + pageUp(frags)
 }

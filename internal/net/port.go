@@ -38,7 +38,7 @@ func (k *inetSocket) takePort(a netip.AddrPort) linux.Errno {
 
 // autobind gives the socket a port if it has none.
 func (k *inetSocket) autobind(parity uint32) linux.Errno {
-	if k.local.Port() != 0 {
+	if k.bound {
 		return 0
 	}
 	port, errno := k.freePort(k.local.Addr(), parity)
@@ -72,16 +72,18 @@ func (k *inetSocket) freePort(ip netip.Addr, parity uint32) (uint16, linux.Errno
 
 // joinPort enters the socket under its port.
 func (k *inetSocket) joinPort() {
+	k.bound = true
 	p := k.local.Port()
 	k.table.port[p] = append(k.table.port[p], k)
 }
 
 // leavePort gives the port back.
 func (k *inetSocket) leavePort() {
-	p := k.local.Port()
-	if p == 0 {
+	if !k.bound {
 		return
 	}
+	k.bound = false
+	p := k.local.Port()
 	list := k.table.port[p]
 	for i := range list {
 		if list[i] == k {
@@ -94,7 +96,6 @@ func (k *inetSocket) leavePort() {
 	} else {
 		k.table.port[p] = list
 	}
-	k.local = netip.AddrPortFrom(k.local.Addr(), 0)
 }
 
 // conflicts reports whether another socket keeps k from using an address.

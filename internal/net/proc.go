@@ -77,7 +77,7 @@ func (s *Stack) procInet(family, typ int) []byte {
 	n := 0
 	for _, k := range s.sockets {
 		i := inetOf(k)
-		if i == nil || i.Family != family || i.Type != typ || i.local.Port() == 0 || tcp && i.state == stateClose {
+		if i == nil || i.Family != family || i.Type != typ || !i.bound || tcp && i.state == stateClose {
 			continue
 		}
 		i.procLine(&b, n, tcp, six)

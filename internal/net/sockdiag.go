@@ -34,7 +34,7 @@ func (r *netlinkReply) sockDiag(typ, flags uint16, body []byte) linux.Errno {
 		if k == nil || k.Family != int(body[0]) || k.Protocol != int(body[1]) || states>>k.state&1 == 0 {
 			continue
 		}
-		if k.local.Port() != 0 {
+		if k.bound {
 			r.message(sockDiagByFamily, linux.NLM_F_MULTI, k.diag())
 		}
 	}

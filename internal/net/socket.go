@@ -182,6 +182,5 @@ const (
 	pollWrite = vfs.PollOut | vfs.PollWrNorm
 )
 
-
 // nameFamily returns the family of a socket address; it must be two bytes long.
 func nameFamily(name []byte) int { return int(le.Uint16(name)) }

@@ -6,7 +6,7 @@ import "github.com/tinevm/tine/internal/linux"
 // SOCK_MIN_RCVBUF.
 const (
 	bufDefault = 212992
-	bufMax     = 212992
+	bufMax     = 4 << 20
 	minSndbuf  = 4608
 	minRcvbuf  = 2304
 )
@@ -118,7 +118,12 @@ func (b *SocketCommon) getSocketOption(name, size int) ([]byte, linux.Errno) {
 	case linux.SO_SNDLOWAT:
 		return intBytes(1, size)
 	case linux.SO_PASSCRED:
+		if b.Family != linux.AF_UNIX && b.Family != linux.AF_NETLINK {
+			return nil, linux.EOPNOTSUPP
+		}
 		return intBytes(boolInt(b.opts.passcred), size)
+	case linux.SO_PEEK_OFF:
+		return intBytes(int(b.opts.peekOff), size)
 	case linux.SO_BINDTODEVICE:
 		return nil, 0
 	case linux.SO_BINDTOIFINDEX, linux.SO_ZEROCOPY, linux.SO_INCOMING_NAPI_ID:
@@ -177,7 +182,12 @@ func (b *SocketCommon) setSocketOption(c *Caller, name int, value []byte) linux.
 	case linux.SO_SNDTIMEO, linux.SO_SNDTIMEO_NEW:
 		return setTimeout(&b.SndTimeo, value)
 	case linux.SO_PASSCRED:
+		if b.Family != linux.AF_UNIX && b.Family != linux.AF_NETLINK {
+			return linux.EOPNOTSUPP
+		}
 		b.opts.passcred = v != 0
+	case linux.SO_PEEK_OFF:
+		b.opts.peekOff = max(v, -1)
 	case linux.SO_BINDTOIFINDEX:
 		if v < 0 {
 			return linux.EINVAL
@@ -249,6 +259,35 @@ func bindToDevice(value []byte) linux.Errno {
 		return linux.ENODEV
 	}
 	return 0
+}
+
+// peekStart is where MSG_PEEK begins (SO_PEEK_OFF in socket(7)).
+func (b *SocketCommon) peekStart(flags uint32) int {
+	if flags&linux.MSG_PEEK == 0 {
+		return 0
+	}
+	return max(int(b.opts.peekOff), 0)
+}
+
+// movePeek keeps SO_PEEK_OFF behind what was peeked at, and in place when
+// bytes before it are received.
+func (b *SocketCommon) movePeek(flags uint32, n int) {
+	switch {
+	case b.opts.peekOff < 0:
+	case flags&linux.MSG_PEEK != 0:
+		b.opts.peekOff += int32(n)
+	default:
+		b.opts.peekOff = max(b.opts.peekOff-int32(n), 0)
+	}
+}
+
+// peekAt finds the packet with the byte at a position, and where in it.
+func (q *packetQueue) peekAt(skip int) (i, off int) {
+	for i < q.len() && skip > 0 && skip >= len(q.at(i).rest()) {
+		skip -= len(q.at(i).rest())
+		i++
+	}
+	return i, skip
 }
 
 // timeoutBytes is a time limit as struct timeval.

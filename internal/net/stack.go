@@ -27,7 +27,7 @@ type Stack struct {
 	sockets []Socket // in order of creation; /proc/net lists them so
 	queued  int64    // bytes charged by packets
 
-	abstract map[string]*unixSocket // bound names without a file
+	abstract map[abstractKey]*unixSocket // bound names without a file
 	autobind uint32
 
 	ports    [2]portTable                  // by transport: TCP, UDP
@@ -43,7 +43,7 @@ func New(cfg Config) *Stack {
 	}
 	return &Stack{
 		cfg:      cfg,
-		abstract: make(map[string]*unixSocket),
+		abstract: make(map[abstractKey]*unixSocket),
 		ports:    [2]portTable{newPortTable(), newPortTable()},
 		inFlight: make(map[uint32]int),
 		netlink:  make(map[netlinkKey]*netlinkSocket),
@@ -160,7 +160,11 @@ type Caller struct {
 	UID, EUID, SUID uint32
 	GID, EGID, SGID uint32
 	MaxFiles        uint64 // RLIMIT_NOFILE, which bounds files in flight
-	WaitOn          *vfs.WaitQueue
+	NonBlock        bool   // the file is O_NONBLOCK
+
+	// WaitOn is set by a call that must wait for something else than its own
+	// socket's queue.
+	WaitOn *vfs.WaitQueue
 }
 
 func (c *Caller) capable(capability int) bool { return c.FS.Cred.Capable(capability) }

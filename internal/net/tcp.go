@@ -50,8 +50,8 @@ func (k *tcpSocket) Listen(_ *Caller, backlog int) linux.Errno {
 		k.admit()
 		return 0
 	}
-	if k.local.Port() == 0 {
-		if errno := k.takePort(k.local); errno != 0 {
+	if !k.bound {
+		if errno := k.takePort(netip.AddrPortFrom(k.local.Addr(), 0)); errno != 0 {
 			return errno
 		}
 	} else if k.conflicts(k.local) {
@@ -206,17 +206,20 @@ func (k *tcpSocket) leaveWaiting() {
 
 // disconnect returns the socket to where it can connect anew (tcp_disconnect).
 func (k *tcpSocket) disconnect() {
+	errno := linux.Errno(0)
 	switch k.state {
 	case stateListen:
 		k.stopListening()
 	case stateSynSent:
 		k.leaveWaiting()
+		errno = linux.ECONNRESET
 	case stateClose:
 	default:
 		k.abort()
+		errno = linux.ECONNRESET
 	}
 	k.drop()
-	k.connecting, k.done, k.shut, k.err, k.other = false, false, 0, 0, nil
+	k.connecting, k.done, k.shut, k.err, k.other = false, false, 0, errno, nil
 	k.disconnected()
 	k.wake()
 }

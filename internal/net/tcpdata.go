@@ -37,10 +37,14 @@ func (q *byteQueue) write(p []byte) {
 	}
 }
 
-// peek copies from the front of the queue, leaving it as it is.
-func (q *byteQueue) peek(p []byte) int {
-	n, head := 0, q.head
+// peek copies bytes from position skip on, leaving the queue as it is.
+func (q *byteQueue) peek(p []byte, skip int) int {
+	n, head := 0, q.head+skip
 	for _, piece := range q.pieces {
+		if head >= len(piece) {
+			head -= len(piece)
+			continue
+		}
 		n += copy(p[n:], piece[head:])
 		head = 0
 		if n == len(p) {
@@ -141,13 +145,15 @@ func (k *tcpSocket) RecvMsg(_ *Caller, m *Msg) (int, linux.Errno) {
 	case m.Flags&linux.MSG_OOB != 0:
 		return 0, linux.EINVAL
 	}
-	n := min(len(m.Data), k.recv.len())
-	if n == 0 && k.recv.len() == 0 {
+	skip := k.peekStart(m.Flags)
+	if k.recv.len() <= skip {
 		return k.recvNothing()
 	}
+	n := min(len(m.Data), k.recv.len()-skip)
 	if m.Flags&linux.MSG_TRUNC == 0 {
-		m.Copied = k.recv.peek(m.Data[:n])
+		m.Copied = k.recv.peek(m.Data[:n], skip)
 	}
+	k.movePeek(m.Flags, n)
 	if m.Flags&linux.MSG_PEEK == 0 && n > 0 {
 		k.recv.discard(n)
 		k.stack.uncharge(n)

@@ -54,6 +54,9 @@ func (k *udpSocket) Connect(c *Caller, name []byte) linux.Errno {
 	}
 	if nameFamily(name) == linux.AF_UNSPEC {
 		k.disconnected()
+		if !k.bound {
+			k.local = netip.AddrPortFrom(k.local.Addr(), 0)
+		}
 		return 0
 	}
 	a, errno := k.parseUDPName(name)
@@ -200,7 +203,7 @@ func udpTruesize(n int) int {
 	case n+384 <= 16384:
 		return headSize(n + 64)
 	}
-	return skbStruct + smallHead + pageUp(n)
+	return skbStruct + smallHead + n
 }
 
 // RecvMsg implements Socket.
@@ -213,17 +216,21 @@ func (k *udpSocket) RecvMsg(_ *Caller, m *Msg) (int, linux.Errno) {
 	case k.err != 0:
 		return 0, k.takeErr()
 	}
-	p := k.recv.first()
-	if p == nil {
+	i, skip := k.recv.peekAt(k.peekStart(m.Flags))
+	if i >= k.recv.len() {
 		if k.shut&shutRecv != 0 && m.Flags&linux.MSG_DONTWAIT == 0 {
 			return 0, 0
 		}
 		return 0, linux.EAGAIN
 	}
-	n := m.recvOne(p.data)
+	p := k.recv.at(i)
+	n := m.recvOne(p.data[skip:])
 	m.Name = k.sockaddr(p.inet.src)
 	k.controls(m, &p.inet)
-	if m.Flags&linux.MSG_PEEK == 0 {
+	if m.Flags&linux.MSG_PEEK != 0 {
+		k.movePeek(m.Flags, m.Copied)
+	} else {
+		k.movePeek(m.Flags, len(p.data))
 		k.recv.pop()
 		k.rmem -= p.truesize
 		k.stack.uncharge(p.truesize)

@@ -95,13 +95,13 @@ func (u *unixSocket) Listen(c *Caller, backlog int) linux.Errno {
 }
 
 // Accept implements Socket.
-func (u *unixSocket) Accept(*Caller) (Socket, linux.Errno) {
+func (u *unixSocket) Accept(c *Caller) (Socket, linux.Errno) {
 	switch {
 	case !u.connectionBased():
 		return nil, linux.EOPNOTSUPP
 	case u.state != stateListen:
 		return nil, linux.EINVAL
-	case len(u.accept) == 0 && u.shut&shutRecv != 0:
+	case len(u.accept) == 0 && u.shut&shutRecv != 0 && !c.NonBlock:
 		return nil, linux.EINVAL
 	case len(u.accept) == 0:
 		return nil, linux.EAGAIN
@@ -357,8 +357,6 @@ func (u *unixSocket) GetSockOpt(_ *Caller, level, name, size int) ([]byte, linux
 			return v, linux.ERANGE
 		}
 		return v, 0
-	case linux.SO_PEEK_OFF:
-		return intBytes(int(u.opts.peekOff), size)
 	case linux.SO_PEERNAME:
 		v, errno := u.PeerName()
 		if errno == 0 && len(v) > size {
@@ -374,12 +372,8 @@ func (u *unixSocket) SetSockOpt(c *Caller, level, name int, value []byte) linux.
 	if level != linux.SOL_SOCKET {
 		return linux.EOPNOTSUPP
 	}
-	if name == linux.SO_PEEK_OFF {
-		v, errno := intValue(value)
-		if errno == 0 {
-			u.opts.peekOff = max(v, -1)
-		}
-		return errno
+	if name == linux.SO_REUSEPORT && len(value) >= 4 && le.Uint32(value) != 0 {
+		return linux.EOPNOTSUPP
 	}
 	return u.setSocketOption(c, name, value)
 }

@@ -22,6 +22,13 @@ type unixName struct {
 	owner bool // the socket that bound it, not one that shares it by accept
 }
 
+// abstractKey identifies an abstract name: sockets of different types do not
+// see each other's.
+type abstractKey struct {
+	typ  int
+	name string
+}
+
 // share is the name of a connection accepted from the socket with this name.
 func (n unixName) share() unixName {
 	n.owner = false
@@ -71,7 +78,7 @@ func (u *unixSocket) Bind(c *Caller, addr []byte) linux.Errno {
 	switch {
 	case u.name.bound:
 		return linux.EINVAL
-	case u.stack.abstract[name] != nil:
+	case u.stack.abstract[abstractKey{u.Type, name}] != nil:
 		return linux.EADDRINUSE
 	}
 	u.bindAbstract(name)
@@ -80,7 +87,7 @@ func (u *unixSocket) Bind(c *Caller, addr []byte) linux.Errno {
 
 func (u *unixSocket) bindAbstract(name string) {
 	u.name = unixName{bound: true, name: name, owner: true}
-	u.stack.abstract[name] = u
+	u.stack.abstract[abstractKey{u.Type, name}] = u
 }
 
 // bindPath makes the socket's node in the file tree. The name must be new even
@@ -117,7 +124,7 @@ func (u *unixSocket) autobind() {
 	for !u.name.bound {
 		name := fmt.Sprintf("\x00%05x", s.autobind&0xfffff)
 		s.autobind++
-		if s.abstract[name] == nil {
+		if s.abstract[abstractKey{u.Type, name}] == nil {
 			u.bindAbstract(name)
 		}
 	}
@@ -134,14 +141,14 @@ func (u *unixSocket) unbind() {
 		vfs.DropInode(u.inode)
 		u.inode = nil
 	} else {
-		delete(u.stack.abstract, u.name.name)
+		delete(u.stack.abstract, abstractKey{u.Type, u.name.name})
 	}
 	u.name.owner = false
 }
 
 // findUnix finds the socket that an address names, for a sender of type typ.
 func (s *Stack) findUnix(c *Caller, addr []byte, typ int) (*unixSocket, linux.Errno) {
-	u := s.abstract[string(addr[unixPathOffset:])]
+	u := s.abstract[abstractKey{typ, string(addr[unixPathOffset:])}]
 	if path, ok := unixPath(addr); ok {
 		var errno linux.Errno
 		if u, errno = findPath(c, path); errno != 0 {

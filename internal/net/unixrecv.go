@@ -23,22 +23,11 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	peek := m.Flags&linux.MSG_PEEK != 0
-	skip := 0
-	if peek && u.opts.peekOff >= 0 {
-		skip = int(u.opts.peekOff)
-	}
+	i, skip := u.recv.peekAt(u.peekStart(m.Flags))
 	got, last := 0, (*packet)(nil)
-	for i := 0; got < len(m.Data) || len(m.Data) == 0; {
-		if i >= u.recv.len() {
-			break
-		}
+	for (got < len(m.Data) || len(m.Data) == 0) && i < u.recv.len() {
 		k := u.recv.at(i)
 		rest := k.rest()
-		if skip >= len(rest) && len(rest) > 0 {
-			skip -= len(rest)
-			i++
-			continue
-		}
 		if u.opts.passcred && last != nil && last.cred != k.cred {
 			break
 		}
@@ -60,7 +49,7 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 			break
 		}
 	}
-	u.movePeek(peek, got)
+	u.movePeek(m.Flags, got)
 	m.Copied = got
 	if last == nil {
 		return u.recvNothing(m)
@@ -76,19 +65,6 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 		}
 	}
 	return got, 0
-}
-
-// movePeek keeps SO_PEEK_OFF behind what was peeked at, and in place when
-// bytes before it are received.
-func (u *unixSocket) movePeek(peek bool, n int) {
-	if u.opts.peekOff < 0 {
-		return
-	}
-	if peek {
-		u.opts.peekOff += int32(n)
-	} else {
-		u.opts.peekOff = max(u.opts.peekOff-int32(n), 0)
-	}
 }
 
 // recvNothing is the result of receiving from an empty stream.
@@ -122,15 +98,8 @@ func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
 	if u.err != 0 {
 		return 0, u.takeErr()
 	}
-	i, skip := 0, 0
 	peek := m.Flags&linux.MSG_PEEK != 0
-	if peek && u.opts.peekOff >= 0 {
-		skip = int(u.opts.peekOff)
-		for i < u.recv.len() && skip >= len(u.recv.at(i).data) && skip > 0 {
-			skip -= len(u.recv.at(i).data)
-			i++
-		}
-	}
+	i, skip := u.recv.peekAt(u.peekStart(m.Flags))
 	if i >= u.recv.len() {
 		return u.recvNoDgram(m)
 	}
@@ -143,10 +112,10 @@ func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
 	}
 	u.takeFiles(m, k, peek)
 	if peek {
-		u.movePeek(true, m.Copied)
+		u.movePeek(m.Flags, m.Copied)
 		return n, 0
 	}
-	u.movePeek(false, len(k.data))
+	u.movePeek(m.Flags, len(k.data))
 	u.consume(u.recv.pop(), false)
 	u.peerWait.Wake(0)
 	return n, 0

@@ -142,7 +142,10 @@ func (host) shutdown(fd, how int) linux.Errno {
 func hostName(nr uintptr, fd int) ([]byte, linux.Errno) {
 	b, n := make([]byte, 128), uint32(128)
 	_, errno := call(nr, uintptr(fd), ptr(b), uintptr(unsafe.Pointer(&n)))
-	return b[:n], errno
+	if errno != 0 {
+		return nil, errno
+	}
+	return b[:n], 0
 }
 
 func (host) local(fd int) ([]byte, linux.Errno)  { return hostName(unix.SYS_GETSOCKNAME, fd) }
@@ -194,7 +197,7 @@ func newTine(dir *vfs.Context) *tine {
 		Random:  func() uint32 { rnd = rnd*1664525 + 1013904223; return rnd >> 8 },
 		Writer:  func() Ucred { return w.me() },
 	})
-	w.c = &Caller{FS: dir, PID: 42, MaxFiles: 1024}
+	w.c = &Caller{FS: dir, NonBlock: true, PID: 42, MaxFiles: 1024}
 	return w
 }
 
@@ -271,6 +274,9 @@ func (w *tine) send(fd int, m *Msg, files []int) (int, linux.Errno) {
 	}
 	c := *m
 	c.Flags |= linux.MSG_DONTWAIT
+	if len(c.Name) == 0 {
+		c.Name = nil
+	}
 	for _, f := range files {
 		c.Files = append(c.Files, w.fds[f])
 	}

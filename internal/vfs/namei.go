@@ -312,16 +312,18 @@ func Unlink(c *Context, start Path, name string) linux.Errno {
 	return w.remove(d, w.cur.Dentry.inode.Unlink(c, d.name, d.inode))
 }
 
-// remove makes the removal of d's file from the file system known.
+// remove makes the removal of d's file from the file system known. If nobody
+// has the file open it ends here, before the directory's watchers are told.
 func (w *walker) remove(d *Dentry, errno linux.Errno) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	d.get()
-	d.unhash()
-	notifySelf(d.inode, linux.IN_ATTRIB, 0)
-	notifyDir(w.cur.Dentry, d, linux.IN_DELETE, 0)
-	d.put()
+	i, name := d.inode, d.name
+	HoldInode(i)
+	notifySelf(i, linux.IN_ATTRIB, 0)
+	d.drop()
+	notifyName(w.cur.Dentry.inode, i, linux.IN_DELETE, 0, name)
+	DropInode(i)
 	return 0
 }
 

@@ -244,6 +244,9 @@ func openMask(flags uint32) (mask uint32) {
 // openInode makes the open file.
 func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) {
 	i := p.Dentry.inode
+	if an, ok := i.(*anonInode); ok {
+		return an.reopen(o.c, o.flags)
+	}
 	f := NewFile(nil, o.flags&^creationFlags)
 	if f.Writable() && a.IsRegular() {
 		if errno := i.Common().getWrite(); errno != 0 {

@@ -146,8 +146,6 @@ func (r *renaming) perform() linux.Errno {
 	}
 	r.old.get()
 	r.new.get()
-	sys := r.c.Mounts.Sys
-	sys.nextCookie++
 	oldName := r.old.name
 	target := r.new.inode
 	r.new.unhash()
@@ -156,23 +154,28 @@ func (r *renaming) perform() linux.Errno {
 		r.new.hashed = false
 		r.new.move(oldParent, oldName)
 	}
-	r.tell(oldParent, oldName, target, sys.nextCookie)
+	r.tell(oldParent, oldName, target)
 	r.new.put()
 	r.old.put()
 	return 0
 }
 
 // tell sends the events of the rename.
-func (r *renaming) tell(oldParent *Dentry, oldName string, target Inode, cookie uint32) {
+func (r *renaming) tell(oldParent *Dentry, oldName string, target Inode) {
 	newParent := r.old.parent
-	notifyName(oldParent.inode, r.old.inode, linux.IN_MOVED_FROM, cookie, oldName)
-	notifyName(newParent.inode, r.old.inode, linux.IN_MOVED_TO, cookie, r.old.name)
-	notifySelf(r.old.inode, linux.IN_MOVE_SELF, 0)
+	r.tellMoved(r.old.inode, oldParent.inode, oldName, newParent.inode, r.old.name)
 	if r.flags&linux.RENAME_EXCHANGE != 0 {
-		notifyName(newParent.inode, target, linux.IN_MOVED_FROM, cookie, r.old.name)
-		notifyName(oldParent.inode, target, linux.IN_MOVED_TO, cookie, oldName)
-		notifySelf(target, linux.IN_MOVE_SELF, 0)
+		r.tellMoved(target, newParent.inode, r.old.name, oldParent.inode, oldName)
 	} else if target != nil {
 		notifySelf(target, linux.IN_ATTRIB, 0)
 	}
+}
+
+// tellMoved sends the events of one file's move; a cookie joins them.
+func (r *renaming) tellMoved(i, from Inode, oldName string, to Inode, newName string) {
+	sys := r.c.Mounts.Sys
+	sys.nextCookie++
+	notifyName(from, i, linux.IN_MOVED_FROM, sys.nextCookie, oldName)
+	notifyName(to, i, linux.IN_MOVED_TO, sys.nextCookie, newName)
+	notifySelf(i, linux.IN_MOVE_SELF, 0)
 }

@@ -239,7 +239,7 @@ func (in *Inst) operands(c *cursor, r *compiled, op66 bool) {
 	for i := range r.args[:r.nargs] {
 		in.operand(c, &r.args[i], &in.Args[i], size)
 	}
-	if r.nargs > 0 && in.Args[0].Size != 0 {
+	if k := in.Args[0].Kind; in.Args[0].Size != 0 && k != ArgImm && k != ArgRel {
 		in.Size = in.Args[0].Size
 	}
 }

@@ -29,7 +29,6 @@ var tableSSE = []Row{
 	{"F2 0F F0 /r", LDDQU, "Vdq,Mdq", ""},
 	{"66 0F E7 /r", MOVNTDQ, "Mdq,Vdq", ""},
 	{"66 0F 38 2A /r", MOVNTDQA, "Vdq,Mdq", ""},
-	{"NP 0F C3 /r", MOVNTI, "My,Gy", ""},
 	{"66 0F F7 /r", MASKMOVDQU, "Vdq,Udq", ""},
 	{"66 0F 6E /r", MOVD, "Vdq,Ey", ""},
 	{"66 0F 7E /r", MOVD, "Ey,Vdq", ""},

@@ -26,7 +26,7 @@ type testcase struct {
 	Mem        [112]byte
 }
 
-const caseSize = 8 + 128 + 16 + 112
+const caseSize = 8 + 128 + 24 + 64 + 112
 
 func (c *testcase) encode(b []byte) {
 	le := binary.LittleEndian
@@ -39,7 +39,8 @@ func (c *testcase) encode(b []byte) {
 	}
 	le.PutUint64(b[136:], c.Flags)
 	le.PutUint64(b[144:], c.RAX)
-	copy(b[152:], c.Mem[:])
+	le.PutUint64(b[152:], 0x1f80) // MXCSR; then XMM registers
+	copy(b[224:], c.Mem[:])
 }
 
 func (c *testcase) decode(b []byte) {
@@ -49,7 +50,7 @@ func (c *testcase) decode(b []byte) {
 		copy(c.ST[i][:], b[8+16*i:])
 	}
 	c.Flags, c.RAX = le.Uint64(b[136:]), le.Uint64(b[144:])
-	copy(c.Mem[:], b[152:])
+	copy(c.Mem[:], b[224:])
 }
 
 func (c *testcase) state() *State {

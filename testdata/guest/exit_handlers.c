@@ -13,12 +13,12 @@ static int child(int how) {
 	pid_t pid = fork();
 	if (pid)
 		return reap(pid);
-	static char buf[4096];
-	setvbuf(stdout, buf, _IOFBF, sizeof buf);
+	FILE *out = fdopen(dup(1), "w");
+	setvbuf(out, NULL, _IOFBF, 4096);
 	atexit(first);
 	atexit(second);
 	at_quick_exit(quick);
-	printf("buffered text of way %d\n", how);
+	fprintf(out, "buffered text of way %d\n", how);
 	switch (how) {
 	case 0: exit(100);
 	case 1: _exit(101);

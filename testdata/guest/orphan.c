@@ -31,18 +31,17 @@ int main(void) {
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_GET_CHILD_SUBREAPER, &is);
-		if ((shared[0] = fork()) == 0) {
-			pid_t parent = getppid();
-			gate_pass(g);
-			while (getppid() == parent)
-				usleep(1000);
+		pid_t grand = fork();
+		if (grand == 0) {
+			gate_pass(g); // opened when the parent has been reaped
 			_exit(getppid() == me ? 6 : 7);
 		}
+		*shared = grand;
 		_exit(is);
 	}
 	check(reap(pid) == 0, "the flag is not inherited");
 	gate_open(g);
-	check(wait(&status) == shared[0] && status == 0x600, "the grandchild is now this process's child, and is reaped by it");
+	check(wait(&status) == *shared && status == 0x600, "the grandchild is now this process's child, and is reaped by it");
 
 	// A subreaper in between comes first.
 	gate h = new_gate();

@@ -39,8 +39,8 @@ func New(sys *vfs.System, o Options) (*memfs.FS, linux.Errno) {
 		open         vfs.DeviceOpener
 	}{
 		{"null", memMajor, 3, 0o666, opener(func() vfs.FileOps { return nullOps{} })},
-		{"zero", memMajor, 5, 0o666, opener(func() vfs.FileOps { return &zeroOps{acct: o.Account} })},
-		{"full", memMajor, 7, 0o666, opener(func() vfs.FileOps { return &zeroOps{acct: o.Account, full: true} })},
+		{"zero", memMajor, 5, 0o666, opener(func() vfs.FileOps { return zeroOps{} })},
+		{"full", memMajor, 7, 0o666, opener(func() vfs.FileOps { return zeroOps{full: true} })},
 		{"random", memMajor, 8, 0o666, random},
 		{"urandom", memMajor, 9, 0o666, random},
 		{"kmsg", memMajor, 11, 0o644, o.Kmsg},
@@ -80,15 +80,12 @@ func opener(ops func() vfs.FileOps) vfs.DeviceOpener {
 	return func(*vfs.Context, uint64, uint32) (vfs.FileOps, linux.Errno) { return ops(), 0 }
 }
 
-// memOps is what the memory devices have in common. They can be sought, which
-// leaves the offset at 0.
+// memOps is what the memory devices have in common. They can be sought, to no
+// effect.
 type memOps struct{ vfs.NoOps }
 
 // Seekable implements vfs.FileOps.
 func (memOps) Seekable() bool { return true }
-
-// SeekTo is lseek(2) of these devices: it always succeeds and leads to 0.
-func (memOps) SeekTo(*vfs.File, int64, int) (int64, linux.Errno) { return 0, 0 }
 
 // Stat implements vfs.FileOps.
 func (memOps) Stat(f *vfs.File) (linux.Stat, linux.Errno) { return f.Path.Stat() }
@@ -105,43 +102,25 @@ func (nullOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) { return
 // zeroOps is /dev/zero, and /dev/full.
 type zeroOps struct {
 	memOps
-	acct  *mm.Account
-	full  bool
-	pages *mm.PageCache // once mapped
+	full bool
 }
 
 // Read implements vfs.FileOps.
-func (*zeroOps) Read(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
+func (zeroOps) Read(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 	clear(p)
 	return len(p), 0
 }
 
 // Write implements vfs.FileOps.
-func (o *zeroOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
+func (o zeroOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 	if o.full {
 		return 0, linux.ENOSPC
 	}
 	return len(p), 0
 }
 
-// Pages implements vfs.FileOps: a mapping of /dev/zero is anonymous memory.
-func (o *zeroOps) Pages(*vfs.File) (*mm.PageCache, linux.Errno) {
-	if o.full {
-		return nil, linux.ENODEV
-	}
-	if o.pages == nil {
-		o.pages = mm.NewPageCache(o.acct, nil)
-		o.pages.SetSize(1 << 62)
-	}
-	return o.pages, 0
-}
-
-// Release implements vfs.FileOps.
-func (o *zeroOps) Release(*vfs.File) {
-	if o.pages != nil {
-		o.pages.Release()
-	}
-}
+// MapsAnonymous tells mmap(2) that a mapping of /dev/zero is anonymous memory.
+func (o zeroOps) MapsAnonymous() bool { return !o.full }
 
 // randomOps is /dev/random and /dev/urandom.
 type randomOps struct {

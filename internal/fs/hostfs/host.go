@@ -19,7 +19,8 @@ type handle interface {
 
 	create(name string, mode uint32) linux.Errno
 	mkdir(name string, mode uint32) linux.Errno
-	mkfifo(name string, mode uint32) linux.Errno
+	// mknod makes a named pipe or a socket node.
+	mknod(name string, mode uint32) linux.Errno
 	symlink(target, name string) linux.Errno
 	link(name string, to handle, newName string) linux.Errno
 	unlink(name string, dir bool) linux.Errno

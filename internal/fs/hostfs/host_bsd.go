@@ -74,7 +74,7 @@ func renameat(dir int, name string, toDir int, newName string, flags uint32) err
 	return unix.Renameat(dir, name, toDir, newName)
 }
 
-func mkfifoat(int, string, uint32) error { return unix.EPERM }
+func mknodat(int, string, uint32) error { return unix.EPERM }
 
 func chmodat(dir int, name string, mode uint32) error {
 	return unix.Fchmodat(dir, name, mode, unix.AT_SYMLINK_NOFOLLOW)

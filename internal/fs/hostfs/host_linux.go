@@ -64,8 +64,8 @@ func renameat(dir int, name string, toDir int, newName string, flags uint32) err
 	return unix.Renameat2(dir, name, toDir, newName, uint(flags))
 }
 
-func mkfifoat(dir int, name string, mode uint32) error {
-	return unix.Mknodat(dir, name, unix.S_IFIFO|mode, 0)
+func mknodat(dir int, name string, mode uint32) error {
+	return unix.Mknodat(dir, name, mode, 0)
 }
 
 // chmodat is fchmodat without following a link: through the name that /proc

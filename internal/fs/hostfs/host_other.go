@@ -150,7 +150,7 @@ func (d rootDir) mkdir(name string, mode uint32) linux.Errno {
 	return toErrno(d.root.Mkdir(d.at(name), fs.FileMode(mode&0o777)))
 }
 
-func (rootDir) mkfifo(string, uint32) linux.Errno { return linux.EPERM }
+func (rootDir) mknod(string, uint32) linux.Errno { return linux.EPERM }
 
 func (d rootDir) symlink(target, name string) linux.Errno {
 	return toErrno(d.root.Symlink(target, d.at(name)))

@@ -150,11 +150,11 @@ func (d unixDir) mkdir(name string, mode uint32) linux.Errno {
 	return d.chmod(name, mode)
 }
 
-func (d unixDir) mkfifo(name string, mode uint32) linux.Errno {
-	if err := mkfifoat(d.fd, name, mode); err != nil {
+func (d unixDir) mknod(name string, mode uint32) linux.Errno {
+	if err := mknodat(d.fd, name, mode); err != nil {
 		return toErrno(err)
 	}
-	return d.chmod(name, mode)
+	return d.chmod(name, mode&0o7777)
 }
 
 func (d unixDir) symlink(target, name string) linux.Errno {

@@ -81,8 +81,11 @@ func (i *Inode) Attr() (vfs.Attr, linux.Errno) {
 	return a, 0
 }
 
-// Foreign implements vfs.Foreign.
-func (i *Inode) Foreign() bool { return true }
+// Foreign implements vfs.Foreign. The named pipes of a writable folder connect
+// guests of one machine; whatever the host does with them is separate.
+func (i *Inode) Foreign() bool {
+	return i.fs.o.ReadOnly || i.st.attr.Type() != linux.S_IFIFO
+}
 
 // Evict implements vfs.Inode.
 func (i *Inode) Evict() {
@@ -222,15 +225,15 @@ func (i *Inode) Mkdir(c *vfs.Context, name string, mode uint32) (vfs.Inode, linu
 	return i.made(c, name, errno)
 }
 
-// Mknod implements vfs.Inode: named pipes only, which the guest sees but
-// cannot open, as those of the host.
+// Mknod implements vfs.Inode: named pipes and sockets, of which the host has
+// only the node.
 func (i *Inode) Mknod(c *vfs.Context, name string, mode uint32, _ uint64) (vfs.Inode, linux.Errno) {
-	if mode&linux.S_IFMT != linux.S_IFIFO {
+	if t := mode & linux.S_IFMT; t != linux.S_IFIFO && t != linux.S_IFSOCK {
 		return nil, linux.EPERM
 	}
 	h, errno := i.writable()
 	if errno == 0 {
-		errno = h.mkfifo(name, mode&0o7777)
+		errno = h.mknod(name, mode)
 	}
 	return i.made(c, name, errno)
 }

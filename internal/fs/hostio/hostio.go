@@ -86,6 +86,14 @@ func (in *Input) Queue(*vfs.File) *vfs.WaitQueue { return &in.queue }
 // Stat implements vfs.FileOps.
 func (in *Input) Stat(*vfs.File) (linux.Stat, linux.Errno) { return in.stat, 0 }
 
+// Reopen implements vfs.Reopener.
+func (in *Input) Reopen(_ *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
+	if flags&linux.O_ACCMODE != linux.O_RDONLY {
+		return nil, linux.EACCES
+	}
+	return in, 0
+}
+
 // Ioctl implements vfs.FileOps.
 func (in *Input) Ioctl(_ *vfs.File, c *vfs.IoctlContext, req uint32, arg uint64) (uint64, linux.Errno) {
 	if req != linux.FIONREAD {
@@ -103,6 +111,7 @@ type Output struct {
 	Ready func()
 
 	stat   linux.Stat
+	opens  int // besides the first
 	buf    []byte
 	broken bool // the outside does not take any more
 	closed bool // the guest has closed it
@@ -162,8 +171,20 @@ func (out *Output) Queue(*vfs.File) *vfs.WaitQueue { return &out.queue }
 // Stat implements vfs.FileOps.
 func (out *Output) Stat(*vfs.File) (linux.Stat, linux.Errno) { return out.stat, 0 }
 
+// Reopen implements vfs.Reopener.
+func (out *Output) Reopen(_ *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
+	if flags&linux.O_ACCMODE != linux.O_WRONLY {
+		return nil, linux.EACCES
+	}
+	out.opens++
+	return out, 0
+}
+
 // Release implements vfs.FileOps.
 func (out *Output) Release(*vfs.File) {
+	if out.opens--; out.opens >= 0 {
+		return
+	}
 	out.closed = true
 	out.Ready()
 }

@@ -255,17 +255,26 @@ func (i *Inode) punch(off, length int64) linux.Errno {
 	return 0
 }
 
-// Seek finds the next data or hole at or after off, for lseek(2) with
-// SEEK_DATA and SEEK_HOLE.
-func (o regular) Seek(_ *vfs.File, off int64, hole bool) (int64, linux.Errno) {
+// maxHole limits, in pages, how far one call looks for the end of a hole. To
+// call a piece of a larger one data is allowed (lseek(2)).
+const maxHole = 1 << 20
+
+// Seek finds the next data or hole at or after off: whence is linux.SEEK_DATA
+// or linux.SEEK_HOLE.
+func (o regular) Seek(_ *vfs.File, off int64, whence int) (int64, linux.Errno) {
 	i := o.i
 	a, _ := i.Attr()
 	if off < 0 || off >= a.Size {
 		return 0, linux.ENXIO
 	}
-	for p := off >> mm.PageShift; p<<mm.PageShift < a.Size; p++ {
+	hole := whence == linux.SEEK_HOLE
+	first := off >> mm.PageShift
+	for p := first; p<<mm.PageShift < a.Size; p++ {
 		if i.hasData(p) != hole {
 			return max(off, p<<mm.PageShift), 0
+		}
+		if p-first == maxHole && !hole {
+			return p << mm.PageShift, 0
 		}
 	}
 	if hole {

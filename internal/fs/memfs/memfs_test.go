@@ -125,19 +125,19 @@ func TestSparse(t *testing.T) {
 		t.Errorf("size %d, %d blocks", st.Size, st.Blocks)
 	}
 	s := f.Ops.(interface {
-		Seek(*vfs.File, int64, bool) (int64, linux.Errno)
+		Seek(*vfs.File, int64, int) (int64, linux.Errno)
 	})
 	for _, tt := range []struct {
-		off  int64
-		hole bool
-		want int64
-		err  linux.Errno
+		off    int64
+		whence int
+		want   int64
+		err    linux.Errno
 	}{
-		{0, false, 0, 0}, {0, true, 4096, 0}, {5000, false, 40960, 0}, {5000, true, 5000, 0},
-		{40960, true, 40961, 0}, {40961, false, 0, linux.ENXIO},
+		{0, linux.SEEK_DATA, 0, 0}, {0, linux.SEEK_HOLE, 4096, 0}, {5000, linux.SEEK_DATA, 40960, 0}, {5000, linux.SEEK_HOLE, 5000, 0},
+		{40960, linux.SEEK_HOLE, 40961, 0}, {40961, linux.SEEK_DATA, 0, linux.ENXIO},
 	} {
-		if got, errno := s.Seek(f, tt.off, tt.hole); got != tt.want || errno != tt.err {
-			t.Errorf("seek %d hole %v = %d, %v", tt.off, tt.hole, got, errno)
+		if got, errno := s.Seek(f, tt.off, tt.whence); got != tt.want || errno != tt.err {
+			t.Errorf("seek %d whence %d = %d, %v", tt.off, tt.whence, got, errno)
 		}
 	}
 	must(t, f.Ops.Allocate(f, linux.FALLOC_FL_PUNCH_HOLE|linux.FALLOC_FL_KEEP_SIZE, 0, 4096))

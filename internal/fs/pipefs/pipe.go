@@ -163,6 +163,23 @@ func (e *end) Ioctl(_ *vfs.File, c *vfs.IoctlContext, req uint32, arg uint64) (u
 	return 0, c.CopyOut(arg, b[:])
 }
 
+// Reopen implements vfs.Reopener, by the rules of FIFOs.
+func (e *end) Reopen(_ *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
+	n := &end{pipe: e.pipe}
+	mode := flags & linux.O_ACCMODE
+	n.read, n.write = mode != linux.O_WRONLY, mode != linux.O_RDONLY
+	if n.write && !n.read && e.pipe.readers == 0 {
+		return nil, linux.ENXIO
+	}
+	if n.read {
+		e.pipe.readers++
+	}
+	if n.write {
+		e.pipe.writers++
+	}
+	return n, 0
+}
+
 // Capacity is F_GETPIPE_SZ.
 func (e *end) Capacity() int { return e.pipe.capacity }
 

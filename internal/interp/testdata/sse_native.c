@@ -93,8 +93,8 @@ static void fault(int sig, siginfo_t *si, void *ctx)
 
 	result.vector = g[REG_TRAPNO];
 	result.addr = result.vector == 14 ? g[REG_CR2] : 0;
-	if ((uint64_t)g[REG_RIP] != CODE)
-		abort();
+	if ((uint64_t)g[REG_RIP] != CODE) // behind the instruction
+		result.vector = 254;
 	for (int i = 0; i < 16; i++)
 		if (i != 4)
 			cur.gpr[i] = g[order[i]];

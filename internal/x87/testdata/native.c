@@ -4,7 +4,7 @@
  * instruction, seven bytes with its code (its memory operand, if any, is
  * (%rsi)), the number of cases in four bytes, and that many cases. For every
  * case the state after the instruction goes to standard output in the same
- * form. No waiting instruction is executed after it, so that a pending
+ * form. RSI and RDI point to the memory. No waiting instruction is executed after it, so that a pending
  * exception is reported in the status word and not by a signal.
  */
 #include <stdint.h>
@@ -17,31 +17,35 @@ struct testcase {
 	uint16_t cw, sw;
 	uint8_t tw, pad[3];
 	uint8_t st[8][16]; /* in stack order */
-	uint64_t flags, rax;
+	uint64_t flags, rax, mxcsr;
+	uint8_t xmm[4][16];
 	uint8_t mem[112];
 };
 
 static uint8_t fx[512] __attribute__((aligned(64)));
 static uint8_t mem[128] __attribute__((aligned(64)));
 
-/* run(fx, mem, &flags, &rax), all in registers so that nothing but the
- * instruction touches the unit. */
+/* run(fx, mem, &flags, &rax): nothing but the instruction touches the unit. */
 typedef void run_fn(uint8_t *fx, uint8_t *mem, uint64_t *flags, uint64_t *rax);
 
 static const uint8_t before[] = {
 	0x53,                   /* push %rbx */
+	0x55,                   /* push %rbp */
+	0x48, 0x89, 0xfd,       /* mov %rdi, %rbp */
+	0x48, 0x89, 0xf7,       /* mov %rsi, %rdi */
 	0x48, 0x89, 0xd3,       /* mov %rdx, %rbx */
 	0xff, 0x33,             /* push (%rbx) */
 	0x9d,                   /* popf */
 	0x48, 0x8b, 0x01,       /* mov (%rcx), %rax */
-	0x48, 0x0f, 0xae, 0x0f, /* fxrstor64 (%rdi) */
+	0x48, 0x0f, 0xae, 0x4d, 0x00, /* fxrstor64 (%rbp) */
 };
 static const uint8_t after[] = {
-	0x48, 0x0f, 0xae, 0x07, /* fxsave64 (%rdi) */
+	0x48, 0x0f, 0xae, 0x45, 0x00, /* fxsave64 (%rbp) */
 	0x48, 0x89, 0x01,       /* mov %rax, (%rcx) */
 	0x9c,                   /* pushf */
 	0x8f, 0x03,             /* pop (%rbx) */
 	0xdb, 0xe3,             /* fninit */
+	0x5d,                   /* pop %rbp */
 	0x5b,                   /* pop %rbx */
 	0xc3,                   /* ret */
 };
@@ -79,14 +83,18 @@ int main(void)
 			memcpy(fx, &t.cw, 2);
 			memcpy(fx + 2, &t.sw, 2);
 			fx[4] = t.tw;
+			memcpy(fx + 24, &t.mxcsr, 4);
 			memcpy(fx + 32, t.st, sizeof t.st);
+			memcpy(fx + 160, t.xmm, sizeof t.xmm);
 			memcpy(mem, t.mem, sizeof t.mem);
 			t.flags = (t.flags & 0x8d5) | 0x202;
 			((run_fn *)code)(fx, mem, &t.flags, &t.rax);
 			memcpy(&t.cw, fx, 2);
 			memcpy(&t.sw, fx + 2, 2);
 			t.tw = fx[4];
+			memcpy(&t.mxcsr, fx + 24, 4);
 			memcpy(t.st, fx + 32, sizeof t.st);
+			memcpy(t.xmm, fx + 160, sizeof t.xmm);
 			memcpy(t.mem, mem, sizeof t.mem);
 			fwrite(&t, sizeof t, 1, stdout);
 		}

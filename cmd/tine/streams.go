@@ -1,0 +1,17 @@
+package main
+
+import (
+	"os"
+
+	"github.com/tinevm/tine"
+)
+
+// connect gives the command tine's own streams, or a terminal. The returned
+// function restores the host's terminal.
+func (f *runFlags) connect(cmd *tine.Cmd) (end func(), err error) {
+	if f.interactive {
+		cmd.Stdin = os.Stdin
+	}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return func() {}, nil
+}

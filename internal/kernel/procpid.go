@@ -1,0 +1,594 @@
+package kernel
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/fs/synthfs"
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// procPID is the directory of a process, /proc/PID.
+func (k *Kernel) procPID(g *Group) *synthfs.Node {
+	n := k.procTask(g.leader)
+	n.Entries = append(n.Entries, synthfs.Entry{Name: "task", Node: &synthfs.Node{
+		Mode: 0o555, UID: n.UID, GID: n.GID,
+		List: func(*vfs.Context) (list []synthfs.Entry) {
+			for _, t := range g.threads {
+				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.tid), Node: k.procTask(t)})
+			}
+			return list
+		},
+		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
+			for _, t := range g.threads {
+				if strconv.Itoa(t.tid) == name {
+					return k.procTask(t)
+				}
+			}
+			return nil
+		},
+	}})
+	return n
+}
+
+// procIno makes inode numbers of a task's files that stay the same.
+func procIno(t *Task, i int) uint64 { return uint64(t.tid)<<16 | uint64(i) | 1<<40 }
+
+// procTask is the directory of a thread: what it has in common with that of
+// its process.
+func (k *Kernel) procTask(t *Task) *synthfs.Node {
+	owner := t.cred
+	n := &synthfs.Node{Mode: 0o555, Ino: procIno(t, 0)}
+	if t.group.dumpable == 1 {
+		n.UID, n.GID = owner.EUID, owner.EGID
+	}
+	add := func(name string, node *synthfs.Node) {
+		node.UID, node.GID, node.Ino = n.UID, n.GID, procIno(t, len(n.Entries)+1)
+		n.Entries = append(n.Entries, synthfs.Entry{Name: name, Node: node})
+	}
+	file := func(name string, mode uint32, read func(t *Task) string) {
+		add(name, &synthfs.Node{Mode: mode, Read: func(*vfs.Context) ([]byte, linux.Errno) {
+			if t.state == TaskDead {
+				return nil, linux.ESRCH
+			}
+			return []byte(read(t)), 0
+		}})
+	}
+	file("stat", 0o444, (*Task).procStat)
+	file("status", 0o444, (*Task).procStatus)
+	file("statm", 0o444, (*Task).procStatm)
+	file("cmdline", 0o444, (*Task).procCmdline)
+	file("environ", 0o400, (*Task).procEnviron)
+	file("auxv", 0o400, (*Task).procAuxv)
+	file("maps", 0o444, (*Task).procMaps)
+	file("smaps", 0o444, (*Task).procSmaps)
+	file("smaps_rollup", 0o444, (*Task).procSmapsRollup)
+	file("limits", 0o444, (*Task).procLimits)
+	file("cgroup", 0o444, func(*Task) string { return "0::/\n" })
+	file("mountinfo", 0o444, func(t *Task) string { return vfs.MountinfoText(t.mounts()) })
+	file("mounts", 0o444, func(t *Task) string { return vfs.MountsText(t.mounts()) })
+	file("wchan", 0o444, func(*Task) string { return "0" })
+	file("syscall", 0o400, (*Task).procSyscall)
+	file("io", 0o400, func(*Task) string {
+		return "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
+	})
+	file("schedstat", 0o444, func(t *Task) string { return fmt.Sprintf("%d 0 %d\n", t.usage.user, t.usage.nvcsw+t.usage.nivcsw) })
+	file("personality", 0o400, func(t *Task) string { return fmt.Sprintf("%08x\n", t.personality) })
+	file("oom_score", 0o444, func(*Task) string { return "0\n" })
+	file("sessionid", 0o444, func(*Task) string { return "4294967295\n" })
+	file("uid_map", 0o444, func(*Task) string { return "         0          0 4294967295\n" })
+	file("gid_map", 0o444, func(*Task) string { return "         0          0 4294967295\n" })
+	file("setgroups", 0o444, func(*Task) string { return "allow\n" })
+	file("timerslack_ns", 0o644, func(t *Task) string { return fmt.Sprintf("%d\n", t.timerSlack) })
+	add("comm", k.procComm(t))
+	add("oom_score_adj", k.procNumber(func() int { return t.group.oomAdj }, func(v int) linux.Errno {
+		if v < -1000 || v > 1000 {
+			return linux.EINVAL
+		}
+		t.group.oomAdj = v
+		return 0
+	}))
+	add("loginuid", k.procNumber(func() int { return int(t.group.loginUID) }, func(v int) linux.Errno {
+		t.group.loginUID = uint32(v)
+		return 0
+	}))
+	add("exe", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+		if t.as == nil || t.as.Exe == nil {
+			return vfs.Path{}, linux.ENOENT
+		}
+		return t.as.Exe.(fileObject).f.Path.Get(), 0
+	}))
+	add("cwd", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+		if t.fs == nil {
+			return vfs.Path{}, linux.ENOENT
+		}
+		return t.fs.Cwd.Get(), 0
+	}))
+	add("root", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+		if t.fs == nil {
+			return vfs.Path{}, linux.ENOENT
+		}
+		return t.fs.Root.Get(), 0
+	}))
+	add("fd", k.procFDs(t, 0o500, k.procFDLink))
+	add("fdinfo", k.procFDs(t, 0o555, k.procFDInfo))
+	add("ns", k.procNS(t))
+	add("net", k.procNet(t))
+	add("attr", synthfs.Dir(synthfs.Entry{Name: "current", Node: synthfs.Text("")}))
+	return n
+}
+
+func (t *Task) mounts() []vfs.MountInfo {
+	if t.fs == nil {
+		return nil
+	}
+	return t.ns.mnt.List(t.fs.Root)
+}
+
+func (k *Kernel) procComm(t *Task) *synthfs.Node {
+	return &synthfs.Node{
+		Mode: 0o644,
+		Read: func(*vfs.Context) ([]byte, linux.Errno) { return []byte(t.comm + "\n"), 0 },
+		Write: func(c *vfs.Context, p []byte) linux.Errno {
+			if u, ok := c.Task.(*Task); !ok || u.group != t.group {
+				return linux.EINVAL
+			}
+			t.comm = clipComm(strings.TrimRight(string(p), "\n"))
+			return 0
+		},
+	}
+}
+
+// procNumber is a file that holds a number that can be set.
+func (k *Kernel) procNumber(get func() int, set func(v int) linux.Errno) *synthfs.Node {
+	return &synthfs.Node{
+		Mode: 0o644,
+		Read: func(*vfs.Context) ([]byte, linux.Errno) { return []byte(strconv.Itoa(get()) + "\n"), 0 },
+		Write: func(_ *vfs.Context, p []byte) linux.Errno {
+			v, err := strconv.Atoi(strings.TrimSpace(string(p)))
+			if err != nil {
+				return linux.EINVAL
+			}
+			return set(v)
+		},
+	}
+}
+
+// procLink is a magic link to a place.
+func (k *Kernel) procLink(t *Task, follow func(c *vfs.Context) (vfs.Path, linux.Errno)) *synthfs.Node {
+	return &synthfs.Node{
+		Mode: 0o777,
+		Link: func(c *vfs.Context) (string, linux.Errno) {
+			p, errno := follow(c)
+			if errno != 0 {
+				return "", errno
+			}
+			defer p.Put()
+			name, _ := p.Name(c.Root)
+			return name, 0
+		},
+		Follow: follow,
+	}
+}
+
+// procFDs is a directory with an entry for each descriptor.
+func (k *Kernel) procFDs(t *Task, mode uint32, make func(t *Task, fd int) *synthfs.Node) *synthfs.Node {
+	return &synthfs.Node{
+		Mode: mode,
+		List: func(*vfs.Context) (list []synthfs.Entry) {
+			if t.files == nil {
+				return nil
+			}
+			for fd, s := range t.files.slots {
+				if s.file != nil {
+					list = append(list, synthfs.Entry{Name: strconv.Itoa(fd), Node: make(t, fd)})
+				}
+			}
+			return list
+		},
+		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
+			fd, err := strconv.Atoi(name)
+			if err != nil || t.files == nil || strconv.Itoa(fd) != name {
+				return nil
+			}
+			if _, errno := t.files.lookup(fd); errno != 0 {
+				return nil
+			}
+			return make(t, fd)
+		},
+	}
+}
+
+func (k *Kernel) procFDLink(t *Task, fd int) *synthfs.Node {
+	n := &synthfs.Node{Mode: 0o500, Ino: procIno(t, 1024+fd)}
+	f := t.files.slots[fd].file
+	if f.Writable() {
+		n.Mode |= 0o200
+	}
+	n.Link = func(c *vfs.Context) (string, linux.Errno) {
+		if f.Path.Dentry != nil {
+			name, _ := f.Path.Name(c.Root)
+			return name, 0
+		}
+		return anonName(f), 0
+	}
+	n.Follow = func(c *vfs.Context) (vfs.Path, linux.Errno) {
+		if f.Path.Dentry != nil {
+			return f.Path.Get(), 0
+		}
+		return k.sys.anonPath(c, f)
+	}
+	return n
+}
+
+// anonName is what readlink shows of a file without a name.
+func anonName(f *vfs.File) string {
+	st, _ := f.Ops.Stat(f)
+	switch st.Mode & linux.S_IFMT {
+	case linux.S_IFIFO:
+		return fmt.Sprintf("pipe:[%d]", st.Ino)
+	case linux.S_IFSOCK:
+		return fmt.Sprintf("socket:[%d]", st.Ino)
+	case linux.S_IFCHR:
+		return fmt.Sprintf("/dev/host:[%d]", st.Ino)
+	}
+	kind := fmt.Sprintf("%T", f.Ops)
+	return "anon_inode:[" + strings.ToLower(kind[strings.LastIndexByte(kind, '.')+1:]) + "]"
+}
+
+func (k *Kernel) procFDInfo(t *Task, fd int) *synthfs.Node {
+	return synthfs.File(func() string {
+		f, errno := t.files.lookup(fd)
+		if errno != 0 {
+			return ""
+		}
+		flags := f.Flags | oLargefile
+		if t.files.slots[fd].cloexec {
+			flags |= linux.O_CLOEXEC
+		}
+		return fmt.Sprintf("pos:\t%d\nflags:\t0%o\nmnt_id:\t0\nino:\t0\n", f.Pos, flags)
+	})
+}
+
+func (k *Kernel) procNS(t *Task) *synthfs.Node {
+	var list []synthfs.Entry
+	for i, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"} {
+		kind := strings.TrimSuffix(name, "_for_children")
+		id := 4026531834 + uint64(i)
+		if kind == "mnt" && t.ns.mnt != nil {
+			id = 4026532000 + t.ns.mnt.ID
+		}
+		list = append(list, synthfs.Entry{Name: name, Node: synthfs.Symlink(fmt.Sprintf("%s:[%d]", kind, id))})
+	}
+	return synthfs.Dir(list...)
+}
+
+// procNet is /proc/PID/net.
+func (k *Kernel) procNet(*Task) *synthfs.Node {
+	return synthfs.Dir(k.sys.netFiles()...)
+}
+
+// cmdline reads a range of strings of the task's memory.
+func (t *Task) memory(start, end uint64) string {
+	if t.as == nil || end <= start {
+		return ""
+	}
+	b := make([]byte, min(end-start, 1<<20))
+	n, _ := t.as.CopyIn(start, b)
+	return string(b[:n])
+}
+
+func (t *Task) procCmdline() string {
+	if t.as == nil {
+		return ""
+	}
+	return t.memory(t.as.ArgStart, t.as.ArgEnd)
+}
+
+func (t *Task) procEnviron() string {
+	if t.as == nil {
+		return ""
+	}
+	return t.memory(t.as.EnvStart, t.as.EnvEnd)
+}
+
+func (t *Task) procAuxv() string {
+	if t.as == nil {
+		return ""
+	}
+	return string(t.as.Auxv)
+}
+
+func (t *Task) procSyscall() string {
+	if !t.sc.active {
+		return "running\n"
+	}
+	a := t.sc.args
+	return fmt.Sprintf("%d 0x%x 0x%x 0x%x 0x%x 0x%x 0x%x 0x%x 0x%x\n", t.sc.nr, a[0], a[1], a[2], a[3], a[4], a[5],
+		t.Regs.GPR[cpu.RSP], t.Regs.RIP)
+}
+
+// sigLine formats a signal set.
+func sigLine(s linux.Sigset) string { return fmt.Sprintf("%016x", uint64(s)) }
+
+// caughtIgnored are the signals with a handler and those ignored.
+func (t *Task) caughtIgnored() (caught, ignored linux.Sigset) {
+	for sig := linux.Signal(1); sig <= linux.NSIG; sig++ {
+		switch t.sighand.actions[sig].Handler {
+		case linux.SIG_DFL:
+		case linux.SIG_IGN:
+			ignored.Add(sig)
+		default:
+			caught.Add(sig)
+		}
+	}
+	return caught, ignored
+}
+
+// procStat is /proc/PID/stat: 52 fields in one line.
+func (t *Task) procStat() string {
+	g := t.group
+	ppid, tty, tpgid := 0, uint64(0), -1
+	if g.parent != nil {
+		ppid = g.parent.pid
+	}
+	if s := g.session; s != nil && s.tty != nil {
+		tty, tpgid = s.tty.Number(), s.tty.Foreground()
+	}
+	pgid, sid := 0, 0
+	if g.pgrp != nil {
+		pgid, sid = g.pgrp.id, g.session.id
+	}
+	own, kids := g.ownUsage(), g.childUse
+	if !t.isLeader() {
+		own = t.usage
+	}
+	var vsize, rss, code0, code1, stack, data0, data1, brk, arg0, arg1, env0, env1 uint64
+	if as := t.as; as != nil {
+		vsize, rss = as.TotalPages()<<mm.PageShift, as.RSSPages()
+		code0, code1, stack, data0, data1, brk = as.CodeStart, as.CodeEnd, as.StackBase, as.DataStart, as.DataEnd, as.BrkStart
+		arg0, arg1, env0, env1 = as.ArgStart, as.ArgEnd, as.EnvStart, as.EnvEnd
+	}
+	caught, ignored := t.caughtIgnored()
+	prio := 20 + t.sched.nice
+	if t.sched.realtime() {
+		prio = -1 - t.sched.rtPrio
+	}
+	start := ticks(max(t.startTime-t.k.started, 0))
+	flags := 0x00400000
+	if t.forkNoExec {
+		flags |= 0x40
+	}
+	if t.superPriv {
+		flags |= 0x100
+	}
+	return fmt.Sprintf("%d (%s) %c %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d 0 %d %d %d %d %d %d %d %d %d "+
+		"%d %d %d %d 0 0 0 %d %d %d %d 0 0 0 %d %d %d %d %d %d %d %d\n",
+		t.tid, t.comm, t.state.Letter(), ppid, pgid, sid, tty, tpgid, flags,
+		own.minflt, kids.minflt, own.majflt, kids.majflt,
+		ticks(own.user), ticks(own.system), ticks(kids.user), ticks(kids.system),
+		prio, t.sched.nice, len(g.threads), start, vsize, rss, g.rlimits[linux.RLIMIT_RSS].Cur,
+		code0, code1, stack, t.Regs.GPR[cpu.RSP], t.Regs.RIP,
+		uint64(t.pending.set)&0x7fffffff, uint64(t.sigmask)&0x7fffffff, uint64(ignored)&0x7fffffff, uint64(caught)&0x7fffffff, 0,
+		int(t.exitSignal), t.cpu, t.sched.rtPrio, t.sched.policy,
+		data0, data1, brk, arg0, arg1, env0, env1, g.zombieStatus)
+}
+
+// stateName is the state as /proc/PID/status shows it.
+func (t *Task) stateName() string {
+	return map[byte]string{'R': "R (running)", 'S': "S (sleeping)", 'D': "D (disk sleep)", 'T': "T (stopped)",
+		'Z': "Z (zombie)", 'X': "X (dead)"}[t.state.Letter()]
+}
+
+func (t *Task) procStatus() string {
+	g, c := t.group, t.cred
+	var b strings.Builder
+	ppid, umask, fds := 0, uint32(0), 0
+	if g.parent != nil {
+		ppid = g.parent.pid
+	}
+	if t.fs != nil {
+		umask = t.fs.Umask
+	}
+	if t.files != nil {
+		fds = max(64, len(t.files.slots))
+	}
+	fmt.Fprintf(&b, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+		t.comm, umask, t.stateName(), g.pid, t.tid, ppid)
+	fmt.Fprintf(&b, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%d\nGroups:\t", c.UID, c.EUID, c.SUID, c.FSUID, c.GID, c.EGID, c.SGID, c.FSGID, fds)
+	for _, gid := range c.Groups {
+		fmt.Fprintf(&b, "%d ", gid)
+	}
+	pgid, sid := 0, 0
+	if g.pgrp != nil {
+		pgid, sid = g.pgrp.id, g.session.id
+	}
+	fmt.Fprintf(&b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", g.pid, t.tid, pgid, sid)
+	t.statusMemory(&b)
+	caught, ignored := t.caughtIgnored()
+	fmt.Fprintf(&b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n", len(g.threads),
+		len(g.pending.queue)+len(t.pending.queue), g.rlimits[linux.RLIMIT_SIGPENDING].Cur,
+		sigLine(t.pending.set), sigLine(g.pending.set), sigLine(t.sigmask), sigLine(ignored), sigLine(caught))
+	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs))
+	mask := t.sched.affinity & t.k.allCPUs()
+	fmt.Fprintf(&b, "Cpus_allowed:\t%x\nCpus_allowed_list:\t%s\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t%d\n",
+		mask, cpuList(mask), t.usage.nvcsw, t.usage.nivcsw)
+	return b.String()
+}
+
+// cpuList formats a set of processors as "0-3,5".
+func cpuList(mask uint64) string {
+	var parts []string
+	for i := 0; i < 64; i++ {
+		if mask>>i&1 == 0 {
+			continue
+		}
+		j := i
+		for j < 63 && mask>>(j+1)&1 != 0 {
+			j++
+		}
+		if i == j {
+			parts = append(parts, strconv.Itoa(i))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", i, j))
+		}
+		i = j
+	}
+	return strings.Join(parts, ",")
+}
+
+// statusMemory writes the Vm lines; a zombie has none.
+func (t *Task) statusMemory(b *strings.Builder) {
+	as := t.as
+	if as == nil {
+		return
+	}
+	var stack, text, locked, anon, file, shmem uint64
+	as.VMAs(func(v mm.VMA) bool {
+		u := as.Usage(v.Start, v.End)
+		anon += u.Anonymous
+		if v.Flags&mm.MapShared != 0 {
+			shmem += u.RSS - u.Anonymous
+		} else {
+			file += u.RSS - u.Anonymous
+		}
+		if v.Name == "[stack]" {
+			stack += v.Len()
+		}
+		if v.Prot&mm.ProtExec != 0 {
+			text += v.Len()
+		}
+		if v.Flags&mm.MapLocked != 0 {
+			locked += v.Len()
+		}
+		return true
+	})
+	kb := func(pages uint64) uint64 { return pages * 4 }
+	for _, l := range []struct {
+		name string
+		kb   uint64
+	}{
+		{"VmPeak", kb(as.TotalPages())}, {"VmSize", kb(as.TotalPages())}, {"VmLck", locked >> 10}, {"VmPin", 0},
+		{"VmHWM", kb(as.PeakPages())}, {"VmRSS", kb(as.RSSPages())}, {"RssAnon", anon >> 10}, {"RssFile", file >> 10},
+		{"RssShmem", shmem >> 10}, {"VmData", kb(as.DataPages())}, {"VmStk", stack >> 10}, {"VmExe", (as.CodeEnd - as.CodeStart) >> 10},
+		{"VmLib", text >> 10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
+	} {
+		fmt.Fprintf(b, "%s:\t%8d kB\n", l.name, l.kb)
+	}
+}
+
+func (t *Task) procStatm() string {
+	as := t.as
+	if as == nil {
+		return "0 0 0 0 0 0 0\n"
+	}
+	shared := uint64(0)
+	u := as.Usage(0, mm.UserTop)
+	shared = (u.RSS - u.Anonymous) >> mm.PageShift
+	return fmt.Sprintf("%d %d %d %d 0 %d 0\n", as.TotalPages(), as.RSSPages(), shared, (as.CodeEnd-as.CodeStart)>>mm.PageShift, as.DataPages())
+}
+
+// mapLine is the line of a mapping in maps and smaps.
+func mapLine(v *mm.VMA) string {
+	perm := []byte("---p")
+	for i, p := range []mm.Prot{mm.ProtRead, mm.ProtWrite, mm.ProtExec} {
+		if v.Prot&p != 0 {
+			perm[i] = "rwx"[i]
+		}
+	}
+	if v.Flags&mm.MapShared != 0 {
+		perm[3] = 's'
+	}
+	var dev, ino uint64
+	name := v.Name
+	if v.Obj != nil {
+		name, dev, ino = v.Obj.Describe()
+	}
+	s := fmt.Sprintf("%08x-%08x %s %08x %02x:%02x %d ", v.Start, v.End, perm, v.Off, linux.Major(dev), linux.Minor(dev), ino)
+	if name != "" {
+		s = fmt.Sprintf("%-73s%s", s, name)
+	}
+	return s + "\n"
+}
+
+func (t *Task) procMaps() string {
+	if t.as == nil {
+		return ""
+	}
+	var b strings.Builder
+	t.as.VMAs(func(v mm.VMA) bool {
+		b.WriteString(mapLine(&v))
+		return true
+	})
+	return b.String()
+}
+
+// usageLines are the counts of a mapping in smaps.
+func usageLines(b *strings.Builder, size uint64, u *mm.Usage) {
+	for _, l := range []struct {
+		name string
+		v    uint64
+	}{
+		{"Rss", u.RSS}, {"Pss", u.PSS}, {"Shared_Clean", u.SharedClean}, {"Shared_Dirty", u.SharedDirty},
+		{"Private_Clean", u.PrivateClean}, {"Private_Dirty", u.PrivateDirty}, {"Referenced", u.RSS}, {"Anonymous", u.Anonymous},
+		{"LazyFree", 0}, {"AnonHugePages", 0}, {"Shared_Hugetlb", 0}, {"Private_Hugetlb", 0}, {"Swap", 0}, {"SwapPss", 0}, {"Locked", 0},
+	} {
+		fmt.Fprintf(b, "%-16s%8d kB\n", l.name+":", l.v>>10)
+	}
+}
+
+func (t *Task) procSmaps() string {
+	if t.as == nil {
+		return ""
+	}
+	var b strings.Builder
+	t.as.VMAs(func(v mm.VMA) bool {
+		u := t.as.Usage(v.Start, v.End)
+		b.WriteString(mapLine(&v))
+		fmt.Fprintf(&b, "%-16s%8d kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n", "Size:", v.Len()>>10)
+		usageLines(&b, v.Len(), &u)
+		b.WriteString("THPeligible:    0\nVmFlags:\n")
+		return true
+	})
+	return b.String()
+}
+
+func (t *Task) procSmapsRollup() string {
+	if t.as == nil {
+		return ""
+	}
+	var b strings.Builder
+	u := t.as.Usage(0, mm.UserTop)
+	fmt.Fprintf(&b, "%08x-%08x ---p 00000000 00:00 0                          [rollup]\n", t.as.CodeStart, t.as.StackTop)
+	usageLines(&b, 0, &u)
+	return b.String()
+}
+
+// limitNames are the lines of /proc/PID/limits, by number.
+var limitNames = [linux.RLIM_NLIMITS][2]string{
+	{"Max cpu time", "seconds"}, {"Max file size", "bytes"}, {"Max data size", "bytes"}, {"Max stack size", "bytes"},
+	{"Max core file size", "bytes"}, {"Max resident set", "bytes"}, {"Max processes", "processes"}, {"Max open files", "files"},
+	{"Max locked memory", "bytes"}, {"Max address space", "bytes"}, {"Max file locks", "locks"}, {"Max pending signals", "signals"},
+	{"Max msgqueue size", "bytes"}, {"Max nice priority", ""}, {"Max realtime priority", ""}, {"Max realtime timeout", "us"},
+}
+
+func (t *Task) procLimits() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units")
+	value := func(v uint64) string {
+		if v == ^uint64(0) {
+			return "unlimited"
+		}
+		return strconv.FormatUint(v, 10)
+	}
+	for i, n := range limitNames {
+		r := t.group.rlimits[i]
+		fmt.Fprintf(&b, "%-25s %-20s %-20s %-10s\n", n[0], value(r.Cur), value(r.Max), n[1])
+	}
+	return b.String()
+}

@@ -1,0 +1,64 @@
+package vfs
+
+import "github.com/tinevm/tine/internal/linux"
+
+// Reopener is implemented by files without a name that can be opened again
+// through /proc/PID/fd, as pipes can.
+type Reopener interface {
+	Reopen(c *Context, flags uint32) (FileOps, linux.Errno)
+}
+
+// anonFS is a file system with nothing but one open file in it.
+type anonFS struct{ inode *anonInode }
+
+func (anonFS) Type() string                  { return "anon" }
+func (a anonFS) Root() Inode                 { return a.inode }
+func (anonFS) Statfs() (StatFS, linux.Errno) { return StatFS{Blksize: 4096, NameLen: 255}, 0 }
+func (anonFS) Close()                        {}
+
+// anonInode stands for an open file that has no inode of its own.
+type anonInode struct {
+	InodeCommon
+	NoInode
+	f *File
+}
+
+// Attr implements Inode.
+func (i *anonInode) Attr() (Attr, linux.Errno) {
+	st, errno := i.f.Ops.Stat(i.f)
+	return Attr{
+		Ino: st.Ino, Mode: st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Size: st.Size,
+		Blksize: uint32(st.Blksize),
+		Atime:   Time{st.Atim.Sec, st.Atim.Nsec}, Mtime: Time{st.Mtim.Sec, st.Mtim.Nsec}, Ctime: Time{st.Ctim.Sec, st.Ctim.Nsec},
+	}, errno
+}
+
+// SetAttr implements Inode: truncating a pipe or a device does nothing.
+func (i *anonInode) SetAttr(_ *Context, s *SetAttr) linux.Errno {
+	if s.Mask&^SetSize == 0 {
+		return 0
+	}
+	return linux.EPERM
+}
+
+// reopen makes another open file of the same object. Like the first it has no
+// place in the tree.
+func (i *anonInode) reopen(c *Context, flags uint32) (*File, linux.Errno) {
+	r, ok := i.f.Ops.(Reopener)
+	if !ok {
+		return nil, linux.ENXIO
+	}
+	ops, errno := r.Reopen(c, flags)
+	if errno != 0 {
+		return nil, errno
+	}
+	return NewFile(ops, flags&^creationFlags), 0
+}
+
+// AnonPath gives a place to an open file without a name, with a reference.
+func AnonPath(ns *Namespace, f *File) (Path, linux.Errno) {
+	sb := ns.Sys.NewSuperblock(anonFS{&anonInode{f: f}})
+	m := ns.newMount(sb, sb.root.get(), "anon", 0)
+	m.ns = nil
+	return Path{m, sb.root.get()}, 0
+}
