@@ -206,7 +206,7 @@ func xadd(c *core, o *op) bool {
 	return c.result(o, a+b)
 }
 
-// cmpxchg writes its destination in any case: the old value if they differ.
+// cmpxchg needs to be allowed to write its destination in any case.
 func cmpxchg(c *core, o *op) bool {
 	old, v := c.gpr(cpu.RAX, o.size), c.gpr(o.src, o.size)
 	var a uint64
@@ -222,8 +222,6 @@ func cmpxchg(c *core, o *op) bool {
 		}
 		if a == old {
 			c.result(o, v)
-		} else if !o.form.hasMem() && o.size == 4 {
-			c.setGPR(o.dst, 4, a)
 		}
 	}
 	c.setFlags(fkSub, o.size, old, a)

@@ -29,6 +29,9 @@ func (c *core) bitOperand(o *op) uint64 {
 		if o.form == formMR {
 			i := int64(sext(n, o.srcSize)) >> (bits.TrailingZeros8(o.size) + 3)
 			c.addr += uint64(i * int64(o.size))
+			if o.flags&opAddr32 != 0 {
+				c.addr = uint64(uint32(c.addr-c.r[o.seg])) + c.r[o.seg]
+			}
 		}
 	}
 	return n & (uint64(o.size)*8 - 1)

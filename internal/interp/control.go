@@ -59,13 +59,15 @@ func callInd(c *core, o *op) bool {
 	if !ok {
 		return false
 	}
-	if !canonical(a) {
-		return c.exception(cpu.VectorGP)
-	}
+	// Processors write the return address before they look at the target.
+	sp := c.r[cpu.RSP]
 	if !c.push(8, c.pc) {
 		return false
 	}
-	c.pc = a
+	if !c.goTo(a) {
+		c.r[cpu.RSP] = sp
+		return false
+	}
 	return true
 }
 

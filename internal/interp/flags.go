@@ -112,22 +112,21 @@ func computeFlags(k uint8, a, b uint64) uint64 {
 	return shiftFlags(k, a, b, s)
 }
 
-// shiftFlags: OF is defined for a shift by one only; other counts give what
-// the processors give (undefined.go).
+// shiftFlags: OF is defined for a shift by one only; with other counts it is
+// on processors as if it were the first of so many shifts by one.
 func shiftFlags(k uint8, a, n uint64, s int) uint64 {
 	size := uint64(64 - s)
 	switch k &^ 3 {
 	case fkShl:
-		r := a << n << s
 		cf := uint64(0)
 		if n <= size {
 			cf = a >> (size - n) & 1
 		}
-		return szp(r, uint8(a<<n)) | cf | (r>>63^cf)<<11
+		return szp(a<<n<<s, uint8(a<<n)) | cf | (a>>(size-1)^a>>(size-2))&1<<11
 	case fkShr:
 		a = a << s >> s
 		r := a >> n
-		return szp(r<<s, uint8(r)) | a>>(n-1)&1 | shrOverflow(a, n, size)<<11
+		return szp(r<<s, uint8(r)) | a>>(n-1)&1 | a>>(size-1)<<11
 	case fkImul:
 		return imulFlags(k, a, n)
 	default:
@@ -135,13 +134,6 @@ func shiftFlags(k uint8, a, n uint64, s int) uint64 {
 		r := uint64(v >> n)
 		return szp(r<<s, uint8(r)) | uint64(v>>(n-1))&1
 	}
-}
-
-func shrOverflow(a, n, size uint64) uint64 {
-	if n == 1 {
-		return a >> (size - 1)
-	}
-	return 0
 }
 
 // carry is CF, as 0 or 1.

@@ -96,7 +96,7 @@ func mmxImm(f func(a, b uint64, imm uint8) uint64) handler {
 
 // pshufbMMX: of the control only bits 7 and 2:0 count.
 func pshufbMMX(a, b uint64) uint64 {
-	return pickBytes(xmm{a, 0}, b&0x8787878787878787)
+	return pshufb(xmm{a, 0}, xmm{b & 0x8787878787878787, 0}).lo
 }
 
 // palignrMMX shifts a:b right by bytes.

@@ -5,9 +5,27 @@ import "github.com/tinevm/tine/internal/x86"
 // Conversions between MMX and XMM registers. They raise the exceptions of
 // MXCSR, and #MF before those.
 
+// fromMMX reads the operand of CVTPI2PS and CVTPI2PD. With memory these leave
+// the x87 state alone, as the manual says of the latter (SDM vol. 2,
+// CVTPI2PD) and processors do for both.
+func (c *core) fromMMX(o *op) (uint64, bool) {
+	if o.form == formRM {
+		return c.load64(c.ea(o))
+	}
+	return c.mmxSource(o)
+}
+
+// enterMMX makes the transition that a register operand demands.
+func (c *core) enterMMX(o *op) bool {
+	if o.form != formRM {
+		c.mmx()
+	}
+	return true
+}
+
 // opCVTPI2PS converts two doublewords into the low half of an XMM register.
 func opCVTPI2PS(c *core, o *op) bool {
-	v, ok := c.mmxSource(o)
+	v, ok := c.fromMMX(o)
 	if !ok {
 		return false
 	}
@@ -16,30 +34,18 @@ func opCVTPI2PS(c *core, o *op) bool {
 		return false
 	}
 	c.xmm[o.dst&15][0] = r
-	c.mmx()
-	return true
+	return c.enterMMX(o)
 }
 
-// opCVTPI2PD is exact. With a memory operand it leaves the x87 state alone
-// (SDM vol. 2, CVTPI2PD).
+// opCVTPI2PD is exact.
 func opCVTPI2PD(c *core, o *op) bool {
-	if o.form == formRM {
-		v, ok := c.load64(c.ea(o))
-		if !ok {
-			return false
-		}
-		r, _ := cvtdq2pd(xmm{}, xmm{v, 0}, 0)
-		c.setXMM(o.dst, r)
-		return true
-	}
-	v, ok := c.mmxSource(o)
+	v, ok := c.fromMMX(o)
 	if !ok {
 		return false
 	}
 	r, _ := cvtdq2pd(xmm{}, xmm{v, 0}, 0)
 	c.setXMM(o.dst, r)
-	c.mmx()
-	return true
+	return c.enterMMX(o)
 }
 
 // toMMX makes a handler of a conversion of n bytes to two doublewords.

@@ -64,9 +64,14 @@ func sar(c *core, o *op) bool {
 	return c.result(o, uint64(int64(sext(a, o.size))>>n))
 }
 
-// rotFlags sets CF and OF and leaves the others.
-func (c *core) rotFlags(cf, of uint64) {
+// rotFlags sets CF, and OF as for the first of so many rotations by one. The other flags do not change, and OF does not when
+// a register is rotated by an immediate that is not one: undefined, but so on
+// processors.
+func (c *core) rotFlags(keepOF bool, cf, of uint64) {
 	c.sync()
+	if keepOF {
+		of = c.fl >> 11 & 1
+	}
 	c.fl = c.fl&^(cpu.FlagCF|cpu.FlagOF) | cf | of<<11
 }
 
@@ -78,7 +83,7 @@ func rol(c *core, o *op) bool {
 	n, w := c.shiftCount(o), uint64(o.size)*8
 	r := rotl(a, n, w)
 	if n != 0 {
-		c.rotFlags(r&1, r>>(w-1)^r&1)
+		c.rotFlags(n != 1 && o.form == formRI, r&1, (a>>(w-1)^a>>(w-2))&1)
 	}
 	return c.result(o, r)
 }
@@ -91,7 +96,7 @@ func ror(c *core, o *op) bool {
 	n, w := c.shiftCount(o), uint64(o.size)*8
 	r := rotl(a, w-n%w, w)
 	if n != 0 {
-		c.rotFlags(r>>(w-1), r>>(w-1)^r>>(w-2)&1)
+		c.rotFlags(n != 1 && o.form == formRI, r>>(w-1), a>>(w-1)^a&1)
 	}
 	return c.result(o, r)
 }
@@ -119,8 +124,8 @@ func rcl(c *core, o *op) bool {
 		r, cf = r<<1|cf, r>>(w-1)&1
 	}
 	r = zext(r, o.size)
-	if n != 0 {
-		c.rotFlags(cf, r>>(w-1)^cf)
+	if count != 0 {
+		c.rotFlags(false, cf, (a>>(w-1)^a>>(w-2))&1)
 	}
 	return c.result(o, r)
 }
@@ -133,12 +138,13 @@ func rcr(c *core, o *op) bool {
 	n, w := c.shiftCount(o), uint64(o.size)*8
 	count := n % (w + 1)
 	cf := c.carry()
+	of := a>>(w-1) ^ cf
 	r := a
 	for range count {
 		r, cf = r>>1|cf<<(w-1), r&1
 	}
-	if n != 0 {
-		c.rotFlags(cf, r>>(w-1)^r>>(w-2)&1)
+	if count != 0 {
+		c.rotFlags(false, cf, of)
 	}
 	return c.result(o, r)
 }
@@ -170,7 +176,7 @@ func shld(c *core, o *op) bool {
 	} else { // 16 bits only: the processor goes on with the first operand
 		r, cf = b<<(n-w)|a>>(2*w-n), b>>(2*w-n)&1
 	}
-	c.doubleFlags(o, a, r, cf)
+	c.doubleFlags(o, r, cf, (a>>(w-1)^a>>(w-2))&1)
 	return c.result(o, r)
 }
 
@@ -189,11 +195,12 @@ func shrd(c *core, o *op) bool {
 	} else {
 		r, cf = b>>(n-w)|a<<(2*w-n), b>>(n-w-1)&1
 	}
-	c.doubleFlags(o, a, r, cf)
+	c.doubleFlags(o, r, cf, (a>>(w-1)^b)&1)
 	return c.result(o, r)
 }
 
-func (c *core) doubleFlags(o *op, a, r, cf uint64) {
+// doubleFlags: OF as for the first of so many shifts by one.
+func (c *core) doubleFlags(o *op, r, cf, of uint64) {
 	s := 64 - 8*uint(o.size)
-	c.setFlagBits(szp(r<<s, uint8(r)) | cf | (r^a)<<s>>63<<11)
+	c.setFlagBits(szp(r<<s, uint8(r)) | cf | of<<11)
 }

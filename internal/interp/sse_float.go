@@ -111,10 +111,13 @@ func divD(a, b uint64, mx uint32) (uint64, uint32) {
 func sqrtD(_, a uint64, mx uint32) (uint64, uint32) {
 	x := math.Float64frombits(a)
 	s := math.Sqrt(x)
-	if mx&(mxControl|mxPE) != mxDefault|mxPE || !(s > 0 && x <= math.MaxFloat64) || !plainD(a) {
+	if mx&mxControl != mxDefault || !(s > 0 && x <= math.MaxFloat64) || expD(a) < leastResidualD {
 		return formatD.sqrt(a, mx)
 	}
-	return math.Float64bits(s), 0
+	if mx&mxPE != 0 {
+		return math.Float64bits(s), 0
+	}
+	return math.Float64bits(s), precision(math.FMA(s, s, -x) == 0)
 }
 
 func float32of(a uint64) float32 { return math.Float32frombits(uint32(a)) }

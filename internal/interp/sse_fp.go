@@ -1,6 +1,8 @@
 package interp
 
 import (
+	"math"
+
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
@@ -193,21 +195,53 @@ func relationFlags(rel uint32) uint64 {
 	return cpu.FlagZF | cpu.FlagPF | cpu.FlagCF
 }
 
-// compares makes a handler of COMISD and its relatives on n bytes.
-func compares(t *floatFormat, n uint8, signal bool) handler {
+// comparesS makes a handler of COMISS or UCOMISS.
+func comparesS(signal bool) handler {
 	return func(c *core, o *op) bool {
-		s, ok := c.sourceLow(o, n)
+		s, ok := c.sourceLow(o, 4)
 		if !ok {
 			return false
 		}
-		d := c.xmm[o.dst&15][0] & (^uint64(0) >> (64 - 8*n))
-		rel, ex := t.compare(d, s, c.regs.MXCSR, signal)
+		d := c.xmm[o.dst&15][0] & 0xffffffff
+		rel, ex := formatS.compare(d, s, c.regs.MXCSR, signal)
 		if !c.settle(ex) {
 			return false
 		}
 		c.setFlagBits(relationFlags(rel))
 		return true
 	}
+}
+
+// opCOMISD is COMISD and UCOMISD, with the comparison of ordinary doubles first.
+func opCOMISD(c *core, o *op) bool {
+	s, ok := c.sourceLow(o, 8)
+	if !ok {
+		return false
+	}
+	d := c.xmm[o.dst&15][0]
+	x, y := math.Float64frombits(d), math.Float64frombits(s)
+	switch {
+	case !plainD(d) || !plainD(s):
+	case x > y:
+		c.setFlagBits(0)
+		return true
+	case x < y:
+		c.setFlagBits(cpu.FlagCF)
+		return true
+	case x == y:
+		c.setFlagBits(cpu.FlagZF)
+		return true
+	}
+	return c.compareD(d, s, o.x == x86.COMISD)
+}
+
+func (c *core) compareD(a, b uint64, signal bool) bool {
+	rel, ex := formatD.compare(a, b, c.regs.MXCSR, signal)
+	if !c.settle(ex) {
+		return false
+	}
+	c.setFlagBits(relationFlags(rel))
+	return true
 }
 
 // toIntegers makes a handler of a conversion to a general register. A negative
@@ -343,8 +377,8 @@ func init() {
 		x86.ROUNDSS: scalarImmS(roundS), x86.ROUNDSD: scalarImmD(roundD),
 		x86.CMPPS: packedImm(lanesImmS(formatS.cmp)), x86.CMPPD: packedImm(lanesImmD(formatD.cmp)),
 		x86.CMPSS: scalarImmS(formatS.cmp), x86.CMPSD: scalarImmD(formatD.cmp),
-		x86.COMISD: compares(&formatD, 8, true), x86.UCOMISD: compares(&formatD, 8, false),
-		x86.COMISS: compares(&formatS, 4, true), x86.UCOMISS: compares(&formatS, 4, false),
+		x86.COMISD: opCOMISD, x86.UCOMISD: opCOMISD,
+		x86.COMISS: comparesS(true), x86.UCOMISS: comparesS(false),
 
 		x86.CVTSI2SD: opCVTSI2SD, x86.CVTSI2SS: opCVTSI2SS,
 		x86.CVTTSD2SI: opCVTTSD2SI, x86.CVTSD2SI: toIntegers(&formatD, 8, -1),

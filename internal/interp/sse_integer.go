@@ -75,6 +75,38 @@ func opPUNPCKLQDQ(c *core, o *op) bool {
 	return ok
 }
 
+func opPUNPCKLBW(c *core, o *op) bool {
+	s, ok := c.source(o)
+	if ok {
+		c.setXMM(o.dst, punpcklbw(c.getXMM(o.dst), s))
+	}
+	return ok
+}
+
+func opPUNPCKLWD(c *core, o *op) bool {
+	s, ok := c.source(o)
+	if ok {
+		c.setXMM(o.dst, punpcklwd(c.getXMM(o.dst), s))
+	}
+	return ok
+}
+
+func opPUNPCKLDQ(c *core, o *op) bool {
+	s, ok := c.source(o)
+	if ok {
+		c.setXMM(o.dst, punpckldq(c.getXMM(o.dst), s))
+	}
+	return ok
+}
+
+func opPSHUFB(c *core, o *op) bool {
+	s, ok := c.source(o)
+	if ok {
+		c.setXMM(o.dst, pshufb(c.getXMM(o.dst), s))
+	}
+	return ok
+}
+
 func init() {
 	set(map[x86.Op]handler{
 		x86.PXOR: opPXOR, x86.XORPS: opPXOR, x86.XORPD: opPXOR,
@@ -109,8 +141,8 @@ func init() {
 		x86.PSRAW: shifts(psraw), x86.PSRAD: shifts(psrad),
 		x86.PSLLDQ: byteShift(pslldq), x86.PSRLDQ: byteShift(psrldq), x86.PALIGNR: wholeImm(palignr),
 
-		x86.PUNPCKLBW: whole(punpcklbw), x86.PUNPCKLWD: whole(punpcklwd),
-		x86.PUNPCKLDQ: whole(punpckldq), x86.PUNPCKLQDQ: opPUNPCKLQDQ,
+		x86.PUNPCKLBW: opPUNPCKLBW, x86.PUNPCKLWD: opPUNPCKLWD,
+		x86.PUNPCKLDQ: opPUNPCKLDQ, x86.PUNPCKLQDQ: opPUNPCKLQDQ,
 		x86.PUNPCKHBW: whole(punpckhbw), x86.PUNPCKHWD: whole(punpckhwd),
 		x86.PUNPCKHDQ: whole(punpckhdq), x86.PUNPCKHQDQ: whole(punpckhqdq),
 		x86.UNPCKLPS: whole(punpckldq), x86.UNPCKHPS: whole(punpckhdq),
@@ -118,7 +150,7 @@ func init() {
 		x86.PACKSSWB: whole(packsswb), x86.PACKUSWB: whole(packuswb),
 		x86.PACKSSDW: whole(packssdw), x86.PACKUSDW: whole(packusdw),
 		x86.PSHUFD: opPSHUFD, x86.PSHUFLW: wholeImm(pshuflw), x86.PSHUFHW: wholeImm(pshufhw),
-		x86.SHUFPS: wholeImm(shufps), x86.SHUFPD: wholeImm(shufpd), x86.PSHUFB: whole(pshufb),
+		x86.SHUFPS: wholeImm(shufps), x86.SHUFPD: wholeImm(shufpd), x86.PSHUFB: opPSHUFB,
 		x86.PBLENDVB: variableBlend(blendB), x86.BLENDVPS: variableBlend(blendD), x86.BLENDVPD: variableBlend(blendQ),
 		x86.PBLENDW: wholeImm(pblendw), x86.BLENDPS: wholeImm(blendps), x86.BLENDPD: wholeImm(blendpd),
 		x86.PINSRB: inserts(1), x86.PINSRW: inserts(2), x86.PINSRD: inserts(0),
@@ -132,6 +164,6 @@ func init() {
 		x86.PMOVSXDQ: widens(32, 64, true), x86.PMOVZXDQ: widens(32, 64, false),
 		x86.PHADDW: whole(phaddw), x86.PHADDD: whole(phaddd), x86.PHADDSW: whole(phaddsw),
 		x86.PHSUBW: whole(phsubw), x86.PHSUBD: whole(phsubd), x86.PHSUBSW: whole(phsubsw),
-		x86.PHMINPOSUW: whole(func(d, s xmm) xmm { return phminposuw(d, s) }), x86.MPSADBW: wholeImm(mpsadbw),
+		x86.PHMINPOSUW: whole(phminposuw), x86.MPSADBW: wholeImm(mpsadbw),
 	})
 }

@@ -181,6 +181,9 @@ func (g sseGen) instance(row *x86.Row, r *nativeRequest) {
 	fields := strings.Fields(row.Enc)
 	switch fields[0] {
 	case "66", "F2", "F3":
+		if fields[0] != "66" && g.pick(8) {
+			code = append(code, 0x66) // without meaning beside the other
+		}
 		code = append(code, hexOf(fields[0]))
 		fields = fields[1:]
 	case "NP":
@@ -435,4 +438,57 @@ func TestSSENative(t *testing.T) {
 		}
 	}
 	t.Logf("%d cases, %d rows differ", total, failed)
+}
+
+// unreported names the encodings that the processor may have and that CPUID
+// does not report in the guest. Keys are map and opcode.
+var unreported = map[string]string{
+	"0f38c8": "SHA", "0f38c9": "SHA", "0f38ca": "SHA", "0f38cb": "SHA", "0f38cc": "SHA", "0f38cd": "SHA", "0f3acc": "SHA",
+	"0f38f0": "MOVBE", "0f38f1": "MOVBE", "0f38f6": "ADX", "0f38f8": "MOVDIR64B", "0f38f9": "MOVDIRI",
+	"0f3a44": "PCLMULQDQ", "0f3ace": "GFNI", "0f38cf": "GFNI", "0f3acf": "GFNI", "0f3882": "INVPCID",
+	"0f38db": "AES", "0f38dc": "AES", "0f38dd": "AES", "0f38de": "AES", "0f38df": "AES", "0f3adf": "AES",
+}
+
+// sseOpcodes calls fn with all opcodes of the SSE and MMX parts of the maps.
+func sseOpcodes(fn func(opcode ...byte)) {
+	for op := 0x10; op < 0xff; op++ {
+		switch {
+		case op < 0x18, op >= 0x28 && op < 0x30, op >= 0x50 && op < 0x80, op >= 0xc2 && op < 0xc7, op >= 0xd0:
+			fn(0x0f, byte(op))
+		}
+	}
+	for op := range 0x100 {
+		fn(0x0f, 0x38, byte(op))
+		fn(0x0f, 0x3a, byte(op))
+	}
+}
+
+// TestSSEEncodings checks that the decoder knows an encoding if and only if the
+// processor does: all opcodes, prefixes, reg fields, registers and memory.
+func TestSSEEncodings(t *testing.T) {
+	n := startNative(t)
+	defer n.end()
+	var reqs []nativeRequest
+	var names []string
+	sseOpcodes(func(opcode ...byte) {
+		for _, prefix := range []string{"", "\x66", "\xf3", "\xf2", "\x66\xf3", "\x66\xf2"} {
+			for modrm := range 16 {
+				r := nativeRequest{In: nativeState{Flags: 0x202, MXCSR: mxDefault}}
+				r.In.GPR[cpu.RSI], r.In.GPR[cpu.RDI] = nativeWindow, nativeWindow
+				code := append([]byte(prefix), opcode...)
+				code = append(code, byte(modrm>>1<<3|[2]int{0x06, 0xc3}[modrm&1]), 0x90)
+				r.Len = uint64(copy(r.Code[:], code))
+				reqs = append(reqs, r)
+				names = append(names, fmt.Sprintf("%x", opcode))
+			}
+		}
+	})
+	for i, out := range n.run(t, reqs) {
+		_, err := x86.Decode(reqs[i].Code[:])
+		known, native := err == nil, out.Vector != cpu.VectorUD
+		if known != native && (known || unreported[names[i]] == "") {
+			t.Errorf("% x: processor knows it: %v, decoder: %v", reqs[i].Code[:reqs[i].Len], native, known)
+		}
+	}
+	t.Logf("%d encodings", len(reqs))
 }

@@ -1,6 +1,6 @@
 package interp
 
-import "math/bits"
+import "encoding/binary"
 
 // Data movement between lanes: unpack, pack, shuffle, blend, insert, extract.
 
@@ -134,20 +134,32 @@ func shufps(d, s xmm, imm uint8) xmm {
 
 func shufpd(d, s xmm, imm uint8) xmm { return xmm{d.quad(imm), s.quad(imm >> 1)} }
 
-// pickBytes gives, for each byte of control, the byte of table it numbers
-// (modulo 16), or zero where its top bit is set.
-func pickBytes(table xmm, control uint64) uint64 {
-	var r uint64
-	for i := 0; i < 64; i += 8 {
-		n := uint8(control >> i)
-		if n&0x80 == 0 {
-			r |= table.quad(n>>3) >> (8 * (n & 7)) & 0xff << i
-		}
-	}
-	return r
+// bytes is x in memory.
+func (x xmm) bytes() (b [16]byte) {
+	binary.LittleEndian.PutUint64(b[:8], x.lo)
+	binary.LittleEndian.PutUint64(b[8:], x.hi)
+	return b
 }
 
-func pshufb(d, s xmm) xmm { return xmm{pickBytes(d, s.lo), pickBytes(d, s.hi)} }
+// lookUp gives, for each byte of control, the byte of table it numbers (modulo
+// 16), or zero where its top bit is set.
+func lookUp(table *[16]byte, control uint64) uint64 {
+	r := uint64(table[control&15]) | uint64(table[control>>8&15])<<8 |
+		uint64(table[control>>16&15])<<16 | uint64(table[control>>24&15])<<24 |
+		uint64(table[control>>32&15])<<32 | uint64(table[control>>40&15])<<40 |
+		uint64(table[control>>48&15])<<48 | uint64(table[control>>56&15])<<56
+	return r &^ swarSpread(control&topB, 8)
+}
+
+func pickBytes(table xmm, control uint64) uint64 {
+	b := table.bytes()
+	return lookUp(&b, control)
+}
+
+func pshufb(d, s xmm) xmm {
+	b := d.bytes()
+	return xmm{lookUp(&b, s.lo), lookUp(&b, s.hi)}
+}
 
 func movddup(_, s xmm) xmm  { return xmm{s.lo, s.lo} }
 func movsldup(_, s xmm) xmm { return xmm{interleaveD(s.lo, s.lo), interleaveD(s.hi, s.hi)} }
@@ -304,6 +316,3 @@ func mpsadbw(d, s xmm, imm uint8) xmm {
 func ptest(d, s xmm) (zf, cf bool) {
 	return d.lo&s.lo|d.hi&s.hi == 0, s.lo&^d.lo|s.hi&^d.hi == 0
 }
-
-// trailing is bits.TrailingZeros32 as a register value.
-func trailing(m uint32) uint64 { return uint64(bits.TrailingZeros32(m)) }

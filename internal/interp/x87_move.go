@@ -135,6 +135,15 @@ func opFBSTP(c *core, o *op) bool {
 	return c.fpuStored(s, o, sw, tw, c.storeIf(c.ea(o), b[:], store))
 }
 
+func opFSTPNCE(c *core, o *op) bool {
+	s := c.fpu()
+	if s == nil {
+		return false
+	}
+	s.StorePopST(int(o.dst))
+	return c.retire(s, o)
+}
+
 func opFXCH(c *core, o *op) bool {
 	s := c.fpu()
 	if s == nil {
@@ -159,7 +168,7 @@ func fpuFree(pop bool) handler {
 func init() {
 	set(map[x86.Op]handler{
 		x86.FLD: opFLD, x86.FILD: opFILD, x86.FBLD: opFBLD,
-		x86.FST: fpuStore(false), x86.FSTP: fpuStore(true), x86.FBSTP: opFBSTP,
+		x86.FST: fpuStore(false), x86.FSTP: fpuStore(true), x86.FBSTP: opFBSTP, x86.FSTPNCE: opFSTPNCE,
 		x86.FIST: fpuStoreInt(false, false), x86.FISTP: fpuStoreInt(false, true), x86.FISTTP: fpuStoreInt(true, true),
 		x86.FXCH: opFXCH, x86.FFREE: fpuFree(false), x86.FFREEP: fpuFree(true),
 		x86.FINCSTP: fpuStack((*x87.State).IncTop), x86.FDECSTP: fpuStack((*x87.State).DecTop),

@@ -89,7 +89,9 @@ func (m *fpuMachine) space(t *testing.T) {
 // native runs all cases on the processor.
 func (m *fpuMachine) native(t *testing.T, code []byte, cases []fpuCase) []fpuCase {
 	t.Helper()
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		head := make([]byte, 12)
 		head[0] = byte(len(code))
 		copy(head[1:], code)
@@ -104,6 +106,7 @@ func (m *fpuMachine) native(t *testing.T, code []byte, cases []fpuCase) []fpuCas
 	if _, err := io.ReadFull(m.out, b); err != nil {
 		t.Fatalf("% x: helper died", code)
 	}
+	<-sent
 	if _, err := binary.Decode(b, binary.LittleEndian, after); err != nil {
 		t.Fatal(err)
 	}

@@ -3612,12 +3612,12 @@ func (c *core) exec(b *block) {
 			case codeROLDI:
 				r := uint64(bits.RotateLeft32(uint32(c.r[o.dst]), int(o.imm)))
 				c.r[o.dst] = r
-				c.rotFlags(r&1, r>>31^r&1)
+				c.rotFlags(o.imm&31 != 1, r&1, r>>31^r&1)
 
 			case codeRORDI:
 				r := uint64(bits.RotateLeft32(uint32(c.r[o.dst]), -int(o.imm)))
 				c.r[o.dst] = r
-				c.rotFlags(r>>31, r>>31^r>>30&1)
+				c.rotFlags(o.imm&31 != 1, r>>31, r>>31^r>>30&1)
 
 			case codeSHLQI:
 				n := o.imm & 63
@@ -3664,12 +3664,12 @@ func (c *core) exec(b *block) {
 			case codeROLQI:
 				r := bits.RotateLeft64(c.r[o.dst], int(o.imm))
 				c.r[o.dst] = r
-				c.rotFlags(r&1, r>>63^r&1)
+				c.rotFlags(o.imm&63 != 1, r&1, r>>63^r&1)
 
 			case codeRORQI:
 				r := bits.RotateLeft64(c.r[o.dst], -int(o.imm))
 				c.r[o.dst] = r
-				c.rotFlags(r>>63, r>>63^r>>62&1)
+				c.rotFlags(o.imm&63 != 1, r>>63, r>>63^r>>62&1)
 
 			case codePUSHR:
 				va := c.r[cpu.RSP] - 8

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/net"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -203,6 +204,9 @@ func skip(v []linux.Iovec, n uint64) []linux.Iovec {
 // readFile reads into a vector. Files without an offset return what one read
 // gives; others are read until the vector is full or the file ends.
 func (t *Task) readFile(f *vfs.File, v []linux.Iovec, pos position) (uint64, linux.Errno) {
+	if k, ok := f.Ops.(net.Socket); ok {
+		return t.socketRead(k, f, v)
+	}
 	total := uint64(0)
 	for len(v) > 0 {
 		if v[0].Len == 0 && len(v) > 1 {
@@ -243,6 +247,9 @@ func (t *Task) moreToRead(f *vfs.File) bool {
 // writeFile writes a vector. A write to a stream that would have to wait in
 // the middle goes on when there is room; t.sc.done counts what is written.
 func (t *Task) writeFile(f *vfs.File, v []linux.Iovec, pos position) (uint64, linux.Errno) {
+	if k, ok := f.Ops.(net.Socket); ok {
+		return t.socketWrite(k, f, v)
+	}
 	v = skip(v, t.sc.done)
 	if f.Path.Dentry != nil && f.Ops.Seekable() {
 		if errno := vfs.RemovePriv(t.ctx(), f.Path); errno != 0 {

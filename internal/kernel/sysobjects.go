@@ -3,6 +3,7 @@ package kernel
 import (
 	"github.com/tinevm/tine/internal/fs/synthfs"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/net"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -10,12 +11,16 @@ import (
 type systemObjects struct {
 	k       *Kernel
 	lastIno uint64
+	net     *net.Stack
 }
 
-func (s *systemObjects) init(k *Kernel) { s.k = k }
+func (s *systemObjects) init(k *Kernel) {
+	s.k = k
+	s.initNet()
+}
 
 // close frees them, when the machine closes.
-func (s *systemObjects) close() {}
+func (s *systemObjects) close() { s.net.Close() }
 
 // nextIno numbers objects that have no file system, as sockets and pipes.
 func (s *systemObjects) nextIno() uint64 {
@@ -30,13 +35,14 @@ func (s *systemObjects) anonPath(c *vfs.Context, f *vfs.File) (vfs.Path, linux.E
 }
 
 // netFiles are the files of /proc/net.
-func (s *systemObjects) netFiles() []synthfs.Entry {
-	return []synthfs.Entry{
-		{Name: "dev", Node: synthfs.Text("Inter-|   Receive                                                |  Transmit\n" +
-			" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n" +
-			"    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n")},
-		{Name: "if_inet6", Node: synthfs.Text("00000000000000000000000000000001 01 80 10 80       lo\n")},
+func (s *systemObjects) netFiles() (files []synthfs.Entry) {
+	for _, name := range net.ProcFiles() {
+		files = append(files, synthfs.Entry{Name: name, Node: synthfs.File(func() string {
+			text, _ := s.net.ProcFile(name)
+			return string(text)
+		})})
 	}
+	return files
 }
 
 // semUndoList is what CLONE_SYSVSEM shares: adjustments of System V semaphores

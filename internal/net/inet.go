@@ -257,15 +257,12 @@ func (k *inetSocket) PeerName() ([]byte, linux.Errno) {
 	return k.sockaddr(k.remote), 0
 }
 
-// disconnected forgets the far end and what connecting had chosen.
+// disconnected forgets the far end and the address that connecting had chosen.
 func (k *inetSocket) disconnected() {
 	k.remote = netip.AddrPort{}
 	k.state = stateClose
 	if !k.addrLocked {
 		k.local = netip.AddrPortFrom(k.any(), k.local.Port())
-	}
-	if !k.portLocked {
-		k.leavePort()
 	}
 }
 

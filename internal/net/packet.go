@@ -11,11 +11,10 @@ type packet struct {
 	off      int // bytes already received, on streams
 	truesize int // what it is charged
 
-	from  []byte      // sender's address, as RecvMsg returns it
 	cred  Ucred       // sender
 	files []*vfs.File // in flight
 	uid   uint32      // whose quota the files count against
-	owner *unixSocket // whose send buffer it occupies
+	owner *unixSocket // the sender, whose send buffer it occupies
 	inet  packetInfo  // AF_INET: what control messages tell
 }
 

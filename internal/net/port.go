@@ -175,7 +175,7 @@ func (k *inetSocket) score(to, from netip.AddrPort) int {
 		return 0
 	}
 	if k.state != stateListen && k.remote.IsValid() {
-		if k.remote != from {
+		if k.remote.Addr() != from.Addr() || k.remote.Port() != 0 && k.remote.Port() != from.Port() {
 			return 0
 		}
 		score += 8

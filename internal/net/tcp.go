@@ -16,14 +16,24 @@ type tcpSocket struct {
 	other *tcpSocket // the far end; nil before a connection and after a reset
 	done  bool       // the far end has sent its last byte
 
-	// A connect has been started and no call has told its outcome.
-	connecting bool
+	use socketUse
 
 	backlog  int
 	accept   []*tcpSocket // connections that wait for accept
 	waiting  []*tcpSocket // connecting sockets for which accept has no room
 	listener *tcpSocket   // in whose waiting list this socket is
 }
+
+// socketUse is what programs have done with a socket (enum socket_state); the
+// connection itself may be in another state already.
+type socketUse uint8
+
+const (
+	unconnected   socketUse = iota
+	connecting              // a connect was begun, and no call has told its outcome
+	connected               // until the socket is disconnected or closed
+	disconnecting           // shut down after a connect that failed: of no more use
+)
 
 // Default sizes of TCP buffers: net.ipv4.tcp_wmem, tcp_rmem, and what the send
 // buffer of a connection over the loopback interface grows to.
@@ -42,7 +52,7 @@ func (s *Stack) newTCP(family int, uid uint32) *tcpSocket {
 
 // Listen implements Socket.
 func (k *tcpSocket) Listen(_ *Caller, backlog int) linux.Errno {
-	if k.connecting || k.state != stateClose && k.state != stateListen {
+	if k.use != unconnected || k.state != stateClose && k.state != stateListen {
 		return linux.EINVAL
 	}
 	k.backlog = int(min(uint32(backlog), linux.SOMAXCONN))
@@ -57,7 +67,7 @@ func (k *tcpSocket) Listen(_ *Caller, backlog int) linux.Errno {
 	} else if k.conflicts(k.local) {
 		return linux.EADDRINUSE
 	}
-	k.state, k.shut = stateListen, 0
+	k.state = stateListen
 	return 0
 }
 
@@ -94,10 +104,12 @@ func (k *tcpSocket) Connect(_ *Caller, name []byte) linux.Errno {
 		k.disconnect()
 		return 0
 	}
-	if k.connecting {
+	switch {
+	case k.use == connecting:
 		return k.connectResult()
-	}
-	if k.state != stateClose || k.other != nil {
+	case k.use == disconnecting:
+		return linux.EINVAL
+	case k.use == connected || k.state != stateClose:
 		return linux.EISCONN
 	}
 	a, errno := k.parseName(name)
@@ -112,8 +124,8 @@ func (k *tcpSocket) Connect(_ *Caller, name []byte) linux.Errno {
 		return linux.EADDRNOTAVAIL
 	}
 	k.local = netip.AddrPortFrom(k.source(dst.Addr()), k.local.Port())
-	k.remote, k.err, k.shut, k.done = dst, 0, 0, false
-	k.connecting, k.state = true, stateSynSent
+	k.remote, k.err, k.done = dst, 0, false
+	k.use, k.state = connecting, stateSynSent
 	k.handshake()
 	return linux.EINPROGRESS
 }
@@ -131,12 +143,20 @@ func (k *tcpSocket) connectResult() linux.Errno {
 		k.disconnect()
 		return errno
 	}
-	k.connecting = false
+	k.use = connected
 	return 0
 }
 
 // handshake finds the listener and connects to it, or waits until it has room.
 func (k *tcpSocket) handshake() {
+	if k.remote == k.local {
+		// A simultaneous open with itself (RFC 9293, 3.5).
+		k.other, k.state, k.sndbuf = k, stateEstablished, max(k.sndbuf, tcpConnectedSndbuf)
+		if k.shut&shutSend != 0 {
+			k.sendFin()
+		}
+		return
+	}
 	l := k.table.find(k.remote, k.local, func(o *inetSocket) bool { return o.state == stateListen })
 	if l == nil {
 		k.reset()
@@ -161,7 +181,7 @@ func (k *tcpSocket) establish(l *tcpSocket) {
 	n.sndbuf, n.rcvbuf, n.v6only = l.sndbuf, l.rcvbuf, l.v6only
 	n.RcvTimeo, n.SndTimeo = l.RcvTimeo, l.SndTimeo
 	n.local, n.remote = k.remote, k.local
-	n.addrLocked, n.portLocked = true, true
+	n.addrLocked, n.portLocked, n.use = true, true, connected
 	n.joinPort()
 	k.other, n.other = n, k
 	for _, e := range [2]*tcpSocket{k, n} {
@@ -173,6 +193,9 @@ func (k *tcpSocket) establish(l *tcpSocket) {
 	l.accept = append(l.accept, n)
 	l.wakeReaders()
 	k.wakeWriters()
+	if n.shut = l.shut; n.shut&shutSend != 0 {
+		n.sendFin() // shutdown on a listener closes its connections so
+	}
 }
 
 // stopListening resets the connections that wait, and refuses the others.
@@ -206,7 +229,7 @@ func (k *tcpSocket) leaveWaiting() {
 
 // disconnect returns the socket to where it can connect anew (tcp_disconnect).
 func (k *tcpSocket) disconnect() {
-	errno := linux.Errno(0)
+	errno := k.err
 	switch k.state {
 	case stateListen:
 		k.stopListening()
@@ -219,7 +242,8 @@ func (k *tcpSocket) disconnect() {
 		errno = linux.ECONNRESET
 	}
 	k.drop()
-	k.connecting, k.done, k.shut, k.err, k.other = false, false, 0, errno, nil
+	k.toClose()
+	k.use, k.done, k.shut, k.err, k.other = unconnected, false, 0, errno, nil
 	k.disconnected()
 	k.wake()
 }
@@ -233,7 +257,8 @@ func (k *tcpSocket) drop() {
 // abort ends the connection with a reset to the far end.
 func (k *tcpSocket) abort() {
 	o := k.other
-	k.other, k.state = nil, stateClose
+	k.other = nil
+	k.toClose()
 	if o != nil && o.other == k {
 		o.reset()
 	}
@@ -252,8 +277,18 @@ func (k *tcpSocket) reset() {
 	default:
 		k.err = linux.ECONNRESET
 	}
-	k.other, k.state, k.shut = nil, stateClose, shutBoth
+	k.other, k.shut = nil, shutBoth
+	k.toClose()
 	k.wake()
+}
+
+// toClose ends the connection's life. A port that bind did not choose is free
+// from then on, although getsockname goes on showing it.
+func (k *tcpSocket) toClose() {
+	if k.state != stateClose && !k.portLocked {
+		k.leavePort()
+	}
+	k.state = stateClose
 }
 
 // sendFin tells the far end that nothing more comes.
@@ -262,7 +297,8 @@ func (k *tcpSocket) sendFin() {
 	case stateEstablished:
 		k.state = stateFinWait2
 	case stateCloseWait:
-		k.state, k.shut = stateClose, shutBoth
+		k.toClose()
+		k.shut = shutBoth
 	default:
 		return
 	}
@@ -280,7 +316,8 @@ func (k *tcpSocket) recvFin() {
 		k.state = stateCloseWait
 	case stateFinWait2:
 		// TIME_WAIT: the socket itself is as closed.
-		k.state, k.shut = stateClose, shutBoth
+		k.toClose()
+		k.shut = shutBoth
 	}
 	k.wake()
 }
@@ -292,8 +329,15 @@ func (k *tcpSocket) Shutdown(_ *Caller, how int) linux.Errno {
 	}
 	mode := uint8(how + 1)
 	errno := linux.Errno(0)
+	if k.use == connecting {
+		k.use = connected
+		if k.state == stateClose {
+			k.use = disconnecting
+		}
+	}
 	switch k.state {
 	case stateListen:
+		k.shut |= mode
 		if mode&shutRecv != 0 {
 			k.disconnect()
 		}

@@ -54,19 +54,20 @@ func (k *udpSocket) Connect(c *Caller, name []byte) linux.Errno {
 	}
 	if nameFamily(name) == linux.AF_UNSPEC {
 		k.disconnected()
-		if !k.bound {
+		if !k.portLocked {
+			k.leavePort()
 			k.local = netip.AddrPortFrom(k.local.Addr(), 0)
 		}
 		return 0
+	}
+	if errno := k.autobind(1); errno != 0 {
+		return errno
 	}
 	a, errno := k.parseUDPName(name)
 	if errno != 0 {
 		return errno
 	}
 	dst, errno := k.destination(a)
-	if errno == 0 {
-		errno = k.autobind(0)
-	}
 	if errno != 0 {
 		return errno
 	}
@@ -90,6 +91,9 @@ func (k *udpSocket) parseUDPName(name []byte) (netip.AddrPort, linux.Errno) {
 
 // SendMsg implements Socket.
 func (k *udpSocket) SendMsg(c *Caller, m *Msg) (int, linux.Errno) {
+	if errno := k.autobind(1); errno != 0 {
+		return 0, errno
+	}
 	if m.Flags&linux.MSG_OOB != 0 {
 		return 0, linux.EOPNOTSUPP
 	}
@@ -106,9 +110,6 @@ func (k *udpSocket) SendMsg(c *Caller, m *Msg) (int, linux.Errno) {
 		return 0, k.takeErr()
 	case k.shut&shutSend != 0:
 		return 0, linux.EPIPE
-	}
-	if errno := k.autobind(1); errno != 0 {
-		return 0, errno
 	}
 	p := &packet{data: gather(m.Data), truesize: udpTruesize(len(m.Data))}
 	p.inet = k.describe(c, m, dst)

@@ -105,7 +105,9 @@ func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
 	}
 	k := u.recv.at(i)
 	n := m.recvOne(k.data[skip:])
-	m.Name = k.from
+	if k.owner.name.bound {
+		m.Name = k.owner.name.sockaddr()
+	}
 	if u.opts.passcred {
 		cred := k.cred
 		m.Cred = &cred

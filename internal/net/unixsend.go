@@ -108,9 +108,6 @@ func (u *unixSocket) sendDgram(c *Caller, m *Msg) (int, linux.Errno) {
 			return 0, errno
 		}
 	}
-	if m.Name == nil && u.peer == nil {
-		return 0, linux.ENOTCONN
-	}
 	cred, errno := u.messageCred(c, m)
 	if errno != 0 {
 		return 0, errno
@@ -138,9 +135,6 @@ func (u *unixSocket) sendDgram(c *Caller, m *Msg) (int, linux.Errno) {
 		return 0, linux.EAGAIN
 	}
 	k := &packet{truesize: truesize(len(m.Data), skbMaxAlloc), cred: cred, owner: u}
-	if u.name.bound {
-		k.from = u.name.sockaddr()
-	}
 	if errno := u.stack.holdFiles(c, k, m.Files); errno != 0 {
 		return 0, errno
 	}
@@ -174,6 +168,8 @@ func (u *unixSocket) destination(c *Caller, m *Msg) (*unixSocket, linux.Errno) {
 		}
 	}
 	switch {
+	case p == nil:
+		return nil, linux.ENOTCONN
 	case !p.takesFrom(u):
 		return nil, linux.EPERM
 	case p.closed && u.Type == linux.SOCK_SEQPACKET:

@@ -104,6 +104,13 @@ func bindMount(c *Context, at Path, source string, rec bool) linux.Errno {
 		return linux.EINVAL
 	}
 	ns := at.Mount.ns
+	n := 1
+	if rec {
+		n = from.Mount.count()
+	}
+	if errno := ns.Sys.tooMany(n); errno != 0 {
+		return errno
+	}
 	m := ns.copyMount(from.Mount, from.Dentry)
 	if errno := graftable(m, at); errno != 0 {
 		m.put()

@@ -10,6 +10,10 @@ import (
 // maxQueuedEvents is /proc/sys/fs/inotify/max_queued_events.
 const maxQueuedEvents = 16384
 
+// maxWatches limits the watches of one instance, as max_user_watches does
+// those of one user.
+const maxWatches = 1 << 16
+
 // Inotify is an inotify instance (inotify(7)). It is the FileOps of its
 // descriptor.
 type Inotify struct {
@@ -72,6 +76,9 @@ func (in *Inotify) add(i Inode, mask uint32) (int32, linux.Errno) {
 		}
 		w.mask = keep
 		return w.wd, 0
+	}
+	if len(in.watches) >= maxWatches {
+		return 0, linux.ENOSPC
 	}
 	in.lastWD++
 	w := &watch{in: in, inode: i, wd: in.lastWD, mask: keep}

@@ -14,6 +14,9 @@ type lockTable struct {
 	queue   WaitQueue // those waiting for a lock of either kind
 }
 
+// maxRecords limits the record locks of one file: every call looks at all.
+const maxRecords = 1 << 14
+
 // record is a record lock. Owner is the table of descriptors for classic
 // locks, the File for open file description locks.
 type record struct {
@@ -84,6 +87,9 @@ func SetLock(c *Context, f *File, owner any, l RecordLock, wait bool) linux.Errn
 			}
 			return linux.EAGAIN
 		}
+	}
+	if len(t.records) >= maxRecords && l.Type != linux.F_UNLCK {
+		return linux.ENOLCK
 	}
 	t.set(owner, l)
 	return 0

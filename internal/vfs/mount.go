@@ -13,6 +13,27 @@ const mountFlags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS
 
 const msNoSymfollow = 256 // MS_NOSYMFOLLOW
 
+// maxMounts is the sysctl fs.mount-max. It keeps recursive bind mounts from
+// doubling the tree without end.
+const maxMounts = 100_000
+
+// tooMany checks the limit for n more mounts.
+func (s *System) tooMany(n int) linux.Errno {
+	if s.mounts+n > maxMounts {
+		return linux.ENOSPC
+	}
+	return 0
+}
+
+// count returns the number of mounts from m down.
+func (m *Mount) count() int {
+	n := 1
+	for _, c := range m.children {
+		n += c.count()
+	}
+	return n
+}
+
 // Mount makes a tree visible at a place of a namespace.
 type Mount struct {
 	ID     int
@@ -41,6 +62,7 @@ func (m *Mount) get() *Mount {
 
 func (m *Mount) put() {
 	if m.refs--; m.refs == 0 {
+		m.sb.sys.mounts--
 		m.root.put()
 		m.sb.put()
 	}
@@ -83,6 +105,7 @@ func NewNamespace(sys *System, fs FileSystem, source string, flags uint64) *Name
 // sb and root.
 func (ns *Namespace) newMount(sb *Superblock, root *Dentry, source string, flags uint64) *Mount {
 	ns.Sys.nextMount++
+	ns.Sys.mounts++
 	return &Mount{ID: ns.Sys.nextMount, Source: source, Flags: flags & mountFlags, sb: sb, root: root, ns: ns, refs: 1}
 }
 
@@ -161,7 +184,11 @@ func (ns *Namespace) mountFS(at Path, fs FileSystem, source string, flags uint64
 	sb := ns.Sys.NewSuperblock(fs)
 	sb.ReadOnly = flags&linux.MS_RDONLY != 0
 	m := ns.newMount(sb, sb.root.get(), source, flags)
-	if errno := graftable(m, at); errno != 0 {
+	errno := graftable(m, at)
+	if errno == 0 {
+		errno = ns.Sys.tooMany(1)
+	}
+	if errno != 0 {
 		m.put()
 		return errno
 	}

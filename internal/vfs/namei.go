@@ -90,6 +90,9 @@ func newEntry(c *Context, start Path, name string, dir bool) (*walker, *Dentry, 
 		return nil, nil, errno
 	}
 	d, errno := w.newEntry(dir)
+	if errno == 0 {
+		errno = w.mayCreate()
+	}
 	if errno != 0 {
 		w.done()
 		return nil, nil, errno
@@ -112,10 +115,12 @@ func (w *walker) newEntry(dir bool) (*Dentry, linux.Errno) {
 	case w.cur.ReadOnly():
 		return nil, linux.EROFS
 	}
-	if errno := w.c.permission(w.cur.Dentry.inode, MayWrite|MayExec); errno != 0 {
-		return nil, errno
-	}
 	return d, 0
+}
+
+// mayCreate checks that the caller may make names in the directory.
+func (w *walker) mayCreate() linux.Errno {
+	return w.c.permission(w.cur.Dentry.inode, MayWrite|MayExec)
 }
 
 // made makes a new inode known under its dentry.
@@ -220,11 +225,15 @@ func Link(c *Context, oldStart Path, oldName string, start Path, name string, fl
 		return errno
 	}
 	defer old.Put()
-	w, d, errno := newEntry(c, start, name, false)
+	w, errno := parentOf(c, start, name)
 	if errno != 0 {
 		return errno
 	}
 	defer w.done()
+	d, errno := w.newEntry(false)
+	if errno != 0 {
+		return errno
+	}
 	return w.link(old, d)
 }
 
@@ -237,9 +246,16 @@ func (w *walker) link(old Path, d *Dentry) linux.Errno {
 	switch {
 	case errno != 0:
 		return errno
-	case a.IsDir():
+	case w.c.Mounts.Sys.ProtectedHardlinks && !mayLink(w.c, i, &a):
 		return linux.EPERM
-	case a.Nlink == 0 && !i.Common().linkable:
+	}
+	if errno := w.mayCreate(); errno != 0 {
+		return errno
+	}
+	if a.IsDir() {
+		return linux.EPERM
+	}
+	if a.Nlink == 0 && !i.Common().linkable {
 		return linux.ENOENT
 	}
 	if errno := w.cur.Dentry.inode.Link(w.c, d.name, i); errno != 0 {
@@ -249,6 +265,17 @@ func (w *walker) link(old Path, d *Dentry) linux.Errno {
 	notifySelf(i, linux.IN_ATTRIB, 0)
 	notifyDir(w.cur.Dentry, d, linux.IN_CREATE, 0)
 	return 0
+}
+
+// mayLink is the rule of fs.protected_hardlinks: other people's files can be
+// linked to only if they could be copied as well.
+func mayLink(c *Context, i Inode, a *Attr) bool {
+	if c.owns(a) {
+		return true
+	}
+	const setgidExec = linux.S_ISGID | 0o010
+	return a.IsRegular() && a.Mode&linux.S_ISUID == 0 && a.Mode&setgidExec != setgidExec &&
+		c.permission(i, MayRead|MayWrite) == 0
 }
 
 // mayDelete checks that the caller may remove victim from the directory dir.

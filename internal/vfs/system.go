@@ -53,6 +53,9 @@ type System struct {
 	// OpenFIFO opens a named pipe; package pipefs sets it.
 	OpenFIFO func(c *Context, i Inode, flags uint32) (FileOps, linux.Errno)
 
+	// ProtectedHardlinks is the sysctl fs.protected_hardlinks (proc(5)).
+	ProtectedHardlinks bool
+
 	devices map[deviceKey]DeviceOpener
 	fstypes []FSType
 
@@ -60,6 +63,7 @@ type System struct {
 	nextMount  int
 	nextCookie uint32 // of renames, for inotify
 
+	mounts     int // that exist
 	lru        dentryList
 	lruMax     int
 	namespaces uint64
@@ -74,7 +78,7 @@ const anyMinor = 1 << 63
 
 // NewSystem makes the file tree's state of one machine.
 func NewSystem() *System {
-	return &System{devices: make(map[deviceKey]DeviceOpener), lruMax: 16384}
+	return &System{devices: make(map[deviceKey]DeviceOpener), lruMax: 16384, ProtectedHardlinks: true}
 }
 
 // RegisterDevice says how a device is opened. typ is linux.S_IFCHR or

@@ -421,3 +421,17 @@ func TestPivotRoot(t *testing.T) {
 	}
 	must(t, vfs.Umount(c, "/put", linux.MNT_DETACH))
 }
+
+func TestMountLimit(t *testing.T) {
+	c := tree(t)
+	must(t, vfs.Mkdir(c, c.Cwd, "a", 0o755))
+	errno := linux.Errno(0)
+	for range 40 { // each doubles the number of mounts
+		if errno = vfs.DoMount(c, &vfs.MountArgs{Source: "/", Target: "/a", Flags: linux.MS_BIND | linux.MS_REC}); errno != 0 {
+			break
+		}
+	}
+	if errno != linux.ENOSPC {
+		t.Errorf("recursive bind mounts end with %v", errno)
+	}
+}

@@ -95,5 +95,6 @@ const (
 	FNSETPM
 	FXSAVE
 	FXRSTOR
+	FSTPNCE // FSTP that an empty register does not stop
 	lastX87
 )

@@ -164,7 +164,7 @@ var tableX87 = []Row{
 	// Second encodings that the manual does not list and processors execute.
 	{"DD C8+i", FXCH, "ST0,STi", ""},
 	{"DF C8+i", FXCH, "ST0,STi", ""},
-	{"D9 D8+i", FSTP, "STi", ""},
+	{"D9 D8+i", FSTPNCE, "STi", ""},
 	{"DF D0+i", FSTP, "STi", ""},
 	{"DF D8+i", FSTP, "STi", ""},
 }

@@ -41,6 +41,10 @@ func subr(a, b F80, cw, de uint16) (F80, uint16) { return addSigned(b, a, signBi
 
 // addSigned adds a and b, the sign of b flipped by flip.
 func addSigned(a, b F80, flip, cw, de uint16) (F80, uint16) {
+	if a.isNormal() && b.isNormal() && de == 0 {
+		b.SE ^= flip
+		return addNormal(a.SE, int(a.SE&expMask), a.Mant, b.SE, int(b.SE&expMask), b.Mant, cw)
+	}
 	x, y := a.unpack(), b.unpack()
 	if r, ex, done := special(a, b, &x, &y); done {
 		return r, ex
@@ -76,27 +80,33 @@ func addFinite(x, y *number, cw uint16) (F80, uint16) {
 	case y.kind == zero:
 		return round(x.sign, x.exp, x.mant, 0, cw, unit(cw))
 	}
-	if x.exp < y.exp || x.exp == y.exp && x.mant < y.mant {
-		x, y = y, x
+	return addNormal(x.sign, x.exp, x.mant, y.sign, y.exp, y.mant, cw)
+}
+
+// addNormal adds two numbers with normalised significands. Of the signs only
+// the sign bit counts.
+func addNormal(sx uint16, ex int, mx uint64, sy uint16, ey int, my uint64, cw uint16) (F80, uint16) {
+	if ex < ey || ex == ey && mx < my {
+		sx, ex, mx, sy, ey, my = sy, ey, my, sx, ex, mx
 	}
-	hi, lo := shiftRight(y.mant, 0, x.exp-y.exp)
-	exp := x.exp
-	if x.sign == y.sign {
-		sum, carry := bits.Add64(x.mant, hi, 0)
+	hi, lo := shiftRight(my, 0, ex-ey)
+	sign := sx & signBit
+	if (sx^sy)&signBit == 0 {
+		sum, carry := bits.Add64(mx, hi, 0)
 		if carry != 0 {
-			_, lo = shiftRight(sum, lo, 1)
+			lo = lo>>1 | sum<<63 | lo&1
 			sum = sum>>1 | intBit
-			exp++
+			ex++
 		}
-		return round(x.sign, exp, sum, lo, cw, unit(cw))
+		return round(sign, ex, sum, lo, cw, unit(cw))
 	}
 	lo, borrow := bits.Sub64(0, lo, 0)
-	hi, _ = bits.Sub64(x.mant, hi, borrow)
+	hi, _ = bits.Sub64(mx, hi, borrow)
 	if hi|lo == 0 {
 		return zeroOf(cancelSign(cw)), 0
 	}
-	hi, lo, exp = normalise(hi, lo, exp)
-	return round(x.sign, exp, hi, lo, cw, unit(cw))
+	hi, lo, ex = normalise(hi, lo, ex)
+	return round(sign, ex, hi, lo, cw, unit(cw))
 }
 
 // cancelSign is the sign of an exact zero difference.
@@ -121,6 +131,9 @@ func normalise(hi, lo uint64, exp int) (uint64, uint64, int) {
 }
 
 func mul(a, b F80, cw, de uint16) (F80, uint16) {
+	if a.isNormal() && b.isNormal() && de == 0 {
+		return mulNormal((a.SE^b.SE)&signBit, int(a.SE&expMask)+int(b.SE&expMask), a.Mant, b.Mant, cw)
+	}
 	x, y := a.unpack(), b.unpack()
 	if r, ex, done := special(a, b, &x, &y); done {
 		return r, ex
@@ -139,15 +152,28 @@ func mul(a, b F80, cw, de uint16) (F80, uint16) {
 	if stopsAt(ex, cw) {
 		return a, ex
 	}
-	hi, lo := bits.Mul64(x.mant, y.mant)
-	hi, lo, exp := normalise(hi, lo, x.exp+y.exp-bias+1)
-	r, exr := round(sign, exp, hi, lo, cw, unit(cw))
+	r, exr := mulNormal(sign, x.exp+y.exp, x.mant, y.mant, cw)
 	return r, ex | exr
+}
+
+// mulNormal multiplies normalised significands; exp is the sum of the biased
+// exponents.
+func mulNormal(sign uint16, exp int, mx, my uint64, cw uint16) (F80, uint16) {
+	hi, lo := bits.Mul64(mx, my)
+	exp -= bias - 1
+	if hi < intBit {
+		hi, lo, exp = hi<<1|lo>>63, lo<<1, exp-1
+	}
+	return round(sign, exp, hi, lo, cw, unit(cw))
 }
 
 func divr(a, b F80, cw, de uint16) (F80, uint16) { return div(b, a, cw, de) }
 
 func div(a, b F80, cw, de uint16) (F80, uint16) {
+	if a.isNormal() && b.isNormal() && de == 0 {
+		hi, lo, exp := divMant(a.Mant, b.Mant, int(a.SE&expMask)-int(b.SE&expMask)+bias)
+		return round((a.SE^b.SE)&signBit, exp, hi, lo, cw, unit(cw))
+	}
 	x, y := a.unpack(), b.unpack()
 	if r, ex, done := special(a, b, &x, &y); done {
 		return r, ex

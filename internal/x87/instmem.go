@@ -106,6 +106,16 @@ func (s *State) source() (F80, uint16) {
 	return s.st(0), s.CW
 }
 
+// StorePopST is the undocumented second encoding of FSTP ST(i), which merely
+// pops an empty register.
+func (s *State) StorePopST(i int) {
+	s.SW &^= C1
+	if !s.empty(0) {
+		s.set(i, s.st(0))
+	}
+	s.pop()
+}
+
 // StoreST is FST ST(i) or FSTP ST(i).
 func (s *State) StoreST(i int, pop bool) {
 	if s.empty(0) {

@@ -61,6 +61,12 @@ func (f F80) unpack() number {
 	return n
 }
 
+// isNormal reports whether f is a normal number, for which the operations
+// have a short way.
+func (f F80) isNormal() bool {
+	return f.Mant >= intBit && f.SE&expMask-1 < expMax-1
+}
+
 func (f F80) isSignaling() bool {
 	return f.SE&expMask == expMax && f.Mant&(intBit|quietBit) == intBit && f.Mant != intBit
 }

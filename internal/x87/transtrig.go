@@ -63,23 +63,30 @@ func cosWide(r wide) wide {
 	return horner(r.mul(r).fixed(), true, 16, func(i uint64) uint64 { return 2 * i * (2*i - 1) })
 }
 
-// sinCos returns sine and cosine of x, below 2^63.
-func sinCos(x *number) (sin, cos wide) {
-	r, quadrant := reduce(x)
-	sin, cos = sinWide(r), cosWide(r)
-	switch quadrant {
-	case 1:
-		sin, cos = cos, sin.negate()
-	case 2:
-		sin, cos = sin.negate(), cos.negate()
-	case 3:
-		sin, cos = cos.negate(), sin
+// sinAt returns the sine of r and that many right angles more.
+func sinAt(r wide, quadrant int) wide {
+	var w wide
+	if quadrant&1 == 0 {
+		w = sinWide(r)
+	} else {
+		w = cosWide(r)
 	}
-	if x.sign != 0 {
-		sin = sin.negate()
+	if quadrant&2 != 0 {
+		w = w.negate()
 	}
-	return sin, cos
+	return w
 }
+
+// sinOf and cosOf take arguments below 2^63, as reduce leaves them.
+func sinOf(x *number, r wide, quadrant int) wide {
+	w := sinAt(r, quadrant)
+	if x.sign != 0 {
+		w = w.negate()
+	}
+	return w
+}
+
+func cosOf(r wide, quadrant int) wide { return sinAt(r, quadrant+1) }
 
 // trig handles what FSIN, FCOS, FSINCOS and FPTAN do alike. far is the
 // answer to an argument of 2^63 or more, which sets C2 and changes nothing;
@@ -108,8 +115,8 @@ func sin(a F80, cw uint16) (r F80, ex uint16, far bool) {
 	if x.kind == zero {
 		return a, 0, false
 	}
-	s, _ := sinCos(&x)
-	r, exr := s.round(cw)
+	w, quadrant := reduce(&x)
+	r, exr := sinOf(&x, w, quadrant).round(cw)
 	return r, ex | exr, false
 }
 
@@ -124,8 +131,8 @@ func cos(a F80, cw uint16) (r F80, ex uint16, far bool) {
 	if x.kind == zero {
 		return one, 0, false
 	}
-	_, c := sinCos(&x)
-	r, exr := c.round(cw)
+	w, quadrant := reduce(&x)
+	r, exr := cosOf(w, quadrant).round(cw)
 	return r, ex | exr, false
 }
 
@@ -139,9 +146,9 @@ func sincos(a F80, cw uint16) (s, c F80, ex uint16, far bool) {
 	if x.kind == zero {
 		return a, one, 0, false
 	}
-	ws, wc := sinCos(&x)
-	s, exs := ws.round(cw)
-	c, exc := wc.round(cw)
+	w, quadrant := reduce(&x)
+	s, exs := sinOf(&x, w, quadrant).round(cw)
+	c, exc := cosOf(w, quadrant).round(cw)
 	return s, c, ex | exs | exc&^C1, false
 }
 
@@ -154,7 +161,7 @@ func tan(a F80, cw uint16) (r F80, ex uint16, far bool) {
 	if x.kind == zero {
 		return a, 0, false
 	}
-	s, c := sinCos(&x)
-	r, exr := s.div(c).round(cw)
+	w, quadrant := reduce(&x)
+	r, exr := sinOf(&x, w, quadrant).div(cosOf(w, quadrant)).round(cw)
 	return r, ex | exr, false
 }

@@ -5,6 +5,7 @@ static char *cur(void) { return (char *)syscall(SYS_brk, 0); }
 
 int main(void) {
 	catch_faults();
+	check(1, "stdio has its buffer before the break is moved");
 	char *start = cur();
 	char *end = (char *)(((uintptr_t)start + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
 	check((char *)syscall(SYS_brk, end + 4 * PAGE) == end + 4 * PAGE, "brk up");

@@ -1,7 +1,7 @@
 // G1: plain signals merge, real-time ones queue, lowest number first, with their value; the queue has a limit.
 #include "guest.h"
 
-static int order[64], values[64], n;
+static volatile int order[64], values[64], n;
 static void handler(int sig, siginfo_t *si, void *ctx) {
 	order[n] = sig;
 	values[n++] = si->si_value.sival_int;

@@ -1,7 +1,5 @@
 //go:build linux
 
-// Package fstest checks file systems against the host's: it performs the same
-// random operations on both and compares results and trees.
 package fstest
 
 import (
@@ -10,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +55,10 @@ func (o *op) String() string {
 	return fmt.Sprintf("%s(%q, %q, %#x, %#o, %d, %d, %d bytes)", o.kind, short(o.name), short(o.to), o.flags, o.mode, o.size, o.off, len(o.data))
 }
 
+// chmodMode is the mode that chmod sets: now and then with set-id and sticky
+// bits.
+func (o *op) chmodMode() uint32 { return o.mode | uint32(o.size)%8<<9 | 0o500 }
+
 // result is what an operation gave.
 type result struct {
 	errno linux.Errno
@@ -76,7 +79,7 @@ var openFlags = []int{
 
 func randomOp(r *rand.Rand) *op {
 	pick := func(s []string) string { return s[r.IntN(len(s))] }
-	o := &op{kind: pick(kinds), name: pick(names), to: pick(names), mode: uint32(r.IntN(0o1000))}
+	o := &op{kind: pick(kinds), name: pick(names), to: pick(names), mode: uint32(r.IntN(0o1000)) | 0o300*uint32(r.IntN(4)/3)}
 	o.size, o.off = int64(r.IntN(20000)), int64(r.IntN(12000))
 	switch o.kind {
 	case "open":
@@ -128,8 +131,8 @@ func CompareFrom(t *testing.T, c *vfs.Context, dir, hostDir string, seed uint64,
 	var log []string
 	for i := range n {
 		o := randomOp(r)
-		g, h := guest.do(o), host.do(o)
-		log = append(log, fmt.Sprintf("%v = %v %q", o, h.errno, h.text))
+		g, h := guest.do(o), host.as(c.Cred, o)
+		log = append(log, fmt.Sprintf("%v = %v %q", o, h.errno, clip(h.text)))
 		if g != h {
 			t.Fatalf("seed %d, step %d: %v\n got %v %q\nwant %v %q\nbefore:\n%s", seed, i, o, g.errno, clip(g.text), h.errno, clip(h.text), strings.Join(log[max(0, len(log)-12):], "\n"))
 		}
@@ -165,6 +168,21 @@ func newHostSide(dir string) (*hostSide, error) {
 
 func (h *hostSide) close() { unix.Close(h.fd) }
 
+// as performs an operation with the caller's file system ids; leaving root's
+// drops the capabilities for files too (capabilities(7)).
+func (h *hostSide) as(cred *vfs.Cred, o *op) result {
+	if cred.FSUID == 0 {
+		return h.do(o)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	unix.SetfsgidRetGid(int(cred.FSGID))
+	unix.SetfsuidRetUid(int(cred.FSUID))
+	defer unix.SetfsgidRetGid(0)
+	defer unix.SetfsuidRetUid(0)
+	return h.do(o)
+}
+
 func hostResult(text string, err error) result {
 	if err == nil {
 		return result{0, text}
@@ -195,12 +213,12 @@ func (h *hostSide) do(o *op) result {
 	case "mkfifo":
 		return hostResult("", unix.Mknodat(h.fd, o.name, unix.S_IFIFO|o.mode, 0))
 	case "chmod":
-		return hostResult("", unix.Fchmodat(h.fd, o.name, o.mode|0o700, 0))
+		return hostResult("", unix.Fchmodat(h.fd, o.name, o.chmodMode(), 0))
 	case "utimes":
 		ts := []unix.Timespec{{Sec: o.size}, {Sec: o.off}}
 		return hostResult("", unix.UtimesNanoAt(h.fd, o.name, ts, 0))
 	case "access":
-		return hostResult("", unix.Faccessat(h.fd, o.name, o.mode&7, 0))
+		return hostResult("", unix.Faccessat(h.fd, o.name, o.mode&7, unix.AT_EACCESS))
 	case "truncate":
 		return h.truncate(o)
 	case "readlink":

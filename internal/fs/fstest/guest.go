@@ -62,7 +62,7 @@ func (g *guestSide) do(o *op) result {
 	case "access":
 		return result{errno: vfs.Access(c, d, o.name, o.mode&7, 0)}
 	case "chmod":
-		return g.at(o, func(p vfs.Path) linux.Errno { return vfs.Chmod(c, p, o.mode|0o700) })
+		return g.at(o, func(p vfs.Path) linux.Errno { return vfs.Chmod(c, p, o.chmodMode()) })
 	case "utimes":
 		return g.at(o, func(p vfs.Path) linux.Errno {
 			return vfs.Utimes(c, p, &[2]vfs.Time{{Sec: o.size}, {Sec: o.off}})
@@ -116,10 +116,12 @@ func (g *guestSide) open(o *op) result {
 		return result{}
 	}
 	if o.flags&unix.O_APPEND != 0 {
+		vfs.RemovePriv(g.c, f.Path)
 		n, errno := f.Ops.Write(f, []byte(o.data), st.Size)
 		return result{errno, fmt.Sprint(n)}
 	}
-	if f.Writable() {
+	if f.Writable() && len(o.data) > 0 {
+		vfs.RemovePriv(g.c, f.Path)
 		f.Ops.Write(f, []byte(o.data), o.off)
 	}
 	if !f.Readable() {
@@ -160,6 +162,9 @@ func (g *guestSide) list(start vfs.Path, name string) (list []string, errno linu
 
 // tree lists everything below the directory.
 func (g *guestSide) tree() (list []string) {
+	user := g.c.Cred
+	g.c.Cred = &vfs.Cred{Caps: ^uint64(0)}
+	defer func() { g.c.Cred = user }()
 	var visit func(name string)
 	visit = func(name string) {
 		st, errno := vfs.Stat(g.c, g.dir, name, linux.AT_SYMLINK_NOFOLLOW)

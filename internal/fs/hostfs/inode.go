@@ -162,6 +162,7 @@ func (i *Inode) Revalidate(_ *vfs.Context, name string, child vfs.Inode) bool {
 		return false
 	}
 	n.st = st
+	n.setName(i, name)
 	return true
 }
 

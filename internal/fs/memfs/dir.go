@@ -311,7 +311,8 @@ func (i *Inode) exchange(e *dirent, to *Inode, t *dirent) {
 // dirOps are the operations of an open directory.
 type dirOps struct {
 	vfs.NoOps
-	i *Inode
+	i   *Inode
+	low *vfs.File // the lower directory, if there is one
 }
 
 // Read implements vfs.FileOps.
@@ -323,6 +324,13 @@ func (dirOps) Seekable() bool { return true }
 // Sync implements vfs.FileOps.
 func (dirOps) Sync(*vfs.File) linux.Errno { return 0 }
 
+// Release implements vfs.FileOps.
+func (o dirOps) Release(*vfs.File) {
+	if o.low != nil {
+		o.low.Put()
+	}
+}
+
 // Stat implements vfs.FileOps.
 func (o dirOps) Stat(f *vfs.File) (linux.Stat, linux.Errno) { return f.Path.Stat() }
 
@@ -333,7 +341,7 @@ func (o dirOps) ReadDir(f *vfs.File, c *vfs.Context, pos int64, emit func(string
 		return linux.ENOENT
 	}
 	if pos == 0 {
-		if errno := i.importNames(c); errno != 0 {
+		if errno := i.importFrom(c, o.low); errno != 0 {
 			return errno
 		}
 		if now := i.fs.now(); vfs.WantsAtime(f, &i.attr, now) {

@@ -10,7 +10,8 @@ import (
 func (i *Inode) Open(c *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
 	switch i.attr.Type() {
 	case linux.S_IFDIR:
-		return dirOps{i: i}, 0
+		low, errno := i.openLowerDir(c)
+		return dirOps{i: i, low: low}, errno
 	case linux.S_IFREG:
 	default:
 		return nil, linux.ENXIO

@@ -50,9 +50,11 @@ type FS struct {
 	nextIno uint64
 	pages   int64 // held by all files
 	inodes  int64
-	lowers  map[vfs.Inode]*Inode // of lower files with several names
-	devs    []uint64             // devices of lower files
-	all     *Inode               // list of the inodes with contents
+
+	xattrBytes int64                // names and values of all extended attributes
+	lowers     map[vfs.Inode]*Inode // of lower files with several names
+	devs       []uint64             // devices of lower files
+	all        *Inode               // list of the inodes with contents
 }
 
 // New makes an empty file system.
@@ -97,12 +99,18 @@ func (fs *FS) Options() string {
 	return s
 }
 
-// Statfs implements vfs.FileSystem.
+// unlimited is the size an overlay without a limit shows.
+const unlimited = 1 << 40
+
+// Statfs implements vfs.FileSystem. Like tmpfs, what has no limit shows size 0.
 func (fs *FS) Statfs() (vfs.StatFS, linux.Errno) {
 	st := vfs.StatFS{Magic: fs.o.Magic, Blksize: mm.PageSize, NameLen: linux.NAME_MAX}
 	limit := fs.o.Size
 	if a := fs.o.Account; limit == 0 && a != nil {
 		limit = a.Limit()
+	}
+	if limit == 0 && fs.o.Type == "overlay" {
+		limit = unlimited // programs look whether a disk has room
 	}
 	if limit == 0 {
 		return st, 0

@@ -121,6 +121,7 @@ func (i *Inode) Evict() {
 	}
 	i.attr.Ino = 0
 	i.fs.inodes--
+	i.dropXattrs()
 	i.dropData()
 	i.unlist()
 	i.dropLower()
@@ -168,6 +169,15 @@ func (i *Inode) Readlink(c *vfs.Context) (string, linux.Errno) {
 	return i.target, 0
 }
 
+// maxXattrBytes limits the attributes of the whole file system in proportion to
+// the number of inodes it may have: they are not in accounted memory.
+func (fs *FS) maxXattrBytes() int64 {
+	if fs.o.Inodes == 0 {
+		return 1 << 30
+	}
+	return max(fs.o.Inodes*128, 1<<20)
+}
+
 // maxXattrs limits the attributes of one inode, names included, in bytes.
 const maxXattrs = 128 << 10
 
@@ -180,6 +190,7 @@ func (i *Inode) loadXattrs() {
 	names, _ := i.low.inode.ListXattr()
 	for _, n := range names {
 		if v, errno := i.low.inode.GetXattr(n); errno == 0 {
+			i.fs.xattrBytes += int64(len(n) + len(v))
 			i.putXattr(n, v)
 		}
 	}
@@ -190,6 +201,14 @@ func (i *Inode) putXattr(name string, value []byte) {
 		i.xattrs = make(map[string][]byte)
 	}
 	i.xattrs[name] = slices.Clone(value)
+}
+
+// dropXattrs forgets all attributes.
+func (i *Inode) dropXattrs() {
+	for name, v := range i.xattrs {
+		i.fs.xattrBytes -= int64(len(name) + len(v))
+	}
+	i.xattrs = nil
 }
 
 // storable reports whether the name space is one that is kept.
@@ -234,9 +253,14 @@ func (i *Inode) SetXattr(_ *vfs.Context, name string, value []byte, flags int) l
 			total += len(n) + len(v)
 		}
 	}
-	if total > maxXattrs {
+	grow := int64(len(name) + len(value))
+	if exists {
+		grow = int64(len(value) - len(i.xattrs[name]))
+	}
+	if total > maxXattrs || i.fs.xattrBytes+grow > i.fs.maxXattrBytes() {
 		return linux.ENOSPC
 	}
+	i.fs.xattrBytes += grow
 	i.putXattr(name, value)
 	i.changed()
 	i.attr.Ctime = i.fs.now()
@@ -258,6 +282,7 @@ func (i *Inode) RemoveXattr(_ *vfs.Context, name string) linux.Errno {
 	if _, ok := i.xattrs[name]; !ok {
 		return linux.ENODATA
 	}
+	i.fs.xattrBytes -= int64(len(name) + len(i.xattrs[name]))
 	delete(i.xattrs, name)
 	i.changed()
 	i.attr.Ctime = i.fs.now()

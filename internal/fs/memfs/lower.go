@@ -94,20 +94,37 @@ func (i *Inode) lowerHas(c *vfs.Context, name string) bool {
 	return errno == 0
 }
 
-// importNames brings the names of the lower layer up to date.
-func (i *Inode) importNames(c *vfs.Context) linux.Errno {
-	if i.low == nil {
-		return 0
+// openLowerDir opens the lower directory; nil if there is none.
+func (i *Inode) openLowerDir(c *vfs.Context) (*vfs.File, linux.Errno) {
+	if i.low == nil || i.dead() {
+		return nil, 0
 	}
 	ops, errno := i.low.inode.Open(c, linux.O_RDONLY|linux.O_DIRECTORY)
 	if errno != 0 {
+		return nil, errno
+	}
+	return vfs.NewFile(ops, linux.O_RDONLY), 0
+}
+
+// importNames brings the names of the lower layer up to date.
+func (i *Inode) importNames(c *vfs.Context) linux.Errno {
+	f, errno := i.openLowerDir(c)
+	if errno != 0 || f == nil {
 		return errno
 	}
-	f := vfs.NewFile(ops, linux.O_RDONLY)
 	defer f.Put()
+	return i.importFrom(c, f)
+}
+
+// importFrom brings the names up to date from the open lower directory, unless
+// that is nil.
+func (i *Inode) importFrom(c *vfs.Context, f *vfs.File) linux.Errno {
+	if f == nil {
+		return 0
+	}
 	la, _ := i.low.inode.Attr()
 	seen := make(map[string]bool)
-	errno = ops.ReadDir(f, c, 0, func(name string, ino uint64, typ uint8, _ int64) bool {
+	errno := f.Ops.ReadDir(f, c, 0, func(name string, ino uint64, typ uint8, _ int64) bool {
 		if name == "." || name == ".." {
 			return true
 		}
@@ -199,6 +216,7 @@ func (i *Inode) forget() {
 	i.low.home.inode = nil
 	i.low.home.typ, i.low.home.ino = vfs.DirentType(i.attr.Mode), i.attr.Ino
 	i.fs.inodes--
+	i.dropXattrs()
 	i.unlist()
 	i.dropLower()
 }

@@ -217,3 +217,21 @@ func TestXattr(t *testing.T) {
 		t.Errorf("removed: %v", errno)
 	}
 }
+
+func TestXattrLimit(t *testing.T) {
+	c, _ := tree(t, memfs.Options{Inodes: 100})
+	value := make([]byte, 60000)
+	errno := linux.Errno(0)
+	for i := 0; i < 50 && errno == 0; i++ {
+		f := open(t, c, fmt.Sprint(i), linux.O_CREAT|linux.O_RDWR)
+		errno = vfs.SetXattr(c, f.Path, "user.x", value, 0)
+		f.Put()
+	}
+	if errno != linux.ENOSPC {
+		t.Errorf("3 MB of attributes: %v", errno)
+	}
+	must(t, vfs.Unlink(c, c.Cwd, "0"))
+	f := open(t, c, "1", linux.O_RDWR)
+	defer f.Put()
+	must(t, vfs.SetXattr(c, f.Path, "user.y", value[:50000], 0))
+}

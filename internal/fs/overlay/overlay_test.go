@@ -64,7 +64,7 @@ func TestAgainstHost(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("compares what root may do")
 	}
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		low, host := filepath.Join(t.TempDir(), "low"), fstest.HostDir(t)
 		populate(t, low)
 		populate(t, host)

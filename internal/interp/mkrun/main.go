@@ -200,10 +200,10 @@ func (g *gen) shifts() {
 		rot := map[int]string{4: "uint64(bits.RotateLeft32(uint32(c.r[o.dst]), %sint(o.imm)))", 8: "bits.RotateLeft64(c.r[o.dst], %sint(o.imm))"}[s.bytes]
 		top := s.bytes*8 - 1
 		n := "codeROL" + s.name + "I"
-		g.code(n, "r := "+fmt.Sprintf(rot, "")+"\nc.r[o.dst] = r\n"+fmt.Sprintf("c.rotFlags(r&1, r>>%d^r&1)\n", top))
+		g.code(n, "r := "+fmt.Sprintf(rot, "")+"\nc.r[o.dst] = r\n"+fmt.Sprintf("c.rotFlags(o.imm&%d != 1, r&1, r>>%d^r&1)\n", top, top))
 		g.choose(n, "ROL", "formRI", s, 0)
 		n = "codeROR" + s.name + "I"
-		g.code(n, "r := "+fmt.Sprintf(rot, "-")+"\nc.r[o.dst] = r\n"+fmt.Sprintf("c.rotFlags(r>>%d, r>>%d^r>>%d&1)\n", top, top, top-1))
+		g.code(n, "r := "+fmt.Sprintf(rot, "-")+"\nc.r[o.dst] = r\n"+fmt.Sprintf("c.rotFlags(o.imm&%d != 1, r>>%d, r>>%d^r>>%d&1)\n", top, top, top, top-1))
 		g.choose(n, "ROR", "formRI", s, 0)
 	}
 }

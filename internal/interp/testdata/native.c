@@ -130,7 +130,7 @@ int main(void)
 		for (int i = 0; i < PAGE / 8; i++)
 			h = (h ^ data[i]) * 0x100000001b3;
 		out.hash = h;
-		if (fwrite(&out, sizeof out, 1, stdout) != 1)
+		if (fwrite(&out, sizeof out, 1, stdout) != 1 || fflush(stdout))
 			return 1;
 	}
 	return 0;
