@@ -21,10 +21,11 @@ const (
 type block struct {
 	first  *op // the last one ends the block
 	pc     uint64
-	fall   uint64      // address after the block
-	target uint64      // of the direct branch that ends it
-	n      int32       // instructions
-	dead   atomic.Bool // do not enter it any more
+	fall   uint64                   // address after the block
+	target uint64                   // of the direct branch that ends it
+	n      int32                    // instructions
+	dead   atomic.Bool              // do not enter it any more
+	links  [2]atomic.Pointer[block] // fall and target, if in the same page
 	ops    []op
 }
 

@@ -9,9 +9,9 @@ import (
 // Control instructions do not touch the instruction pointers. Those whose
 // name begins with FN do not wait.
 
-// opFWAIT is WAIT and FNOP.
 func opFWAIT(c *core, o *op) bool { return c.fpu() != nil }
 
+// opFNSETPM is what the 8087 and 80287 needed and later units ignore.
 func opFNSETPM(*core, *op) bool { return true }
 
 func opFLDCW(c *core, o *op) bool {
@@ -142,7 +142,7 @@ func opFXRSTOR(c *core, o *op) bool {
 
 func init() {
 	set(map[x86.Op]handler{
-		x86.FWAIT: opFWAIT, x86.FNOP: opFWAIT, x86.FNSETPM: opFNSETPM,
+		x86.FWAIT: opFWAIT, x86.FNOP: fpuStack(func(*x87.State) {}), x86.FNSETPM: opFNSETPM,
 		x86.FLDCW: opFLDCW, x86.FNSTCW: opFNSTCW, x86.FNSTSW: opFNSTSW,
 		x86.FNCLEX: opFNCLEX, x86.FNINIT: opFNINIT,
 		x86.FLDENV: opFLDENV, x86.FNSTENV: opFNSTENV, x86.FRSTOR: opFRSTOR, x86.FNSAVE: opFNSAVE,

@@ -1267,6 +1267,7 @@ func (c *core) exec(b *block) {
 	var pc uint64
 	var o *op
 	var j *jumpEntry
+	var edge int
 	ctx := c.ctx
 	for {
 		if c.left < int64(b.n) || c.v.Stopped() || codeEpoch.Load() != c.epoch {
@@ -3738,12 +3739,10 @@ func (c *core) exec(b *block) {
 				goto jump
 
 			case codeJMP:
-				pc = b.target
-				goto jump
+				goto taken
 
 			case codeEnd:
-				pc = b.fall
-				goto jump
+				goto fallen
 
 			case codeJMPR:
 				pc = c.r[o.dst]
@@ -7636,10 +7635,28 @@ func (c *core) exec(b *block) {
 			goto fallen
 		}
 	taken:
-		pc = b.target
-		goto jump
+		if to := b.links[1].Load(); to != nil && !to.dead.Load() {
+			c.left -= int64(b.n)
+			b = to
+			continue
+		}
+		pc, edge = b.target, 1
+		goto link
 	fallen:
-		pc = b.fall
+		if to := b.links[0].Load(); to != nil && !to.dead.Load() {
+			c.left -= int64(b.n)
+			b = to
+			continue
+		}
+		pc, edge = b.fall, 0
+	link:
+		// Within a page the way from block to block is always the same.
+		if (pc^b.pc)&^pageMask == 0 {
+			j = &c.jump[(pc^pc>>jumpBits)%jumpSize]
+			if j.tag == pc|c.jctx && !j.b.dead.Load() {
+				b.links[edge].Store(j.b)
+			}
+		}
 		goto jump
 	slowTerm:
 		c.pc = b.fall

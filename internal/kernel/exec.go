@@ -88,6 +88,7 @@ func (t *Task) becomeOnlyThread() bool {
 	t.tid = tid
 	t.k.users.add(old.cred.UID, -1)
 	old.sighand.put()
+	old.ns.put()
 	g.threads = []*Task{t}
 	return true
 }

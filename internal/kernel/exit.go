@@ -310,6 +310,7 @@ func (t *Task) forget() {
 	k.deadTime += t.usage.user + t.usage.system
 	k.runq.remove(t)
 	t.sighand.put()
+	t.ns.put()
 	k.users.add(t.cred.UID, -1)
 	k.detachPID(t)
 }
@@ -375,8 +376,7 @@ func (k *Kernel) destroyTasks() {
 			t.fs.put()
 			t.fs = nil
 		}
-		t.ns.put()
 		t.group.stopTimers()
-		t.state = TaskDead
+		t.forget()
 	}
 }

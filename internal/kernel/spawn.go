@@ -123,7 +123,6 @@ func (t *Task) startProgram(p *Process) linux.Errno {
 func (k *Kernel) discard(t *Task) {
 	t.files.put()
 	t.fs.put()
-	t.ns.put()
 	if t.as != nil {
 		t.as.Put()
 	}

@@ -51,3 +51,6 @@ func (t *Task) pipe(addr uint64, flags uint32) (uint64, linux.Errno) {
 
 // Progress implements pipefs.Waiter.
 func (t *Task) Progress() *int { return &t.sc.step }
+
+// OnAbandon implements pipefs.Waiter.
+func (t *Task) OnAbandon(fn func()) { t.sc.abandon = fn }

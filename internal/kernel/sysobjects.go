@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/tinevm/tine/internal/fs/synthfs"
+	"github.com/tinevm/tine/internal/ipc"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/net"
 	"github.com/tinevm/tine/internal/vfs"
@@ -12,15 +13,20 @@ type systemObjects struct {
 	k       *Kernel
 	lastIno uint64
 	net     *net.Stack
+	ipc     *ipc.Namespace
 }
 
 func (s *systemObjects) init(k *Kernel) {
 	s.k = k
 	s.initNet()
+	s.ipc = ipc.New()
 }
 
 // close frees them, when the machine closes.
-func (s *systemObjects) close() { s.net.Close() }
+func (s *systemObjects) close() {
+	s.net.Close()
+	s.ipc.Close()
+}
 
 // nextIno numbers objects that have no file system, as sockets and pipes.
 func (s *systemObjects) nextIno() uint64 {
@@ -43,16 +49,4 @@ func (s *systemObjects) netFiles() (files []synthfs.Entry) {
 		})})
 	}
 	return files
-}
-
-// semUndoList is what CLONE_SYSVSEM shares: adjustments of System V semaphores
-// to be undone at exit.
-type semUndoList struct{ refs int }
-
-// exitSemaphores undoes the task's semaphore adjustments.
-func (t *Task) exitSemaphores() {
-	if t.undo != nil {
-		t.undo.refs--
-		t.undo = nil
-	}
 }

@@ -68,7 +68,8 @@ type native struct {
 }
 
 // startNative compiles and starts the helper that executes instructions on
-// the real processor. The comparison needs linux/amd64 and a C compiler.
+// the real processor. The comparison needs linux/amd64 and a C compiler; the
+// tests in x87_test.go run everywhere.
 func startNative(t *testing.T) *native {
 	t.Helper()
 	cc := "cc"

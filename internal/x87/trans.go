@@ -5,7 +5,7 @@ package x87
 // place (Intel SDM vol. 1, 8.3.10). They use the processor's value of π, so
 // that large arguments give what it gives (8.3.8).
 
-// one operand: the cases that are no numbers.
+// specialOne handles an operand that is no number; done says that it was one.
 func specialOne(a F80, x *number) (r F80, ex uint16, done bool) {
 	switch x.kind {
 	case unsupported:

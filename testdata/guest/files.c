@@ -78,8 +78,9 @@ int main(void) {
 	utimensat(AT_FDCWD, "m", t, 0);
 	stat("m", &st);
 	check(st.st_atim.tv_sec == 1000 && st.st_mtim.tv_sec == 2000 && st.st_mtim.tv_nsec == 7, "utimensat");
-	struct statx sx;
-	check(statx(AT_FDCWD, "m", 0, STATX_BASIC_STATS, &sx) == 0 && sx.stx_size == 0 && (sx.stx_mode & 0777) == 0600, "statx");
+	// musl has no struct statx: mode and size stand at 28 and 40.
+	union { uint16_t half[128]; uint64_t word[32]; } sx;
+	check(syscall(SYS_statx, AT_FDCWD, "m", 0, 0x7ff, &sx) == 0 && sx.word[5] == 0 && (sx.half[14] & 0777) == 0600, "statx");
 	int fa = open("fa", O_CREAT | O_RDWR, 0600);
 	check(posix_fallocate(fa, 0, 5000) == 0 && fstat(fa, &st) == 0 && st.st_size == 5000, "fallocate");
 	int tmp = open(".", O_TMPFILE | O_RDWR, 0600);

@@ -53,9 +53,11 @@ int main(void) {
 	gives(m, "out\r\n", "output: ONLCR");
 	in("kill\025new words\027x\n");
 	gives(s, "new x\n", "VKILL and VWERASE");
+	usleep(20000); // the echo of all that
 	mode(ICANON, ICRNL, 0, 1, 0);
 	tcflush(m, TCIFLUSH);
-	in("a\026\004b\n");
+	in("ab\n");
+	gives(s, "ab\n", "no ECHO: the line comes");
 	quiet(m, "no ECHO: nothing comes back");
 	mode(ICANON | IEXTEN, ICRNL, 0, 1, 0);
 	in("a\026\004b\n");

@@ -29,7 +29,7 @@ type Options struct {
 	// Now is CLOCK_REALTIME, for time stamps.
 	Now func() (sec, nsec int64)
 
-	Size   int64 // limit on the contents in bytes; 0 = none but the account's
+	Size   int64 // limit on the contents in bytes; 0 = half of the account's, if that has one
 	Inodes int64 // limit on the number of inodes; 0 = derived from the account
 
 	Mode     uint32 // of the root directory; 0 = 01777
@@ -46,6 +46,7 @@ type Options struct {
 // FS is a file system in memory.
 type FS struct {
 	o       Options
+	shown   int64 // the limit that was asked for, for /proc/mounts
 	root    *Inode
 	nextIno uint64
 	pages   int64 // held by all files
@@ -72,7 +73,12 @@ func New(o Options) *FS {
 		// tmpfs's default: an inode for two pages of memory.
 		o.Inodes = max(o.Account.Limit()/(2*mm.PageSize), 4096)
 	}
-	fs := &FS{o: o, nextIno: max(o.FirstIno, 1) - 1, lowers: make(map[vfs.Inode]*Inode)}
+	shown := o.Size
+	if o.Size == 0 && o.Account != nil {
+		// tmpfs's default too. Programs get ENOSPC before memory is full.
+		o.Size = o.Account.Limit() / 2
+	}
+	fs := &FS{o: o, shown: shown, nextIno: max(o.FirstIno, 1) - 1, lowers: make(map[vfs.Inode]*Inode)}
 	fs.root, _ = fs.newInode(linux.S_IFDIR|o.Mode&0o7777, o.UID, o.GID)
 	fs.root.dir.parent = fs.root
 	return fs
@@ -87,8 +93,8 @@ func (fs *FS) Root() vfs.Inode { return fs.root }
 // Options implements vfs.Optioned.
 func (fs *FS) Options() string {
 	s := ""
-	if fs.o.Size != 0 {
-		s = "size=" + strconv.FormatInt(fs.o.Size>>10, 10) + "k"
+	if fs.shown != 0 {
+		s = "size=" + strconv.FormatInt(fs.shown>>10, 10) + "k"
 	}
 	if m := fs.root.attr.Mode & 0o7777; m != 0o1777 && fs.o.Type == "tmpfs" {
 		if s != "" {
@@ -106,9 +112,6 @@ const unlimited = 1 << 40
 func (fs *FS) Statfs() (vfs.StatFS, linux.Errno) {
 	st := vfs.StatFS{Magic: fs.o.Magic, Blksize: mm.PageSize, NameLen: linux.NAME_MAX}
 	limit := fs.o.Size
-	if a := fs.o.Account; limit == 0 && a != nil {
-		limit = a.Limit()
-	}
 	if limit == 0 && fs.o.Type == "overlay" {
 		limit = unlimited // programs look whether a disk has room
 	}
@@ -159,11 +162,15 @@ func Mount(o Options) vfs.Mounter {
 // Remount implements vfs.Remounter.
 func (fs *FS) Remount(_ *vfs.Context, data string) linux.Errno {
 	o := fs.o
+	o.Size = 0
 	if errno := o.parse(data); errno != 0 {
 		return errno
 	}
 	if o.Size != 0 && o.Size>>mm.PageShift < fs.pages {
 		return linux.EINVAL
+	}
+	if fs.shown = o.Size; o.Size == 0 {
+		o.Size = fs.o.Size
 	}
 	fs.o = o
 	return 0

@@ -37,6 +37,9 @@ func New(o memfs.Options) *FS {
 	if o.Mode == 0 {
 		o.Mode = 0o755
 	}
+	if o.Size == 0 && o.Account != nil {
+		o.Size = o.Account.Limit() / 4 * 3 // it is most of a machine's disk
+	}
 	return &FS{FS: memfs.New(o)}
 }
 

@@ -255,10 +255,12 @@ func OpenFIFO(c *vfs.Context, i vfs.Inode, flags uint32) (vfs.FileOps, linux.Err
 type Waiter interface {
 	// Progress is a word that is zero when the call begins.
 	Progress() *int
+	// OnAbandon sets what is done if a signal ends the call; nil forgets it.
+	OnAbandon(fn func())
 }
 
-// await announces one side of a FIFO, so that the opener of the other goes on,
-// and waits for it.
+// await counts one side of a FIFO as open, so that the opener of the other goes
+// on, and waits for it.
 func (p *Pipe) await(c *vfs.Context, mine, myOpens, peerOpens *int) linux.Errno {
 	w, ok := c.Task.(Waiter)
 	if !ok {
@@ -266,8 +268,13 @@ func (p *Pipe) await(c *vfs.Context, mine, myOpens, peerOpens *int) linux.Errno 
 	}
 	if s := w.Progress(); *s == 0 {
 		*s = *peerOpens + 1
+		*mine++
 		*myOpens++
 		p.queue.Wake(0)
+		w.OnAbandon(func() {
+			*mine--
+			p.queue.Wake(vfs.PollHup | vfs.PollErr)
+		})
 	}
 	return c.Wait(&p.queue)
 }
@@ -279,21 +286,18 @@ func (p *Pipe) peerCame(c *vfs.Context, peerOpens *int) bool {
 	return ok && *w.Progress() != 0 && *peerOpens >= *w.Progress()
 }
 
-// arrive counts the opened end and lets the other side go on.
+// arrive counts the opened end, unless await has, and lets the other side go
+// on.
 func (p *Pipe) arrive(c *vfs.Context, e *fifoEnd) {
-	announced := false
-	if w, ok := c.Task.(Waiter); ok {
-		announced = *w.Progress() != 0
-	}
-	if e.read {
-		p.readers++
-		if !announced {
+	if w, ok := c.Task.(Waiter); ok && *w.Progress() != 0 {
+		w.OnAbandon(nil)
+	} else {
+		if e.read {
+			p.readers++
 			p.readOpens++
 		}
-	}
-	if e.write {
-		p.writers++
-		if !announced {
+		if e.write {
+			p.writers++
 			p.writeOpens++
 		}
 	}

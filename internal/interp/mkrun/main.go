@@ -289,9 +289,9 @@ func (g *gen) stack() {
 	g.choose("codeCALL", "CALL", "formI", sizeQ, 0)
 	g.code("codeRET", load(sizeQ, popAddr, "slowTerm")+"if m >= mm.UserTop { goto slowTerm }\nc.r[cpu.RSP] = va + 8\npc = m\ngoto jump\n")
 	g.choose("codeRET", "RET", "formNone", sizeQ, 0)
-	g.code("codeJMP", "pc = b.target\ngoto jump\n")
+	g.code("codeJMP", "goto taken\n")
 	g.choose("codeJMP", "JMP", "formI", sizeQ, 0)
-	g.code("codeEnd", "pc = b.fall\ngoto jump\n")
+	g.code("codeEnd", "goto fallen\n")
 	g.code("codeJMPR", "pc = c.r[o.dst]\nif pc >= mm.UserTop { goto slowTerm }\ngoto jump\n")
 	g.choose("codeJMPR", "JMPIND", "formR", sizeQ, 0)
 	g.code("codeCALLR", "pc = c.r[o.dst]\nif pc >= mm.UserTop { goto slowTerm }\n"+refTerm()+"*p = b.fall\nc.r[cpu.RSP] = va\ngoto jump\n")
@@ -419,6 +419,7 @@ func (c *core) exec(b *block) {
 	var pc uint64
 	var o *op
 	var j *jumpEntry
+	var edge int
 	ctx := c.ctx
 	for {
 		if c.left < int64(b.n) || c.v.Stopped() || codeEpoch.Load() != c.epoch {
@@ -459,10 +460,28 @@ CASES
 			goto fallen
 		}
 	taken:
-		pc = b.target
-		goto jump
+		if to := b.links[1].Load(); to != nil && !to.dead.Load() {
+			c.left -= int64(b.n)
+			b = to
+			continue
+		}
+		pc, edge = b.target, 1
+		goto link
 	fallen:
-		pc = b.fall
+		if to := b.links[0].Load(); to != nil && !to.dead.Load() {
+			c.left -= int64(b.n)
+			b = to
+			continue
+		}
+		pc, edge = b.fall, 0
+	link:
+		// Within a page the way from block to block is always the same.
+		if (pc^b.pc)&^pageMask == 0 {
+			j = &c.jump[(pc^pc>>jumpBits)%jumpSize]
+			if j.tag == pc|c.jctx && !j.b.dead.Load() {
+				b.links[edge].Store(j.b)
+			}
+		}
 		goto jump
 	slowTerm:
 		c.pc = b.fall

@@ -1,0 +1,321 @@
+//go:build linux && amd64
+
+package oracle
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// size is the value of TINE_ORACLE.
+var size = "short"
+
+// work is the folder of this test process: the tine binary, compiled guests
+// and scratch folders. Other users may enter it, for the set-user-ID tests.
+var work string
+
+// slots holds how many tests run at a time: two.
+var slots = make(chan struct{}, 2)
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	if s := os.Getenv("TINE_ORACLE"); s != "" {
+		size = s
+	}
+	switch size {
+	case "short", "full", "native":
+	default:
+		fmt.Fprintf(os.Stderr, "TINE_ORACLE=%s: want short, full or native\n", size)
+		return 2
+	}
+	syscall.Umask(0o022)
+	var err error
+	if work, err = os.MkdirTemp("", "tine-oracle-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	defer os.RemoveAll(work)
+	if err := os.Chmod(work, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	return m.Run()
+}
+
+// start makes t one of the two tests that run at a time.
+func start(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("go test -short")
+	}
+	t.Parallel()
+	slots <- struct{}{}
+	t.Cleanup(func() { <-slots })
+}
+
+// moduleRoot is the folder of go.mod, seen from this package's folder.
+func moduleRoot() string {
+	dir, _ := filepath.Abs("../..")
+	return dir
+}
+
+// tineBinary is the binary under test, built once.
+var tineBinary = sync.OnceValues(func() (string, error) {
+	if p := os.Getenv("TINE_BIN"); p != "" {
+		return filepath.Abs(p)
+	}
+	bin := filepath.Join(work, "tine")
+	cmd := exec.Command("go", "build", "-o", bin, "./cmd/tine")
+	cmd.Dir = moduleRoot()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/tine: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// A run is one program to be run, natively or on tine.
+type run struct {
+	args    []string
+	stdin   string
+	env     []string // besides PATH, HOME and TERM
+	dir     string   // the scratch folder: working directory, home, shared read-write
+	show    []string // more folders to show to the machine, read-only
+	flags   []string // more flags for tine run
+	timeout time.Duration
+}
+
+// A result is what can be seen of a run from outside.
+type result struct {
+	Code           int // exit code, or 128 plus the signal's number
+	Stdout, Stderr string
+	Files          map[string]string // of the scratch folder
+}
+
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func (r run) environ() []string {
+	return append([]string{"PATH=" + searchPath, "HOME=" + r.dir, "TERM=dumb"}, r.env...)
+}
+
+// native runs it on the host.
+func (r run) native(t *testing.T) result {
+	t.Helper()
+	path := r.args[0]
+	if !strings.Contains(path, "/") {
+		for _, dir := range strings.Split(searchPath, ":") {
+			if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
+				path = filepath.Join(dir, path)
+				break
+			}
+		}
+	}
+	return r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, r.timeout)
+}
+
+// onTine runs it on tine, with the same user, environment and folder.
+func (r run) onTine(t *testing.T) result {
+	t.Helper()
+	bin, err := tineBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{bin, "run", "-u", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--timeout", r.timeout.String()}
+	if r.dir != "" {
+		args = append(args, "-v", r.dir+":"+r.dir+":rw", "-w", r.dir)
+	}
+	for _, dir := range r.show {
+		args = append(args, "-v", dir+":"+dir+":ro")
+	}
+	for _, e := range r.environ() {
+		args = append(args, "-e", e)
+	}
+	args = append(args, strings.Fields(os.Getenv("TINE_FLAGS"))...)
+	args = append(args, r.flags...)
+	args = append(append(args, "--"), r.args...)
+	// The grace period shows a machine that does not end when told to.
+	res := r.do(t, &exec.Cmd{Path: bin, Args: args, Env: append(os.Environ(), "TERM=dumb"), Dir: r.dir}, r.timeout+20*time.Second)
+	res.Stderr = withoutLog(t, res.Stderr)
+	return res
+}
+
+// withoutLog takes out what tine itself says, which no native run says.
+func withoutLog(t *testing.T, stderr string) string {
+	var keep strings.Builder
+	for line := range strings.Lines(stderr) {
+		if strings.HasPrefix(line, "tine: ") {
+			t.Logf("%s", strings.TrimSuffix(line, "\n"))
+		} else {
+			keep.WriteString(line)
+		}
+	}
+	return keep.String()
+}
+
+func (r run) do(t *testing.T, c *exec.Cmd, limit time.Duration) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	// exec.Cmd has to be made by CommandContext for the limit to count.
+	cmd := exec.CommandContext(ctx, c.Path)
+	cmd.Args, cmd.Env, cmd.Dir = c.Args, c.Env, c.Dir
+	cmd.Stdin = strings.NewReader(r.stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// A group of its own: the end of the time takes its children along, and
+	// no program signals the test's own group.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	res := result{Stdout: stdout.String(), Stderr: stderr.String()}
+	if ctx.Err() == context.DeadlineExceeded {
+		t.Errorf("%s did not end within %v", filepath.Base(c.Path), limit)
+	}
+	var exit *exec.ExitError
+	switch {
+	case err == nil || errors.Is(err, exec.ErrWaitDelay):
+	case errors.As(err, &exit):
+		ws := exit.Sys().(syscall.WaitStatus)
+		res.Code = ws.ExitStatus()
+		if ws.Signaled() {
+			res.Code = 128 + int(ws.Signal())
+		}
+	default:
+		t.Fatalf("%s: %v", c.Path, err)
+	}
+	return res
+}
+
+// scratch makes an empty folder for one test. Both runs use the same one, one
+// after the other, so that its name may stand in the output.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(work, "scratch-"+strings.NewReplacer("/", "-", " ", "_").Replace(t.Name()))
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// fill makes the folder anew with the files given: a name that ends in * is
+// executable.
+func fill(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		mode := fs.FileMode(0o644)
+		if n, ok := strings.CutSuffix(name, "*"); ok {
+			name, mode = n, 0o755
+		}
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// snapshot describes every file of a folder: mode and content. Names that
+// match one of the patterns are left out.
+func snapshot(t *testing.T, dir string, ignore []string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		for _, p := range ignore {
+			if ok, _ := filepath.Match(p, name); ok || strings.HasPrefix(name, p+"/") {
+				return nil
+			}
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		text := info.Mode().String()
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			text += " -> " + target
+		case info.Mode().IsRegular():
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			text += " " + content(b)
+		}
+		files[name] = text
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// content is the text itself when it is short, or a checksum.
+func content(b []byte) string {
+	if len(b) <= 400 && !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' }) {
+		return string(b)
+	}
+	return fmt.Sprintf("%d bytes, sha256 %x", len(b), sha256.Sum256(b))
+}
+
+// compare fails the test with a diff when the two runs differ.
+func compare(t *testing.T, native, tine result) {
+	t.Helper()
+	if native.Code != tine.Code {
+		t.Errorf("exit code: native %d, tine %d", native.Code, tine.Code)
+	}
+	diff := func(what, a, b string) {
+		if a != b {
+			t.Errorf("%s differs (- native, + tine):\n%s", what, cmp.Diff(strings.Split(a, "\n"), strings.Split(b, "\n")))
+		}
+	}
+	diff("standard output", native.Stdout, tine.Stdout)
+	diff("standard error", native.Stderr, tine.Stderr)
+	if d := cmp.Diff(native.Files, tine.Files); d != "" {
+		t.Errorf("files written differ (- native, + tine):\n%s", d)
+	}
+}
+
+// need skips the test visibly when a tool is missing.
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if tool == "root" {
+			if os.Getuid() != 0 {
+				t.Skip("needs root")
+			}
+			continue
+		}
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s, which is not installed", tool)
+		}
+	}
+}
