@@ -89,6 +89,7 @@ func (m *Machine) buildTree(cfg *Config) error {
 	o.Mode = 0o755
 	b.root = overlay.New(o)
 	b.sys.OpenFIFO = pipefs.OpenFIFO
+	b.registerTypes()
 	if err := b.hostView(cfg); err != nil {
 		b.root.Close()
 		return err
@@ -126,6 +127,24 @@ func (m *Machine) buildTree(cfg *Config) error {
 	return nil
 }
 
+// registerTypes makes the kinds of file systems known that mount(2) can make.
+func (b *treeBuilder) registerTypes() {
+	k := b.m.k
+	for _, t := range []struct {
+		name string
+		make func() vfs.FileSystem
+	}{
+		{"sysfs", k.NewSysFS},
+		{"tmpfs", func() vfs.FileSystem { return memfs.New(b.memOptions()) }},
+		{"ramfs", func() vfs.FileSystem { return memfs.New(b.memOptions()) }},
+		{"proc", k.NewProcFS},
+	} {
+		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, Mount: func(*vfs.Context, string, uint64, string) (vfs.FileSystem, linux.Errno) {
+			return t.make(), 0
+		}})
+	}
+}
+
 // hostView shows the host's system folders and the current folder.
 func (b *treeBuilder) hostView(cfg *Config) error {
 	b.m.dir = cfg.Dir
@@ -133,7 +152,7 @@ func (b *treeBuilder) hostView(cfg *Config) error {
 		return nil
 	}
 	for _, dir := range systemFolders {
-		err := b.root.AddHost(dir, filepath.FromSlash(dir), hostfs.Options{})
+		err := b.root.AddHost(dir, filepath.FromSlash(dir), hostfs.Options{Stable: true})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("tine: show %s: %w", dir, err)
 		}

@@ -12,6 +12,10 @@ import (
 // well, in the lower bits, and the address in bit 2.
 var hot [128][9][4][8]uint16
 
+// hotSSE is the same for SSE operations, whose size is a property of the
+// operation.
+var hotSSE [512][9][2]uint16
+
 // hotFused has the codes of an operation fused with the conditional branch
 // after it: the same, and the condition.
 var hotFused [6][9][4][2][16]uint16
@@ -68,7 +72,13 @@ func codeOf(o *op) uint16 {
 	if o.flags&opTerm != 0 {
 		general = codeTerm
 	}
-	if int(o.x) >= len(hot) || !plainOperands(o) {
+	if !plainOperands(o) {
+		return general
+	}
+	if int(o.x) >= len(hot) {
+		if code := codeOfSSE(o); code != 0 {
+			return code
+		}
 		return general
 	}
 	switch o.x {
@@ -94,6 +104,25 @@ func codeOf(o *op) uint16 {
 		return code
 	}
 	return general
+}
+
+func codeOfSSE(o *op) uint16 {
+	i := int(o.x) - int(x86.FirstSSE)
+	if i < 0 || i >= len(hotSSE) {
+		return 0
+	}
+	if o.x == x86.MOVD && o.form == formRR {
+		switch {
+		case o.cc == 0x6e && o.srcSize == 4:
+			return codeXIND
+		case o.cc == 0x6e:
+			return codeXINQ
+		case o.size == 4:
+			return codeXOUTD
+		}
+		return codeXOUTQ
+	}
+	return hotSSE[i][o.form][variantOf(o)]
 }
 
 // fusedCode returns the code of o fused with a branch on condition cc, or 0.

@@ -86,6 +86,32 @@ const (
 	codeCDQ
 	codeCQO
 	codeNOP
+	codeXMOV
+	codeXMOVURM
+	codeXMOVUMR
+	codeXMOVARM
+	codeXMOVAMR
+	codeXMOVQRM
+	codeXMOVQMR
+	codeXMOVDRM
+	codeXMOVDMR
+	codeXMOVURMX
+	codeXMOVUMRX
+	codeXMOVARMX
+	codeXMOVAMRX
+	codeXMOVQRMX
+	codeXMOVQMRX
+	codeXMOVDRMX
+	codeXMOVDMRX
+	codeXMOVQRR
+	codeXMOVSDRR
+	codeXIND
+	codeXOUTD
+	codeXINQ
+	codeXOUTQ
+	codeXXOR
+	codeXAND
+	codeXOR
 	codeADDBRR
 	codeADDBRI
 	codeADDBRM
@@ -709,6 +735,64 @@ func init() {
 	hot[x86.CBW][formNone][3][0] = codeCDQE
 	hot[x86.CWD][formNone][2][0] = codeCDQ
 	hot[x86.CWD][formNone][3][0] = codeCQO
+	hotSSE[x86.MOVAPS-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.MOVAPD-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.MOVDQA-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.MOVUPS-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.MOVUPD-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.MOVDQU-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.LDDQU-x86.FirstSSE][formRR][0] = codeXMOV
+	hotSSE[x86.MOVUPS-x86.FirstSSE][formRM][0] = codeXMOVURM
+	hotSSE[x86.MOVUPD-x86.FirstSSE][formRM][0] = codeXMOVURM
+	hotSSE[x86.MOVDQU-x86.FirstSSE][formRM][0] = codeXMOVURM
+	hotSSE[x86.LDDQU-x86.FirstSSE][formRM][0] = codeXMOVURM
+	hotSSE[x86.MOVUPS-x86.FirstSSE][formMR][0] = codeXMOVUMR
+	hotSSE[x86.MOVUPD-x86.FirstSSE][formMR][0] = codeXMOVUMR
+	hotSSE[x86.MOVDQU-x86.FirstSSE][formMR][0] = codeXMOVUMR
+	hotSSE[x86.LDDQU-x86.FirstSSE][formMR][0] = codeXMOVUMR
+	hotSSE[x86.MOVAPS-x86.FirstSSE][formRM][0] = codeXMOVARM
+	hotSSE[x86.MOVAPD-x86.FirstSSE][formRM][0] = codeXMOVARM
+	hotSSE[x86.MOVDQA-x86.FirstSSE][formRM][0] = codeXMOVARM
+	hotSSE[x86.MOVAPS-x86.FirstSSE][formMR][0] = codeXMOVAMR
+	hotSSE[x86.MOVAPD-x86.FirstSSE][formMR][0] = codeXMOVAMR
+	hotSSE[x86.MOVDQA-x86.FirstSSE][formMR][0] = codeXMOVAMR
+	hotSSE[x86.MOVSD-x86.FirstSSE][formRM][0] = codeXMOVQRM
+	hotSSE[x86.MOVQ-x86.FirstSSE][formRM][0] = codeXMOVQRM
+	hotSSE[x86.MOVSD-x86.FirstSSE][formMR][0] = codeXMOVQMR
+	hotSSE[x86.MOVQ-x86.FirstSSE][formMR][0] = codeXMOVQMR
+	hotSSE[x86.MOVSS-x86.FirstSSE][formRM][0] = codeXMOVDRM
+	hotSSE[x86.MOVSS-x86.FirstSSE][formMR][0] = codeXMOVDMR
+	hotSSE[x86.MOVUPS-x86.FirstSSE][formRM][1] = codeXMOVURMX
+	hotSSE[x86.MOVUPD-x86.FirstSSE][formRM][1] = codeXMOVURMX
+	hotSSE[x86.MOVDQU-x86.FirstSSE][formRM][1] = codeXMOVURMX
+	hotSSE[x86.LDDQU-x86.FirstSSE][formRM][1] = codeXMOVURMX
+	hotSSE[x86.MOVUPS-x86.FirstSSE][formMR][1] = codeXMOVUMRX
+	hotSSE[x86.MOVUPD-x86.FirstSSE][formMR][1] = codeXMOVUMRX
+	hotSSE[x86.MOVDQU-x86.FirstSSE][formMR][1] = codeXMOVUMRX
+	hotSSE[x86.LDDQU-x86.FirstSSE][formMR][1] = codeXMOVUMRX
+	hotSSE[x86.MOVAPS-x86.FirstSSE][formRM][1] = codeXMOVARMX
+	hotSSE[x86.MOVAPD-x86.FirstSSE][formRM][1] = codeXMOVARMX
+	hotSSE[x86.MOVDQA-x86.FirstSSE][formRM][1] = codeXMOVARMX
+	hotSSE[x86.MOVAPS-x86.FirstSSE][formMR][1] = codeXMOVAMRX
+	hotSSE[x86.MOVAPD-x86.FirstSSE][formMR][1] = codeXMOVAMRX
+	hotSSE[x86.MOVDQA-x86.FirstSSE][formMR][1] = codeXMOVAMRX
+	hotSSE[x86.MOVSD-x86.FirstSSE][formRM][1] = codeXMOVQRMX
+	hotSSE[x86.MOVQ-x86.FirstSSE][formRM][1] = codeXMOVQRMX
+	hotSSE[x86.MOVSD-x86.FirstSSE][formMR][1] = codeXMOVQMRX
+	hotSSE[x86.MOVQ-x86.FirstSSE][formMR][1] = codeXMOVQMRX
+	hotSSE[x86.MOVSS-x86.FirstSSE][formRM][1] = codeXMOVDRMX
+	hotSSE[x86.MOVSS-x86.FirstSSE][formMR][1] = codeXMOVDMRX
+	hotSSE[x86.MOVQ-x86.FirstSSE][formRR][0] = codeXMOVQRR
+	hotSSE[x86.MOVSD-x86.FirstSSE][formRR][0] = codeXMOVSDRR
+	hotSSE[x86.PXOR-x86.FirstSSE][formRR][0] = codeXXOR
+	hotSSE[x86.XORPS-x86.FirstSSE][formRR][0] = codeXXOR
+	hotSSE[x86.XORPD-x86.FirstSSE][formRR][0] = codeXXOR
+	hotSSE[x86.PAND-x86.FirstSSE][formRR][0] = codeXAND
+	hotSSE[x86.ANDPS-x86.FirstSSE][formRR][0] = codeXAND
+	hotSSE[x86.ANDPD-x86.FirstSSE][formRR][0] = codeXAND
+	hotSSE[x86.POR-x86.FirstSSE][formRR][0] = codeXOR
+	hotSSE[x86.ORPS-x86.FirstSSE][formRR][0] = codeXOR
+	hotSSE[x86.ORPD-x86.FirstSSE][formRR][0] = codeXOR
 	hot[x86.ADD][formRR][0][0] = codeADDBRR
 	hot[x86.ADD][formRI][0][0] = codeADDBRI
 	hot[x86.ADD][formRM][0][0] = codeADDBRM
@@ -1761,6 +1845,194 @@ func (c *core) exec(b *block) {
 				c.r[cpu.RDX] = uint64(int64(c.r[cpu.RAX]) >> 63)
 
 			case codeNOP:
+
+			case codeXMOV:
+				c.xmm[o.dst&15] = c.xmm[o.src&15]
+			case codeXMOVURM:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.xmm[o.dst&15] = m
+
+			case codeXMOVUMR:
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = c.xmm[o.src&15]
+
+			case codeXMOVARM:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				if va&15 != 0 {
+					goto slow
+				}
+				c.xmm[o.dst&15] = m
+
+			case codeXMOVAMR:
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				if va&15 != 0 {
+					goto slow
+				}
+				*p = c.xmm[o.src&15]
+
+			case codeXMOVQRM:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.xmm[o.dst&15] = [2]uint64{uint64(m), 0}
+
+			case codeXMOVQMR:
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint64(c.xmm[o.src&15][0])
+
+			case codeXMOVDRM:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+3)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.xmm[o.dst&15] = [2]uint64{uint64(m), 0}
+
+			case codeXMOVDMR:
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+3)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint32(c.xmm[o.src&15][0])
+
+			case codeXMOVURMX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.xmm[o.dst&15] = m
+
+			case codeXMOVUMRX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = c.xmm[o.src&15]
+
+			case codeXMOVARMX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				if va&15 != 0 {
+					goto slow
+				}
+				c.xmm[o.dst&15] = m
+
+			case codeXMOVAMRX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+15)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*[2]uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				if va&15 != 0 {
+					goto slow
+				}
+				*p = c.xmm[o.src&15]
+
+			case codeXMOVQRMX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.xmm[o.dst&15] = [2]uint64{uint64(m), 0}
+
+			case codeXMOVQMRX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint64(c.xmm[o.src&15][0])
+
+			case codeXMOVDRMX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+3)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.xmm[o.dst&15] = [2]uint64{uint64(m), 0}
+
+			case codeXMOVDMRX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+3)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint32(c.xmm[o.src&15][0])
+
+			case codeXMOVQRR:
+				c.xmm[o.dst&15] = [2]uint64{c.xmm[o.src&15][0], 0}
+
+			case codeXMOVSDRR:
+				c.xmm[o.dst&15][0] = c.xmm[o.src&15][0]
+
+			case codeXIND:
+				c.xmm[o.dst&15] = [2]uint64{uint64(uint32(c.r[o.src])), 0}
+
+			case codeXOUTD:
+				c.r[o.dst] = uint64(uint32(c.xmm[o.src&15][0]))
+
+			case codeXINQ:
+				c.xmm[o.dst&15] = [2]uint64{uint64(uint64(c.r[o.src])), 0}
+
+			case codeXOUTQ:
+				c.r[o.dst] = uint64(uint64(c.xmm[o.src&15][0]))
+
+			case codeXXOR:
+				x, y := &c.xmm[o.dst&15], &c.xmm[o.src&15]
+				x[0], x[1] = x[0]^y[0], x[1]^y[1]
+
+			case codeXAND:
+				x, y := &c.xmm[o.dst&15], &c.xmm[o.src&15]
+				x[0], x[1] = x[0]&y[0], x[1]&y[1]
+
+			case codeXOR:
+				x, y := &c.xmm[o.dst&15], &c.xmm[o.src&15]
+				x[0], x[1] = x[0]|y[0], x[1]|y[1]
 
 			case codeADDBRR:
 				a, b := c.r[o.dst], c.r[o.src]

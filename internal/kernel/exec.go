@@ -20,6 +20,7 @@ const (
 type execArgs struct {
 	file    *vfs.File
 	path    string // as it was found, for AT_EXECFN and comm
+	interp  string // what is being started now: path, or the interpreter of a script
 	argv    []string
 	envp    []string
 	closeFD bool // the descriptor it was opened by is close-on-exec
@@ -193,6 +194,7 @@ func clipComm(s string) string { return s[:min(len(s), 15)] }
 
 // resolveScript follows #! lines until e.file is a binary.
 func (t *Task) resolveScript(e *execArgs) linux.Errno {
+	e.interp = e.path
 	for depth := 0; ; depth++ {
 		var head [scriptLine]byte
 		n, errno := e.file.Ops.Read(e.file, head[:], 0)
@@ -223,7 +225,8 @@ func (t *Task) resolveScript(e *execArgs) linux.Errno {
 		if arg != "" {
 			argv = append(argv, arg)
 		}
-		argv = append(argv, e.path)
+		argv = append(argv, e.interp)
+		e.interp = interp
 		if len(e.argv) > 1 {
 			argv = append(argv, e.argv[1:]...)
 		}

@@ -264,6 +264,8 @@ func (g *Group) notifyParent() {
 		p.k.signalGroup(p, sig, g.childSignal(sig, g.zombieStatus))
 	}
 	if autoreap {
+		g.deadUse, g.childUse = usage{}, usage{} // nobody asks for it
+		g.leader.usage = usage{}
 		g.reap()
 	}
 	p.waitq.Wake(0)

@@ -41,11 +41,33 @@ func (it *itimer) expire(*timer) {
 		return
 	}
 	info := linux.Siginfo{Signo: it.sig, Code: linux.SI_TIMER, TimerID: it.id, Overrun: it.overrun, Value: it.value}
+	if it.stillQueued() {
+		return
+	}
 	if it.notify == linux.SIGEV_THREAD_ID && it.target != nil {
 		it.target.signalTask(it.sig, info)
 		return
 	}
 	k.signalGroup(it.g, it.sig, info)
+}
+
+// stillQueued reports whether the signal of the last expiration has not been
+// delivered yet; then this expiration only counts (timer_getoverrun(2)).
+func (it *itimer) stillQueued() bool {
+	queues := []*sigPending{&it.g.pending}
+	if it.target != nil {
+		queues = append(queues, &it.target.pending)
+	}
+	for _, p := range queues {
+		for i := range p.queue {
+			if q := &p.queue[i]; q.Code == linux.SI_TIMER && q.TimerID == it.id && q.Signo == it.sig {
+				q.Overrun += 1 + it.overrun
+				it.overrun = q.Overrun
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // left is the time to the next expiry, 0 if disarmed.

@@ -237,7 +237,7 @@ func (k *Kernel) procSys() *synthfs.Node {
 		dir("vm", sysctl("overcommit_memory", "0"), sysctl("overcommit_ratio", "50"), sysctl("max_map_count", "1048576"), sysctl("swappiness", "0"), sysctl("mmap_min_addr", "65536")),
 		dir("fs",
 			sysctl("file-max", "9223372036854775807"), sysctl("file-nr", "0\t0\t9223372036854775807"), sysctl("nr_open", "1048576"),
-			sysctl("pipe-max-size", "1048576"), sysctl("protected_hardlinks", "0"), sysctl("protected_symlinks", "0"),
+			sysctl("pipe-max-size", "1048576"), sysctl("protected_hardlinks", "1"), sysctl("protected_symlinks", "0"),
 			dir("inotify", sysctl("max_queued_events", "16384"), sysctl("max_user_instances", "128"), sysctl("max_user_watches", "65536")),
 			dir("mqueue"),
 		),

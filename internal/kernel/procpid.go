@@ -72,6 +72,7 @@ func (k *Kernel) procTask(t *Task) *synthfs.Node {
 	file("mountinfo", 0o444, func(t *Task) string { return vfs.MountinfoText(t.mounts()) })
 	file("mounts", 0o444, func(t *Task) string { return vfs.MountsText(t.mounts()) })
 	file("wchan", 0o444, func(*Task) string { return "0" })
+	file("children", 0o444, (*Task).procChildren)
 	file("syscall", 0o400, (*Task).procSyscall)
 	file("io", 0o400, func(*Task) string {
 		return "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
@@ -236,6 +237,9 @@ func anonName(f *vfs.File) string {
 	case linux.S_IFCHR:
 		return fmt.Sprintf("/dev/host:[%d]", st.Ino)
 	}
+	if m, ok := f.Ops.(*memfd); ok {
+		return m.name + " (deleted)"
+	}
 	kind := fmt.Sprintf("%T", f.Ops)
 	return "anon_inode:[" + strings.ToLower(kind[strings.LastIndexByte(kind, '.')+1:]) + "]"
 }
@@ -301,6 +305,17 @@ func (t *Task) procAuxv() string {
 		return ""
 	}
 	return string(t.as.Auxv)
+}
+
+// procChildren lists the children that the thread has made.
+func (t *Task) procChildren() string {
+	var b strings.Builder
+	for _, c := range t.group.children {
+		if c.parentTask == t {
+			fmt.Fprintf(&b, "%d ", c.pid)
+		}
+	}
+	return b.String()
 }
 
 func (t *Task) procSyscall() string {
@@ -372,8 +387,8 @@ func (t *Task) procStat() string {
 		own.minflt, kids.minflt, own.majflt, kids.majflt,
 		ticks(own.user), ticks(own.system), ticks(kids.user), ticks(kids.system),
 		prio, t.sched.nice, len(g.threads), start, vsize, rss, g.rlimits[linux.RLIMIT_RSS].Cur,
-		code0, code1, stack, t.Regs.GPR[cpu.RSP], t.Regs.RIP,
-		uint64(t.pending.set)&0x7fffffff, uint64(t.sigmask)&0x7fffffff, uint64(ignored)&0x7fffffff, uint64(caught)&0x7fffffff, 0,
+		code0, code1, stack, 0, 0, // the registers are nobody else's business
+		uint64(t.pending.set)&0x7fffffff, uint64(t.sigmask)&0x7fffffff, uint64(ignored)&0x7fffffff, uint64(caught)&0x7fffffff,
 		int(t.exitSignal), t.cpu, t.sched.rtPrio, t.sched.policy,
 		data0, data1, brk, arg0, arg1, env0, env1, g.zombieStatus)
 }

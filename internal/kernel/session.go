@@ -133,6 +133,9 @@ func (t *Task) setpgid(g *Group, pgid int) linux.Errno {
 func (pg *ProcessGroup) orphaned(ignore *Group) bool {
 	for _, g := range pg.members {
 		p := g.parent
+		if g.topLevel && g != ignore {
+			return false // who started it can continue it
+		}
 		if g == ignore || g.zombie && len(g.threads) == 0 || p == nil || p == g.k.init {
 			continue
 		}

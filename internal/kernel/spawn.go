@@ -21,7 +21,7 @@ type Process struct {
 	Exited func(status int)
 }
 
-// Spawn starts a process as the leader of a new session and a child of PID 1.
+// Spawn starts a process as the leader of a group and a child of PID 1.
 // errno tells why the program could not be started. The kernel lock is held.
 func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	t, errno := k.newProcess(p)
@@ -75,7 +75,7 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 	t.group = g
 	k.attachPID(t, e)
 	k.users.add(t.cred.UID, 1)
-	k.newSession(g)
+	k.placeInSession(g, p.TTY != nil)
 	for fd, f := range p.Files {
 		if f != nil {
 			t.files.set(fd, f, false)
@@ -163,6 +163,18 @@ func (k *Kernel) Signal(pid int, sig linux.Signal) linux.Errno {
 		return 0
 	}
 	return k.signalGroup(g, sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER})
+}
+
+// placeInSession makes the process the leader of a group in PID 1's session, as
+// a shell starts a job, or, with a terminal of its own, of a new session.
+func (k *Kernel) placeInSession(g *Group, tty bool) {
+	if k.init == nil || tty {
+		k.newSession(g)
+		return
+	}
+	g.topLevel = true
+	g.session = k.init.session
+	k.joinPgrp(g, k.newPgrp(g.pid, g.session))
 }
 
 // bootInit makes the built-in PID 1: a task without a program that is the

@@ -116,6 +116,12 @@ func (t *Task) mapFile(r *mm.MapRequest, fd, flags uint64) linux.Errno {
 			}
 			r.MaxProt = mm.ProtRead | mm.ProtExec
 		}
+		if m, ok := f.Ops.(*memfd); ok && !m.MayMapShared() && f.Writable() {
+			if r.Prot&mm.ProtWrite != 0 {
+				return linux.EPERM
+			}
+			r.MaxProt = mm.ProtRead | mm.ProtExec
+		}
 	case linux.MAP_PRIVATE:
 	default:
 		return linux.EINVAL
@@ -202,6 +208,8 @@ func sysMadvise(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if n > 0 {
 			errno = t.adviseFree(addr, n)
 		}
+	case linux.MADV_REMOVE:
+		errno = t.adviseRemove(addr, n)
 	case linux.MADV_DONTFORK:
 		errno = t.as.SetFlags(addr, n, mm.MapDontFork, 0)
 	case linux.MADV_DOFORK:
@@ -232,6 +240,21 @@ func (t *Task) adviseFree(addr, n uint64) linux.Errno {
 		return linux.EINVAL // only anonymous memory
 	}
 	return t.as.Discard(addr, n)
+}
+
+// adviseRemove makes a hole in the object of a shared mapping.
+func (t *Task) adviseRemove(addr, n uint64) linux.Errno {
+	v, ok := t.as.FindVMA(addr)
+	switch {
+	case !ok:
+		return linux.ENOMEM
+	case v.Flags&mm.MapLocked != 0 || v.Obj == nil:
+		return linux.EINVAL
+	case v.Flags&mm.MapShared == 0 || v.Prot&mm.ProtWrite == 0:
+		return linux.EACCES
+	}
+	v.Obj.Cache().Punch(int64(v.Off+addr-v.Start), int64(min(n, v.End-addr)))
+	return 0
 }
 
 func sysMsync(t *Task, a *[6]uint64) (uint64, linux.Errno) {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"github.com/tinevm/tine/internal/fs/pipefs"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/net"
 	"github.com/tinevm/tine/internal/vfs"
@@ -22,6 +23,7 @@ func init() {
 		linux.SYS_sendfile:        sysSendfile,
 		linux.SYS_copy_file_range: sysCopyFileRange,
 		linux.SYS_splice:          sysSplice,
+		linux.SYS_tee:             sysTee,
 	})
 }
 
@@ -262,6 +264,12 @@ func (t *Task) writeFile(f *vfs.File, v []linux.Iovec, pos position) (uint64, li
 	if len(v) == 0 {
 		v = []linux.Iovec{{}}
 	}
+	if f.Ops.Seekable() {
+		var errno linux.Errno
+		if v, errno = t.limitFileSize(v, pos.get()); errno != 0 {
+			return 0, errno
+		}
+	}
 	for len(v) > 0 {
 		if v[0].Len == 0 && len(v) > 1 {
 			v = v[1:]
@@ -296,11 +304,6 @@ func (t *Task) writeOnce(f *vfs.File, v *linux.Iovec, pos *position) (int, linux
 	if errno != 0 {
 		return 0, errno
 	}
-	if f.Ops.Seekable() {
-		if errno := t.limitFileSize(&u, pos.get()); errno != 0 {
-			return 0, errno
-		}
-	}
 	n, errno := f.Ops.Write(f, u.b, pos.get())
 	if n > 0 {
 		pos.advance(n)
@@ -309,20 +312,25 @@ func (t *Task) writeOnce(f *vfs.File, v *linux.Iovec, pos *position) (int, linux
 	return n, errno
 }
 
-// limitFileSize applies RLIMIT_FSIZE to a write at off.
-func (t *Task) limitFileSize(u *userBuf, off int64) linux.Errno {
+// limitFileSize applies RLIMIT_FSIZE to a write at off: what would go beyond is
+// cut off, unless that is everything.
+func (t *Task) limitFileSize(v []linux.Iovec, off int64) ([]linux.Iovec, linux.Errno) {
 	limit := t.rlimit(linux.RLIMIT_FSIZE)
-	if limit >= 1<<63-1 || len(u.b) == 0 {
-		return 0
+	if limit >= 1<<63-1 || v[0].Len == 0 && len(v) == 1 {
+		return v, 0
 	}
 	if off >= int64(limit) {
 		t.sendSignalSelf(linux.SIGXFSZ)
-		return linux.EFBIG
+		return nil, linux.EFBIG
 	}
-	if room := int64(limit) - off; int64(len(u.b)) > room {
-		u.b = u.b[:room]
+	room := limit - uint64(off)
+	cut := make([]linux.Iovec, 0, len(v))
+	for _, e := range v {
+		e.Len = min(e.Len, room)
+		room -= e.Len
+		cut = append(cut, e)
 	}
-	return 0
+	return cut, 0
 }
 
 // writeFailed ends a write, or lets it wait.
@@ -540,6 +548,33 @@ func sysSplice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EAGAIN
 	}
 	return ret, errno
+}
+
+// sysTee is tee(2): copy between pipes without taking.
+func sysTee(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const known = linux.SPLICE_F_MOVE | linux.SPLICE_F_NONBLOCK | linux.SPLICE_F_MORE | linux.SPLICE_F_GIFT
+	if a[3]&^known != 0 {
+		return 0, linux.EINVAL
+	}
+	in, errno := t.readable(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	out, errno := t.writable(a[1])
+	if errno != 0 {
+		return 0, errno
+	}
+	n, errno := pipefs.Tee(in, out, int(min(a[2], 1<<20)))
+	if errno != linux.EAGAIN || a[3]&linux.SPLICE_F_NONBLOCK != 0 {
+		if errno == linux.EPIPE {
+			t.sendSignalSelf(linux.SIGPIPE)
+		}
+		return uint64(n), errno
+	}
+	if in.Ops.Poll(in)&vfs.PollIn == 0 {
+		return t.fileWait(in, 0, errno)
+	}
+	return t.fileWait(out, 0, errno)
 }
 
 func isPipe(f *vfs.File) bool {

@@ -30,7 +30,7 @@ type syscallState struct {
 	deadline        int64       // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
 	done            uint64      // bytes (or messages) moved so far
 	intr            linux.Errno // what a signal turns the wait into
-	abandon         func() // undoes a half-finished call that a signal ends
+	abandon         func()      // undoes a half-finished call that a signal ends
 	step            int         // handlers with several stages count here
 	ret             uint64      // a result that must survive the wait
 	uninterruptible bool        // only a fatal signal ends the wait

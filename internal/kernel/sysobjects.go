@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"github.com/tinevm/tine/internal/fs/memfs"
 	"github.com/tinevm/tine/internal/fs/synthfs"
 	"github.com/tinevm/tine/internal/ipc"
 	"github.com/tinevm/tine/internal/linux"
@@ -12,6 +13,7 @@ import (
 type systemObjects struct {
 	k       *Kernel
 	lastIno uint64
+	unnamed *memfs.FS // of memfd_create
 	net     *net.Stack
 	ipc     *ipc.Namespace
 }
@@ -26,6 +28,9 @@ func (s *systemObjects) init(k *Kernel) {
 func (s *systemObjects) close() {
 	s.net.Close()
 	s.ipc.Close()
+	if s.unnamed != nil {
+		s.unnamed.Close()
+	}
 }
 
 // nextIno numbers objects that have no file system, as sockets and pipes.

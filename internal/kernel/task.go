@@ -116,6 +116,7 @@ type Group struct {
 	parent     *Group
 	parentTask *Task    // the thread that is waited for with __WNOTHREAD
 	children   []*Group // in order of birth; zombies included
+	topLevel   bool     // started from outside the machine
 	reaper     bool     // PR_SET_CHILD_SUBREAPER
 
 	pgrp    *ProcessGroup

@@ -56,16 +56,6 @@ const (
 	EL2NSYNC        Errno = 45
 	EL3HLT          Errno = 46
 	EL3RST          Errno = 47
-	ELFCLASS32      Errno = 1
-	ELFCLASS64      Errno = 2
-	ELFCLASSNUM     Errno = 3
-	ELFDATA2LSB     Errno = 1
-	ELFDATA2MSB     Errno = 2
-	ELFDATANUM      Errno = 3
-	ELFMAG0         Errno = 127
-	ELFMAG1         Errno = 69
-	ELFMAG2         Errno = 76
-	ELFMAG3         Errno = 70
 	ELIBACC         Errno = 79
 	ELIBBAD         Errno = 80
 	ELIBEXEC        Errno = 83
@@ -202,11 +192,6 @@ var errnoNames = [134]string{
 	45:  "EL2NSYNC",
 	46:  "EL3HLT",
 	47:  "EL3RST",
-	1:   "ELFCLASS32",
-	2:   "ELFCLASS64",
-	3:   "ELFCLASSNUM",
-	69:  "ELFMAG1",
-	76:  "ELFMAG2",
 	79:  "ELIBACC",
 	80:  "ELIBBAD",
 	83:  "ELIBEXEC",
@@ -230,6 +215,7 @@ var errnoNames = [134]string{
 	50:  "ENOCSI",
 	61:  "ENODATA",
 	19:  "ENODEV",
+	2:   "ENOENT",
 	8:   "ENOEXEC",
 	126: "ENOKEY",
 	37:  "ENOLCK",
@@ -252,10 +238,12 @@ var errnoNames = [134]string{
 	131: "ENOTRECOVERABLE",
 	88:  "ENOTSOCK",
 	25:  "ENOTTY",
+	76:  "ENOTUNIQ",
 	6:   "ENXIO",
 	95:  "EOPNOTSUPP",
 	75:  "EOVERFLOW",
 	130: "EOWNERDEAD",
+	1:   "EPERM",
 	96:  "EPFNOSUPPORT",
 	32:  "EPIPE",
 	71:  "EPROTO",
@@ -271,6 +259,8 @@ var errnoNames = [134]string{
 	108: "ESHUTDOWN",
 	94:  "ESOCKTNOSUPPORT",
 	29:  "ESPIPE",
+	3:   "ESRCH",
+	69:  "ESRMNT",
 	116: "ESTALE",
 	86:  "ESTRPIPE",
 	62:  "ETIME",
@@ -336,11 +326,6 @@ var errnoMessages = [134]string{
 	45:  "Level 2 not synchronized",
 	46:  "Level 3 halted",
 	47:  "Level 3 reset",
-	1:   "Operation not permitted",
-	2:   "No such file or directory",
-	3:   "No such process",
-	69:  "Srmount error",
-	76:  "Name not unique on network",
 	79:  "Can not access a needed shared library",
 	80:  "Accessing a corrupted shared library",
 	83:  "Cannot exec a shared library directly",
@@ -364,6 +349,7 @@ var errnoMessages = [134]string{
 	50:  "No CSI structure available",
 	61:  "No data available",
 	19:  "No such device",
+	2:   "No such file or directory",
 	8:   "Exec format error",
 	126: "Required key not available",
 	37:  "No locks available",
@@ -386,10 +372,12 @@ var errnoMessages = [134]string{
 	131: "State not recoverable",
 	88:  "Socket operation on non-socket",
 	25:  "Inappropriate ioctl for device",
+	76:  "Name not unique on network",
 	6:   "No such device or address",
 	95:  "Operation not supported",
 	75:  "Value too large for defined data type",
 	130: "Owner died",
+	1:   "Operation not permitted",
 	96:  "Protocol family not supported",
 	32:  "Broken pipe",
 	71:  "Protocol error",
@@ -405,6 +393,8 @@ var errnoMessages = [134]string{
 	108: "Cannot send after transport endpoint shutdown",
 	94:  "Socket type not supported",
 	29:  "Illegal seek",
+	3:   "No such process",
+	69:  "Srmount error",
 	116: "Stale file handle",
 	86:  "Streams pipe error",
 	62:  "Timer expired",

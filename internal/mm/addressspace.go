@@ -44,7 +44,8 @@ type AddressSpace struct {
 	// hint: every hole between hint and MmapBase is smaller than hintHole.
 	hint, hintHole uint64
 	peakPages      int32
-	dontFork       bool // some area has MapDontFork or MapWipeFork
+	dontFork       bool   // some area has MapDontFork, MapWipeFork or MapLocked
+	truncSeen      uint64 // truncations when the engines were last told
 	// Dead is set when the last user has gone.
 	dead bool
 }
@@ -173,6 +174,7 @@ func (as *AddressSpace) dropUnforked() {
 	for _, v := range wipe {
 		as.clearRange(v.Start, v.End)
 	}
+	as.SetFlags(0, UserTop, 0, MapLocked)
 }
 
 // Lookup translates va for an engine in guest mode. ok is false if the page is
@@ -192,6 +194,9 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 		return 0, false
 	}
 	f = e.frame()
+	if f.truncated() {
+		return 0, false
+	}
 	if acc&AccessWrite != 0 && e&pteShared == 0 && !(owned && f.Refs() == 1) {
 		return 0, false
 	}

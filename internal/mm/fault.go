@@ -62,6 +62,9 @@ func (as *AddressSpace) wouldCopy(page uint64) bool {
 
 // upgrade handles a fault on a present page, whose path is owned.
 func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access) FaultResult {
+	if e.frame().truncated() {
+		return FaultBus
+	}
 	bits := e&(pteShared|pteFile) | v.Prot.pteBits()
 	switch {
 	case acc&AccessWrite == 0:

@@ -34,6 +34,7 @@ type frameMeta struct {
 const (
 	frameCode   = 1 << 0 // an engine holds translations of this frame
 	frameZeroed = 1 << 1 // free, and known to be all zero
+	frameGone   = 1 << 2 // its file was truncated: mappings get a bus error
 	acctShift   = 16
 )
 
@@ -96,6 +97,12 @@ func (f Frame) free(m *frameMeta) {
 	m.flags.Store(0)
 	arena.put(f)
 }
+
+// truncations counts the frames that files lost while they were mapped.
+var truncations atomic.Uint64
+
+// truncated reports whether f was part of a file that has become shorter.
+func (f Frame) truncated() bool { return f.meta().flags.Load()&frameGone != 0 }
 
 // HasCode reports whether an engine holds translations of f.
 func (f Frame) HasCode() bool { return f.meta().flags.Load()&frameCode != 0 }

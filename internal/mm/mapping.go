@@ -411,7 +411,7 @@ func (as *AddressSpace) SetFlags(addr, n uint64, set, clear MapFlags) linux.Errn
 		v.Flags = v.Flags&^clear | set
 		as.vmas.insert(v)
 	}
-	as.dontFork = as.dontFork || set&(MapDontFork|MapWipeFork) != 0
+	as.dontFork = as.dontFork || set&(MapDontFork|MapWipeFork|MapLocked) != 0
 	if holes || next < end {
 		return linux.ENOMEM
 	}

@@ -76,6 +76,10 @@ func (c *PageCache) SetSize(n int64) {
 
 func (c *PageCache) drop(i uint64) {
 	if p, ok := c.pages[i]; ok {
+		if p.frame.Refs() > 1 {
+			p.frame.meta().flags.Or(frameGone)
+			truncations.Add(1)
+		}
 		p.frame.Put()
 		delete(c.pages, i)
 	}

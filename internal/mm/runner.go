@@ -21,7 +21,13 @@ func (r *Runner) Stop() { r.stop.Store(1) }
 
 // Enter notes that the runner is about to run guest code in as. The kernel
 // lock is held, so that nobody is changing as.
-func (r *Runner) Enter(as *AddressSpace) { r.running.Store(as) }
+func (r *Runner) Enter(as *AddressSpace) {
+	if n := truncations.Load(); as.truncSeen != n {
+		as.truncSeen = n
+		as.newGen()
+	}
+	r.running.Store(as)
+}
 
 // Leave notes that the runner has left guest mode.
 func (r *Runner) Leave() { r.running.Store(nil) }

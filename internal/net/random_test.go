@@ -92,7 +92,7 @@ func TestRandomLikeLinux(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", kind.name, seed), func(t *testing.T) {
 				compare(t, func(s *script) {
 					r := rand.New(rand.NewPCG(seed, uint64(kind.typ)))
-					for range 60 {
+					for range 80 {
 						randomStep(s, r, kind.family, kind.typ)
 					}
 				})
@@ -102,4 +102,4 @@ func TestRandomLikeLinux(t *testing.T) {
 }
 
 // randomScripts is how many scripts of each kind are tried.
-const randomScripts = 400
+const randomScripts = 100

@@ -390,6 +390,49 @@ var unixScripts = []struct {
 		s.setopt("b", 1, linux.SO_PEEK_OFF, 1)
 		s.recvFlags("b", 30, linux.MSG_PEEK)
 	}},
+	{"path names", func(s *script) {
+		s.socket("l", linux.AF_UNIX, linux.SOCK_STREAM, 0)
+		s.bind("l", path("sock\x00junk"))
+		s.names("l")
+		s.bind("l", path("sock"))
+		s.bind("l", path("other"))
+		s.unlink("other")
+		s.bind("l", path("none/sock"))
+		s.bind("l", s.abstract("x"))
+		s.socket("c", linux.AF_UNIX, linux.SOCK_STREAM, 0)
+		s.bind("c", path("sock"))
+		s.connect("c", path("sock"))
+		s.listen("l", 5)
+		s.connect("c", path("none"))
+		s.connect("c", path("sock/x"))
+		s.file("file")
+		s.connect("c", path("file"))
+		s.bind("c", path("file"))
+		s.socket("d", linux.AF_UNIX, linux.SOCK_DGRAM, 0)
+		s.connect("d", path("sock"))
+		s.connect("d", path("file"))
+		s.sendMsg("d", Msg{Data: []byte("x"), Name: path("sock")})
+		s.connect("c", path("./sock"))
+		s.names("c")
+		s.accept("s", "l")
+		s.names("s")
+		s.unlink("sock")
+		s.socket("e", linux.AF_UNIX, linux.SOCK_STREAM, 0)
+		s.connect("e", path("sock"))
+		s.bind("e", path("sock"))
+		s.close("e")
+		s.socket("e", linux.AF_UNIX, linux.SOCK_STREAM, 0)
+		s.connect("e", path("sock"))
+		s.send("c", "still there")
+		s.recv("s", 20)
+		s.bind("e", path(strings.Repeat("n", 108)))
+		s.names("e")
+		s.socket("f", linux.AF_UNIX, linux.SOCK_STREAM, 0)
+		s.connect("f", path(strings.Repeat("n", 108)))
+		s.unlink(strings.Repeat("n", 108))
+		s.unlink("sock")
+		s.unlink("file")
+	}},
 	{"options", func(s *script) {
 		for _, typ := range []int{linux.SOCK_STREAM, linux.SOCK_DGRAM, linux.SOCK_SEQPACKET} {
 			s.socket("a", linux.AF_UNIX, typ, 0)
@@ -437,6 +480,7 @@ func fill(s *script, k string, n int) {
 }
 
 func TestUnixLikeLinux(t *testing.T) {
+	t.Chdir(t.TempDir())
 	for _, test := range unixScripts {
 		t.Run(test.name, func(t *testing.T) { compare(t, test.run) })
 	}

@@ -93,23 +93,18 @@ func (u *unixSocket) bindAbstract(name string) {
 // bindPath makes the socket's node in the file tree. The name must be new even
 // for a socket that is bound already.
 func (u *unixSocket) bindPath(c *Caller, path string) linux.Errno {
-	if u.name.bound {
-		p, errno := vfs.Lookup(c.FS, c.FS.Cwd, path, linux.AT_SYMLINK_NOFOLLOW)
-		if errno == 0 {
-			p.Put()
-			return linux.EADDRINUSE
-		}
-		if errno != linux.ENOENT {
-			return errno
-		}
-		return linux.EINVAL
-	}
 	i, errno := vfs.BindSocket(c.FS, c.FS.Cwd, path, 0o777)
 	if errno == linux.EEXIST {
 		errno = linux.EADDRINUSE
 	}
 	if errno != 0 {
 		return errno
+	}
+	if u.name.bound {
+		// Linux notices after it has made the node, and removes it.
+		vfs.DropInode(i)
+		vfs.Unlink(c.FS, c.FS.Cwd, path)
+		return linux.EINVAL
 	}
 	u.inode = i
 	i.Common().Socket = u

@@ -3,6 +3,7 @@
 package net
 
 import (
+	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,8 @@ type world interface {
 	setopt(fd, level, name int, v []byte) linux.Errno
 	poll(fd int) vfs.PollMask
 	ioctl(fd int, req uint32) (int, linux.Errno)
+	file(path string) linux.Errno
+	unlink(path string) linux.Errno
 	close(fd int)
 	me() Ucred
 }
@@ -177,6 +180,21 @@ func (host) ioctl(fd int, req uint32) (int, linux.Errno) {
 	return int(v), errno
 }
 
+func (host) file(path string) linux.Errno {
+	fd, errno := unix.Open(path, unix.O_CREAT|unix.O_WRONLY, 0o644)
+	_ = unix.Close(fd)
+	return hostErrno(errno)
+}
+
+func (host) unlink(path string) linux.Errno { return hostErrno(unix.Unlink(path)) }
+
+func hostErrno(err error) linux.Errno {
+	if err == nil {
+		return 0
+	}
+	return errnoOf(err.(unix.Errno))
+}
+
 func (host) close(fd int) { _ = unix.Close(fd) }
 
 func (host) me() Ucred { return Ucred{unix.Getpid(), uint32(unix.Getuid()), uint32(unix.Getgid())} }
@@ -189,15 +207,15 @@ type tine struct {
 	next int
 }
 
-func newTine(dir *vfs.Context) *tine {
-	ino, rnd := uint64(0), uint32(7)
+func newTine(t *testing.T) *tine {
 	w := &tine{fds: make(map[int]*vfs.File), next: 3}
-	w.s = New(Config{
-		NextIno: func() uint64 { ino++; return ino },
-		Random:  func() uint32 { rnd = rnd*1664525 + 1013904223; return rnd >> 8 },
-		Writer:  func() Ucred { return w.me() },
-	})
-	w.c = &Caller{FS: dir, NonBlock: true, PID: 42, MaxFiles: 1024}
+	w.s, w.c = testStack(t)
+	w.s.cfg.Writer = w.me
+	if uid := uint32(unix.Getuid()); uid != 0 {
+		w.c.UID, w.c.EUID, w.c.SUID = uid, uid, uid
+		w.c.GID, w.c.EGID, w.c.SGID = uint32(unix.Getgid()), uint32(unix.Getegid()), uint32(unix.Getegid())
+		w.c.FS.Cred = &vfs.Cred{}
+	}
 	return w
 }
 
@@ -361,6 +379,16 @@ func (w *tine) ioctl(fd int, req uint32) (int, linux.Errno) {
 	return v, errno
 }
 
+func (w *tine) file(path string) linux.Errno {
+	f, errno := vfs.Open(w.c.FS, w.c.FS.Cwd, path, linux.O_CREAT|linux.O_WRONLY, 0o644)
+	if errno == 0 {
+		f.Put()
+	}
+	return errno
+}
+
+func (w *tine) unlink(path string) linux.Errno { return vfs.Unlink(w.c.FS, w.c.FS.Cwd, path) }
+
 func (w *tine) close(fd int) {
 	if f := w.fds[fd]; f != nil {
 		f.Put()
@@ -368,4 +396,4 @@ func (w *tine) close(fd int) {
 	}
 }
 
-func (w *tine) me() Ucred { return Ucred{w.c.PID, 0, 0} }
+func (w *tine) me() Ucred { return w.c.real() }

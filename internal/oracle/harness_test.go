@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -124,11 +125,19 @@ func (r run) native(t *testing.T) result {
 			}
 		}
 	}
-	return r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, r.timeout)
+	return r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, min(r.timeout, time.Minute))
 }
 
 // onTine runs it on tine, with the same user, environment and folder.
 func (r run) onTine(t *testing.T) result {
+	t.Helper()
+	res := r.tineRaw(t)
+	res.Stderr = withoutLog(t, res.Stderr)
+	return res
+}
+
+// tineRaw is onTine with all that tine says.
+func (r run) tineRaw(t *testing.T) result {
 	t.Helper()
 	bin, err := tineBinary()
 	if err != nil {
@@ -148,9 +157,7 @@ func (r run) onTine(t *testing.T) result {
 	args = append(args, r.flags...)
 	args = append(append(args, "--"), r.args...)
 	// The grace period shows a machine that does not end when told to.
-	res := r.do(t, &exec.Cmd{Path: bin, Args: args, Env: append(os.Environ(), "TERM=dumb"), Dir: r.dir}, r.timeout+20*time.Second)
-	res.Stderr = withoutLog(t, res.Stderr)
-	return res
+	return r.do(t, &exec.Cmd{Path: bin, Args: args, Env: append(os.Environ(), "TERM=dumb"), Dir: r.dir}, r.timeout+10*time.Second)
 }
 
 // withoutLog takes out what tine itself says, which no native run says.
@@ -298,11 +305,16 @@ func compare(t *testing.T, native, tine result) {
 		}
 	}
 	diff("standard output", native.Stdout, tine.Stdout)
-	diff("standard error", native.Stderr, tine.Stderr)
+	diff("standard error", withoutPids(native.Stderr), withoutPids(tine.Stderr))
 	if d := cmp.Diff(native.Files, tine.Files); d != "" {
 		t.Errorf("files written differ (- native, + tine):\n%s", d)
 	}
 }
+
+// jobPid is the process number in what bash says of a job that was killed.
+var jobPid = regexp.MustCompile(`(: line \d+:) +\d+ `)
+
+func withoutPids(stderr string) string { return jobPid.ReplaceAllString(stderr, "$1 PID ") }
 
 // need skips the test visibly when a tool is missing.
 func need(t *testing.T, tools ...string) {

@@ -31,11 +31,11 @@ int main(void) {
 	check(get(P_PID, pid, WEXITED | WNOHANG) == 0 && si.si_pid == 0 && si.si_signo == 0, "WNOHANG: si_pid 0");
 	fails(get(P_PID, pid, WNOHANG), EINVAL, "waitid for nothing");
 	fails(get(7, pid, WEXITED), EINVAL, "waitid of an unknown kind");
-	kill(pid, SIGTSTP);
+	kill(pid, SIGSTOP);
 	check(get(P_PID, pid, WSTOPPED | WNOWAIT) == 0, "WNOWAIT leaves it");
-	is(pid, CLD_STOPPED, SIGTSTP, "stopped");
+	is(pid, CLD_STOPPED, SIGSTOP, "stopped");
 	check(get(P_ALL, 0, WSTOPPED) == 0, "P_ALL finds it again");
-	is(pid, CLD_STOPPED, SIGTSTP, "stopped");
+	is(pid, CLD_STOPPED, SIGSTOP, "stopped");
 	kill(pid, SIGCONT);
 	check(get(P_PGID, getpgrp(), WCONTINUED) == 0, "P_PGID");
 	is(pid, CLD_CONTINUED, SIGCONT, "continued");

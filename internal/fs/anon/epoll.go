@@ -41,8 +41,9 @@ const maxNesting = 5
 func NewEpoll() *Epoll { return &Epoll{items: make(map[itemKey]*item)} }
 
 // Wake implements vfs.Waiter: the watched file may be ready.
-func (it *item) Wake(*vfs.WaitEntry, vfs.PollMask) {
-	if it.off {
+func (it *item) Wake(_ *vfs.WaitEntry, events vfs.PollMask) {
+	const always = vfs.PollErr | vfs.PollHup
+	if it.off || events != 0 && events&(vfs.PollMask(it.event.Events)|always) == 0 {
 		return
 	}
 	it.ep.list(it)

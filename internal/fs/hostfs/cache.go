@@ -3,6 +3,7 @@ package hostfs
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
@@ -12,12 +13,13 @@ import (
 // of the process share it, so what is here is protected by shared.mu, and the
 // pages by their cache's own lock.
 type sharedFile struct {
+	id     fileID
 	st     hostStat // as of when the pages were read; changed by our own writes
 	reader *os.File
 	pages  *mm.PageCache
-	refs   int // open files; 0: on the list of unused files
-	cost   int // pages counted in shared.unused
-	mapped bool
+	refs   int         // open files; 0: on the list of unused files
+	cost   int         // pages counted in shared.unused
+	mapped atomic.Bool // reads must see what mappings write
 
 	prev, next *sharedFile
 }
@@ -42,7 +44,7 @@ var shared struct {
 var fillBuffers = sync.Pool{New: func() any { return new([readahead]byte) }}
 
 // openShared returns the shared file of a host file, opening it if it is not
-// there or has changed since.
+// there or has changed since. It brings st up to date.
 func openShared(st *hostStat, open func() (*os.File, linux.Errno)) (*sharedFile, linux.Errno) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
@@ -59,6 +61,7 @@ func openShared(st *hostStat, open func() (*os.File, linux.Errno)) (*sharedFile,
 		f.Close()
 		return nil, errno
 	}
+	*st = now
 	if s := shared.files[now.id]; s != nil {
 		if s.st.same(&now) {
 			f.Close()
@@ -67,7 +70,7 @@ func openShared(st *hostStat, open func() (*os.File, linux.Errno)) (*sharedFile,
 		}
 		s.forget()
 	}
-	s := &sharedFile{st: now, reader: f, refs: 1}
+	s := &sharedFile{id: now.id, st: now, reader: f, refs: 1}
 	s.pages = mm.NewPageCache(nil, s.fill)
 	s.pages.SetSize(now.attr.Size)
 	if shared.files == nil {
@@ -88,8 +91,8 @@ func (s *sharedFile) hold() {
 // forget makes s unreachable for new openings: the host file has changed.
 // shared.mu is held.
 func (s *sharedFile) forget() {
-	if shared.files[s.st.id] == s {
-		delete(shared.files, s.st.id)
+	if shared.files[s.id] == s {
+		delete(shared.files, s.id)
 	}
 	if s.refs == 0 {
 		s.unlist()
@@ -104,11 +107,11 @@ func (s *sharedFile) put() {
 	if s.refs--; s.refs > 0 {
 		return
 	}
-	if shared.files[s.st.id] != s {
+	if shared.files[s.id] != s {
 		s.free()
 		return
 	}
-	s.mapped = false
+	s.mapped.Store(false)
 	s.list()
 	for shared.unused > maxUnusedPages || shared.n > maxUnusedFiles {
 		shared.head.forget()

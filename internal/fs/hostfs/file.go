@@ -66,10 +66,7 @@ func (i *Inode) openRegular(write bool) (vfs.FileOps, linux.Errno) {
 		return nil, errno
 	}
 	o.s = s
-	i.st = s.st
-	if i.file == nil || i.file.st.id != s.st.id {
-		i.file = s
-	}
+	i.file = s // if the host has changed the file, later than the first one's
 	i.opens++
 	return o, 0
 }
@@ -96,7 +93,7 @@ func (o *regular) Read(_ *vfs.File, p []byte, off int64) (int, linux.Errno) {
 		return 0, 0
 	}
 	p = p[:min(int64(len(p)), size-off)]
-	if len(p) >= readahead && !o.s.mapped && !o.s.pages.Has(uint64(off)>>mm.PageShift) {
+	if len(p) >= readahead && !o.s.mapped.Load() && !o.s.pages.Has(uint64(off)>>mm.PageShift) {
 		return readFull(o.s.reader, p, off)
 	}
 	return len(p), o.s.pages.ReadAt(p, off)
@@ -107,7 +104,7 @@ func (o *regular) Read(_ *vfs.File, p []byte, off int64) (int, linux.Errno) {
 func (s *sharedFile) refresh() int64 {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	st, errno := statFile(s.reader, s.st.id)
+	st, errno := statFile(s.reader, s.id)
 	if errno != 0 || st.same(&s.st) {
 		return s.pages.Size()
 	}
@@ -121,7 +118,7 @@ func (s *sharedFile) refresh() int64 {
 func (s *sharedFile) wrote() {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if st, errno := statFile(s.reader, s.st.id); errno == 0 {
+	if st, errno := statFile(s.reader, s.id); errno == 0 {
 		s.st = st
 	}
 }
@@ -166,7 +163,7 @@ func (o *regular) Stat(f *vfs.File) (linux.Stat, linux.Errno) {
 
 // Pages implements vfs.FileOps.
 func (o *regular) Pages(*vfs.File) (*mm.PageCache, linux.Errno) {
-	o.s.mapped = true
+	o.s.mapped.Store(true)
 	if o.writer != nil {
 		o.mapped = true
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tinevm/tine/internal/fs/fstest"
@@ -194,6 +195,38 @@ func TestPagesAreShared(t *testing.T) {
 		t.Error("two machines have two copies of a host file")
 	}
 	hostfs.DropCaches()
+}
+
+// TestConcurrentMachines reads and writes the same files from several machines,
+// each with its own lock, for the race detector.
+func TestConcurrentMachines(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "c"} {
+		write(t, dir+"/"+name, strings.Repeat(name, 200_000))
+	}
+	var wg sync.WaitGroup
+	for m := range 3 {
+		c := tree(t, dir, hostfs.Options{})
+		wg.Go(func() {
+			for k := range 60 {
+				name := string(rune('a' + k%3))
+				f, errno := vfs.Open(c, c.Cwd, name, linux.O_RDWR, 0)
+				if errno != 0 {
+					t.Errorf("open %s: %v", name, errno)
+					return
+				}
+				buf := make([]byte, 3000)
+				f.Ops.Pages(f)
+				f.Ops.Read(f, buf, int64(k*1000))
+				if strings.Trim(string(buf), name) != "" {
+					t.Errorf("machine %d: %s has other bytes", m, name)
+				}
+				f.Ops.Write(f, buf[:100], int64(k*3000))
+				f.Put()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestSpecialFiles(t *testing.T) {

@@ -163,6 +163,34 @@ func (e *end) Ioctl(_ *vfs.File, c *vfs.IoctlContext, req uint32, arg uint64) (u
 	return 0, c.CopyOut(arg, b[:])
 }
 
+// Tee copies up to n bytes from one pipe to another without taking them
+// (tee(2)).
+func Tee(in, out *vfs.File, n int) (int, linux.Errno) {
+	from, ok1 := endOf(in)
+	to, ok2 := endOf(out)
+	if !ok1 || !ok2 || from.pipe == to.pipe {
+		return 0, linux.EINVAL
+	}
+	p := from.pipe
+	if p.len() == 0 {
+		if p.writers == 0 {
+			return 0, 0
+		}
+		return 0, linux.EAGAIN
+	}
+	return to.Write(out, p.buf[p.start:][:min(n, p.len())], 0)
+}
+
+func endOf(f *vfs.File) (*end, bool) {
+	switch e := f.Ops.(type) {
+	case *end:
+		return e, true
+	case *fifoEnd:
+		return &e.end, true
+	}
+	return nil, false
+}
+
 // Reopen implements vfs.Reopener, by the rules of FIFOs.
 func (e *end) Reopen(_ *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
 	n := &end{pipe: e.pipe}

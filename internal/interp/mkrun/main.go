@@ -269,6 +269,54 @@ func (g *gen) moves() {
 	g.code("codeNOP", "")
 }
 
+// moves of XMM registers: whole, quadword and doubleword. sse enters a code for
+// an SSE operation.
+func (g *gen) sseMoves() {
+	sse := func(name, ops, form string, v int) {
+		for _, x := range strings.Fields(ops) {
+			g.plain = append(g.plain, fmt.Sprintf("hotSSE[x86.%s-x86.FirstSSE][%s][%d] = %s", x, form, v, name))
+		}
+	}
+	const aligned, unaligned = "MOVAPS MOVAPD MOVDQA", "MOVUPS MOVUPD MOVDQU LDDQU"
+	const d, s = "c.xmm[o.dst&15]", "c.xmm[o.src&15]"
+	sizeX := size{"X", 16, 0, "[2]uint64"}
+	g.code("codeXMOV", d+" = "+s)
+	sse("codeXMOV", aligned+" "+unaligned, "formRR", 0)
+	for v, ad := range addresses {
+		for _, k := range []struct{ name, ops, check string }{
+			{"codeXMOVU", unaligned, ""},
+			{"codeXMOVA", aligned, "if va&15 != 0 { goto slow }\n"},
+		} {
+			g.code(k.name+"RM"+ad.name, load(sizeX, ad.expr, "slow")+k.check+d+" = m\n")
+			sse(k.name+"RM"+ad.name, k.ops, "formRM", v)
+			g.code(k.name+"MR"+ad.name, ref(sizeX, ad.expr)+k.check+"*p = "+s+"\n")
+			sse(k.name+"MR"+ad.name, k.ops, "formMR", v)
+		}
+		for _, k := range []struct {
+			name, ops string
+			s         size
+		}{{"codeXMOVQ", "MOVSD MOVQ", sizeQ}, {"codeXMOVD", "MOVSS", sizeD}} {
+			g.code(k.name+"RM"+ad.name, load(k.s, ad.expr, "slow")+d+" = [2]uint64{uint64(m), 0}\n")
+			sse(k.name+"RM"+ad.name, k.ops, "formRM", v)
+			g.code(k.name+"MR"+ad.name, ref(k.s, ad.expr)+fmt.Sprintf("*p = %s(%s[0])\n", k.s.typ, s))
+			sse(k.name+"MR"+ad.name, k.ops, "formMR", v)
+		}
+	}
+	g.code("codeXMOVQRR", d+" = [2]uint64{"+s+"[0], 0}\n")
+	sse("codeXMOVQRR", "MOVQ", "formRR", 0)
+	g.code("codeXMOVSDRR", d+"[0] = "+s+"[0]\n")
+	sse("codeXMOVSDRR", "MOVSD", "formRR", 0)
+	// MOVD has two directions of the same form: codeOf tells them apart.
+	for _, z := range dq {
+		g.code("codeXIN"+z.name, fmt.Sprintf("%s = [2]uint64{uint64(%s(c.r[o.src])), 0}\n", d, z.typ))
+		g.code("codeXOUT"+z.name, fmt.Sprintf("c.r[o.dst] = uint64(%s(%s[0]))\n", z.typ, s))
+	}
+	for _, k := range []struct{ name, ops, op string }{{"codeXXOR", "PXOR XORPS XORPD", "^"}, {"codeXAND", "PAND ANDPS ANDPD", "&"}, {"codeXOR", "POR ORPS ORPD", "|"}} {
+		g.code(k.name, fmt.Sprintf("x, y := &%s, &%s\nx[0], x[1] = x[0]%sy[0], x[1]%sy[1]\n", d, s, k.op, k.op))
+		sse(k.name, k.ops, "formRR", 0)
+	}
+}
+
 const popAddr = "c.r[cpu.RSP]"
 
 func (g *gen) stack() {
@@ -509,6 +557,7 @@ CASES
 func main() {
 	g := new(gen)
 	g.moves()
+	g.sseMoves()
 	g.arithmetic()
 	g.shifts()
 	g.stack()

@@ -204,7 +204,7 @@ func writeErrno(macros []string) {
 	re := regexp.MustCompile(`^E[A-Z0-9]+$`)
 	prog := headers + "int main(void){\n"
 	for _, m := range macros {
-		if re.MatchString(m) && !strings.HasPrefix(m, "ECHO") && !strings.HasPrefix(m, "EPOLL") && !strings.HasPrefix(m, "EFD") && !strings.HasPrefix(m, "EI") || slices.Contains([]string{"EINVAL", "EIO", "EINTR", "EISDIR", "EISCONN", "EISNAM", "EILSEQ", "EIDRM", "EINPROGRESS"}, m) {
+		if re.MatchString(m) && !strings.HasPrefix(m, "ECHO") && !strings.HasPrefix(m, "EPOLL") && !strings.HasPrefix(m, "EFD") && !strings.HasPrefix(m, "ELF") && !strings.HasPrefix(m, "EI") || slices.Contains([]string{"EINVAL", "EIO", "EINTR", "EISDIR", "EISCONN", "EISNAM", "EILSEQ", "EIDRM", "EINPROGRESS"}, m) {
 			prog += fmt.Sprintf("#ifdef %s\nif (strstr(\"EV ET EM EXIT EXTA EXTB EXTPROC EXTEN EOF\", \"%s\") == 0 && %s > 0 && %s < 134) printf(\"%s %%d %%s\\n\", %s, strerror(%s));\n#endif\n", m, m, m, m, m, m, m)
 		}
 	}

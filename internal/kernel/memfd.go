@@ -1,0 +1,104 @@
+package kernel
+
+import (
+	"github.com/tinevm/tine/internal/fs/memfs"
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// memfd is a file of memfd_create(2): a file of a memory file system that has
+// no name there, with seals.
+type memfd struct {
+	vfs.FileOps
+	name  string // as /proc/PID/fd shows it
+	seals *uint32
+}
+
+func init() {
+	register(map[int]handler{linux.SYS_memfd_create: sysMemfdCreate})
+}
+
+func sysMemfdCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	const maxName = 249
+	flags := a[1]
+	if flags&^(linux.MFD_CLOEXEC|linux.MFD_ALLOW_SEALING) != 0 {
+		return 0, linux.EINVAL
+	}
+	name, errno := t.as.CopyInString(a[0], maxName)
+	if errno == linux.ENAMETOOLONG {
+		errno = linux.EINVAL
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	f, errno := t.k.sys.shmem().OpenUnnamed(0o777, t.cred.FSUID, t.cred.FSGID)
+	if errno != 0 {
+		return 0, errno
+	}
+	seals := uint32(linux.F_SEAL_SEAL)
+	if flags&linux.MFD_ALLOW_SEALING != 0 {
+		seals = 0
+	}
+	f.Ops = &memfd{FileOps: f.Ops, name: "/memfd:" + name, seals: &seals}
+	return t.installFD(f, flags&linux.MFD_CLOEXEC != 0)
+}
+
+// shmem is the file system of files without a name.
+func (s *systemObjects) shmem() *memfs.FS {
+	if s.unnamed == nil {
+		s.unnamed = memfs.New(memfs.Options{Account: s.k.acct, Now: s.k.realtime})
+	}
+	return s.unnamed
+}
+
+// Seals is F_GET_SEALS.
+func (m *memfd) Seals() (uint32, linux.Errno) { return *m.seals, 0 }
+
+// AddSeals is F_ADD_SEALS.
+func (m *memfd) AddSeals(seals uint32) linux.Errno {
+	const known = linux.F_SEAL_SEAL | linux.F_SEAL_SHRINK | linux.F_SEAL_GROW | linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE
+	if seals&^known != 0 {
+		return linux.EINVAL
+	}
+	if *m.seals&linux.F_SEAL_SEAL != 0 {
+		return linux.EPERM
+	}
+	*m.seals |= seals
+	return 0
+}
+
+func (m *memfd) sealed(s uint32) bool { return *m.seals&s != 0 }
+
+// Write implements vfs.FileOps.
+func (m *memfd) Write(f *vfs.File, p []byte, off int64) (int, linux.Errno) {
+	if m.sealed(linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE) {
+		return 0, linux.EPERM
+	}
+	if st, _ := m.Stat(f); m.sealed(linux.F_SEAL_GROW) && off+int64(len(p)) > st.Size {
+		return 0, linux.EPERM
+	}
+	return m.FileOps.Write(f, p, off)
+}
+
+// Truncate implements vfs.FileOps.
+func (m *memfd) Truncate(f *vfs.File, size int64) linux.Errno {
+	st, _ := m.Stat(f)
+	if size < st.Size && m.sealed(linux.F_SEAL_SHRINK) || size > st.Size && m.sealed(linux.F_SEAL_GROW) {
+		return linux.EPERM
+	}
+	return m.FileOps.Truncate(f, size)
+}
+
+// Allocate implements vfs.FileOps.
+func (m *memfd) Allocate(f *vfs.File, mode uint32, off, n int64) linux.Errno {
+	st, _ := m.Stat(f)
+	if mode&linux.FALLOC_FL_PUNCH_HOLE != 0 && m.sealed(linux.F_SEAL_WRITE) || off+n > st.Size && m.sealed(linux.F_SEAL_GROW) {
+		return linux.EPERM
+	}
+	return m.FileOps.Allocate(f, mode, off, n)
+}
+
+// MayMapShared reports whether a writable shared mapping may be made.
+func (m *memfd) MayMapShared() bool {
+	return !m.sealed(linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE)
+}
