@@ -15,4 +15,4 @@ type Trace struct {
 	Filter string
 }
 
-func (t *Trace) printer() kernel.Tracer { return kernel.DebugTracer() }
+func (t *Trace) printer() kernel.Tracer { return nil }

@@ -13,6 +13,7 @@ type itimer struct {
 	timer
 	g        *Group
 	interval int64
+	cpuLeft  int64 // virtual timers: processor time until the next expiry, ns; 0 is disarmed
 	sig      linux.Signal
 
 	// POSIX timers only.
@@ -72,6 +73,9 @@ func (it *itimer) stillQueued() bool {
 
 // left is the time to the next expiry, 0 if disarmed.
 func (it *itimer) left() int64 {
+	if it.virtual() {
+		return it.cpuLeft
+	}
 	if it.index == 0 {
 		return 0
 	}
@@ -81,6 +85,10 @@ func (it *itimer) left() int64 {
 // arm sets the timer to value from now, or disarms it.
 func (it *itimer) arm(g *Group, value, interval int64) {
 	it.g, it.interval = g, interval
+	if it.virtual() {
+		it.cpuLeft = value
+		return
+	}
 	if value == 0 {
 		g.k.stopTimer(&it.timer)
 		return
@@ -88,9 +96,13 @@ func (it *itimer) arm(g *Group, value, interval int64) {
 	g.k.startTimer(&it.timer, g.k.now()+min(value, noDeadline/2), it)
 }
 
-// itimerSignals are the signals of the interval timers by number. The virtual
-// ones count processor time; here they run on the monotonic clock while they
-// are armed and are checked against the process's usage when they expire.
+// virtual reports whether the timer counts processor time; such timers are not
+// in the timer queue (cputime.go).
+func (it *itimer) virtual() bool {
+	return !it.posix && (it.sig == linux.SIGVTALRM || it.sig == linux.SIGPROF)
+}
+
+// itimerSignals are the signals of the interval timers by number.
 var itimerSignals = [3]linux.Signal{linux.SIGALRM, linux.SIGVTALRM, linux.SIGPROF}
 
 // stopTimers disarms everything that exec and exit disarm.

@@ -21,7 +21,6 @@ const (
 // pageFault resolves a fault, or sends the signal that Linux would send.
 func (t *Task) pageFault(addr uint64, acc mm.Access) {
 	res, major := t.as.Fault(addr, acc)
-	dbg(t, "fault %x acc %d res %d", addr, acc, res)
 	if major {
 		t.usage.majflt++
 	} else {
@@ -57,7 +56,6 @@ func (t *Task) pageFault(addr uint64, acc mm.Access) {
 // table 6-1; arch/x86 traps).
 func (t *Task) exception(vector uint8, addr uint64) {
 	t.fault = faultInfo{trapNo: uint64(vector)}
-	dbg(t, "exception %d", vector)
 	info := linux.Siginfo{Addr: t.Regs.RIP}
 	switch vector {
 	case cpu.VectorDE:

@@ -106,7 +106,9 @@ func (p *processor) runGuest(t *Task) (cpu.Trap, int64) {
 	k.mu.Lock()
 	p.inGuest = false
 	t.account(n)
-	t.usage.user += k.cfg.Clock.Monotonic() - start
+	ran := k.cfg.Clock.Monotonic() - start
+	t.usage.user += ran
+	t.checkCPUTime(ran)
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap, n
 }

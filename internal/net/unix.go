@@ -244,6 +244,7 @@ func (u *unixSocket) Release(*vfs.File) {
 		}
 		p.wake()
 	}
+	u.peer = nil // others may still refer to this end, and find it closed
 	for _, n := range u.accept {
 		// A connection that nobody will accept is reset.
 		n.peer.err = linux.ECONNRESET

@@ -31,7 +31,6 @@ static void *forker(void *arg) {
 		pthread_join(t, NULL);
 		exit(done());
 	}
-	check(!strcmp(order, "BAcd"), "parent: prepare backwards, parent forwards");
 	return (void *)(long)pid;
 }
 
@@ -46,7 +45,9 @@ int main(void) {
 		pthread_create(&t[i], NULL, sleeper, NULL);
 	pthread_create(&t[3], NULL, forker, NULL);
 	pthread_join(t[3], &pid);
+	int status = reap((long)pid);
+	check(!strcmp(order, "BAcd"), "parent: prepare backwards, parent forwards");
+	check(status == 0, "another thread waits for the child of a thread that ended");
 	check(proc_field("/proc/self/status", "Threads") == 4, "parent: its threads still live");
-	check(reap((long)pid) == 0, "another thread waits for the child of a thread that ended");
 	return done();
 }
