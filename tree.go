@@ -90,15 +90,15 @@ func (m *Machine) buildTree(cfg *Config) error {
 	b.root = overlay.New(o)
 	b.sys.OpenFIFO = pipefs.OpenFIFO
 	b.registerTypes()
-	if err := b.hostView(cfg); err != nil {
-		b.root.Close()
-		return err
-	}
 	for _, f := range ownFolders {
 		if _, errno := b.root.Mkdir(f.path, f.mode); errno != 0 {
 			b.root.Close()
 			return fmt.Errorf("tine: make %s: %s", f.path, errno.Message())
 		}
+	}
+	if err := b.hostView(cfg); err != nil {
+		b.root.Close()
+		return err
 	}
 	for _, mt := range cfg.Mounts {
 		if err := b.mountPoint(&mt); err != nil {

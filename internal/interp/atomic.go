@@ -15,15 +15,20 @@ func init() {
 		x86.XCHG: xchg, x86.XADD: xadd, x86.CMPXCHG: cmpxchg,
 		x86.CMPXCHG8B: cmpxchg8b, x86.CMPXCHG16B: cmpxchg16b,
 	})
-	lockedHandlers = map[x86.Op]handler{
+	for op, fn := range map[x86.Op]handler{
 		x86.ADD: lockAdd, x86.ADC: lockAdc, x86.SUB: lockSub, x86.SBB: lockSbb,
 		x86.AND: lockAnd, x86.OR: lockOr, x86.XOR: lockXor,
 		x86.INC: lockInc, x86.DEC: lockDec, x86.NEG: lockNeg, x86.NOT: lockNot,
+	} {
+		handlers[firstLocked+op] = fn
 	}
 }
 
-// lockedHandlers replace the usual ones of instructions with LOCK.
-var lockedHandlers map[x86.Op]handler
+// Operations with LOCK that have a handler of their own.
+const (
+	firstLocked = x86.Op(3840)
+	numLocked   = 128
+)
 
 // splitLock serialises locked accesses that no host instruction covers: those
 // across an 8-byte boundary. They are atomic among themselves, not against
@@ -90,7 +95,7 @@ func (c *core) lockSrc(o *op) uint64 {
 	if o.form == formMR {
 		return c.gpr(o.src, o.srcSize)
 	}
-	return o.imm
+	return uint64(o.imm)
 }
 
 func lockAdd(c *core, o *op) bool {

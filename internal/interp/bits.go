@@ -20,7 +20,7 @@ func init() {
 // as bit number a memory operand is a bit string: bits beyond the operand are
 // reached by moving its address, left in c.addr.
 func (c *core) bitOperand(o *op) uint64 {
-	n := o.imm
+	n := uint64(o.imm)
 	if o.form == formRR || o.form == formMR {
 		n = c.gpr(o.src, o.srcSize)
 	}

@@ -219,7 +219,7 @@ func newBlock(pc, fall uint64, ops []op) *block {
 	case last.flags&opTerm == 0:
 		ops = append(ops, op{x: blockEnd, code: codeEnd, flags: opTerm, idx: uint8(len(ops))})
 	case last.form == formI:
-		b.target = last.imm
+		b.target = last.disp
 		if last.x == x86.JCC && len(ops) > 1 {
 			ops = fuse(ops)
 		}

@@ -30,13 +30,13 @@ func (c *core) goTo(a uint64) bool {
 }
 
 func jmp(c *core, o *op) bool {
-	c.pc = o.imm
+	c.pc = o.disp
 	return true
 }
 
 func jcc(c *core, o *op) bool {
 	if c.cond(o.cc) {
-		c.pc = o.imm
+		c.pc = o.disp
 	}
 	return true
 }
@@ -50,7 +50,7 @@ func call(c *core, o *op) bool {
 	if !c.push(8, c.pc) {
 		return false
 	}
-	c.pc = o.imm
+	c.pc = o.disp
 	return true
 }
 
@@ -77,7 +77,7 @@ func ret(c *core, o *op) bool {
 	if !ok || !c.goTo(a) {
 		return false
 	}
-	c.r[cpu.RSP] += 8 + o.imm
+	c.r[cpu.RSP] += 8 + uint64(o.imm)
 	return true
 }
 
@@ -99,7 +99,7 @@ func loop(c *core, o *op) bool {
 		again = again && c.cond(5)
 	}
 	if again {
-		c.pc = o.imm
+		c.pc = o.disp
 	}
 	return true
 }
@@ -110,7 +110,7 @@ func jrcxz(c *core, o *op) bool {
 		n = uint64(uint32(n))
 	}
 	if n == 0 {
-		c.pc = o.imm
+		c.pc = o.disp
 	}
 	return true
 }

@@ -74,12 +74,12 @@ const (
 )
 
 // op is one operation. Register numbers of byte registers may carry x86.High.
+// It has no pointers, and two of them fill a cache line.
 type op struct {
-	fn   handler
-	imm  uint64 // immediate, extended; branches: the target
-	disp uint64 // displacement; RIP-relative addresses are made absolute
-	code uint16 // case in the run loop, 0 for the handler
-	x    x86.Op
+	disp uint64 // displacement, RIP-relative ones made absolute; the target of a direct branch; the value of MOV register, immediate
+	imm  int32  // any other immediate, extended
+	code uint16 // case in the run loop
+	x    x86.Op // names the handler
 
 	dst, src    uint8 // registers of the first and the second operand
 	base, index uint8 // indices in core.r
@@ -88,11 +88,11 @@ type op struct {
 	size        uint8 // operand size in bytes, that of the first operand
 	srcSize     uint8 // that of the second
 	form        form
-	flags       uint16
 	cc          uint8 // condition; otherwise the last opcode byte
 	len         uint8
 	idx         uint8 // number of instructions before it in the block
-	off         uint16
+	flags       uint16
+	off         uint16 // from the start of the block
 }
 
 // core is the state of one engine.

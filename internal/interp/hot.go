@@ -87,12 +87,12 @@ func codeOf(o *op) uint16 {
 	case x86.MOV:
 		if o.form == formRI && o.size >= 4 {
 			if o.size == 4 {
-				o.imm = uint64(uint32(o.imm))
+				o.disp = uint64(uint32(o.disp))
 			}
 			return codeMOVRI
 		}
 	case x86.SHL, x86.SHR, x86.SAR, x86.ROL, x86.ROR:
-		if o.form == formRI && o.imm&(uint64(o.size)*8-1) == 0 || o.form == formR && o.flags&opCL == 0 {
+		if o.form == formRI && uint64(o.imm)&(uint64(o.size)*8-1) == 0 || o.form == formR && o.flags&opCL == 0 {
 			return general
 		}
 	case x86.RET:

@@ -64,7 +64,7 @@ func mmxPair(f func(d, s xmm) xmm) handler {
 // mmxShift makes a handler of a shift by an immediate or by a quadword.
 func mmxShift(f func(a, n uint64) uint64) handler {
 	return func(c *core, o *op) bool {
-		n := o.imm
+		n := uint64(o.imm)
 		if o.form == formRI {
 			if c.fpu() == nil {
 				return false

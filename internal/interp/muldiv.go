@@ -98,7 +98,7 @@ func imul2(c *core, o *op) bool {
 func imul3(c *core, o *op) bool {
 	b, ok := c.srcVal(o)
 	if ok {
-		c.imulTo(o, b, o.imm)
+		c.imulTo(o, b, uint64(o.imm))
 	}
 	return ok
 }

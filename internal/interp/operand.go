@@ -1,5 +1,7 @@
 package interp
 
+import "github.com/tinevm/tine/internal/x86"
+
 // Handlers of general instructions reach their operands through these, for any
 // form and size.
 
@@ -11,7 +13,15 @@ func (c *core) srcVal(o *op) (uint64, bool) {
 	case formRM:
 		return c.load(c.ea(o), o.srcSize)
 	}
-	return o.imm, true
+	return o.immediate(), true
+}
+
+// immediate returns the immediate operand.
+func (o *op) immediate() uint64 {
+	if o.x == x86.MOV && o.form == formRI {
+		return o.disp
+	}
+	return uint64(o.imm)
 }
 
 // dstRead returns the first operand of an instruction that only reads it.

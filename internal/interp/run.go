@@ -106,7 +106,7 @@ func (c *core) step() {
 	}
 	c.bpc = pc
 	c.pc = pc + uint64(o.len)
-	if !o.fn(c, o) {
+	if !handlers[o.x%x86.NumOps](c, o) {
 		c.stopped(o)
 		return
 	}
@@ -152,8 +152,8 @@ func (o *op) decoded(in *x86.Inst, err error, pc uint64) {
 	case nil:
 		o.fill(in, pc)
 	case x86.ErrTooLong:
-		*o = op{x: badLength, fn: privileged, flags: opTerm}
+		*o = op{x: badLength, flags: opTerm}
 	default:
-		*o = op{x: x86.BAD, fn: unknown, flags: opTerm}
+		*o = op{x: x86.BAD, flags: opTerm}
 	}
 }

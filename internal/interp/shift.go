@@ -18,7 +18,7 @@ func init() {
 // shiftCount is the masked count of a shift: an immediate or CL. All shifts
 // have it as their last operand.
 func (c *core) shiftCount(o *op) uint64 {
-	n := o.imm
+	n := uint64(o.imm)
 	if o.flags&opCL != 0 {
 		n = c.r[cpu.RCX]
 	}
@@ -151,7 +151,7 @@ func rcr(c *core, o *op) bool {
 
 // doubleCount is the count of SHLD and SHRD.
 func (c *core) doubleCount(o *op) uint64 {
-	n := o.imm
+	n := uint64(o.imm)
 	if o.flags&opCL != 0 {
 		n = c.r[cpu.RCX]
 	}

@@ -112,7 +112,7 @@ func wholeImm(f func(d, s xmm, imm uint8) xmm) handler {
 // quadword of the second operand.
 func shifts(f func(a, n uint64) uint64) handler {
 	return func(c *core, o *op) bool {
-		n := o.imm
+		n := uint64(o.imm)
 		if o.form != formRI {
 			s, ok := c.source(o)
 			if !ok {

@@ -24,7 +24,7 @@ func (c *core) push(size uint8, v uint64) bool {
 }
 
 func push(c *core, o *op) bool {
-	v := o.imm
+	v := uint64(o.imm)
 	if o.form != formI {
 		var ok bool
 		if v, ok = c.dstRead(o); !ok {
@@ -103,7 +103,7 @@ func enter(c *core, o *op) bool {
 		sp -= size
 		c.store(sp, o.size, frame)
 	}
-	sp -= o.imm
+	sp -= uint64(o.imm)
 	// The processor checks that the new top of the stack can be written.
 	if !c.probeWrite(sp, size) {
 		return false

@@ -7,12 +7,12 @@ import (
 // fill makes an op of a decoded instruction at address pc.
 func (o *op) fill(in *x86.Inst, pc uint64) {
 	*o = op{
-		x: in.Op, fn: handlers[in.Op], len: in.Len, size: in.Size, cc: in.Opcode,
+		x: in.Op, len: in.Len, size: in.Size, cc: in.Opcode,
 		base: in.Base, index: in.Index, scale: in.Scale, seg: regZero,
-		disp: uint64(in.Disp), imm: uint64(in.Imm),
+		disp: uint64(in.Disp), imm: int32(in.Imm),
 	}
-	if o.fn == nil {
-		o.x, o.fn = x86.BAD, unknown
+	if handlers[o.x] == nil {
+		o.x = x86.BAD
 	}
 	o.operands(in)
 	next := pc + uint64(in.Len)
@@ -21,11 +21,14 @@ func (o *op) fill(in *x86.Inst, pc uint64) {
 	}
 	for i := range in.Args[:in.NArgs] {
 		if in.Args[i].Kind == x86.ArgRel {
-			o.imm += next
+			o.disp = next + uint64(in.Imm)
 		}
 	}
-	if in.Op == x86.ENTER {
+	switch {
+	case in.Op == x86.ENTER:
 		o.cc = in.Imm2
+	case in.Op == x86.MOV && o.form == formRI:
+		o.disp = uint64(in.Imm)
 	}
 	o.prefixes(in)
 	if terminal[o.x] {
@@ -88,8 +91,8 @@ func (o *op) prefixes(in *x86.Inst) {
 	}
 	if in.Lock {
 		o.flags |= opLock
-		if fn := lockedHandlers[in.Op]; fn != nil {
-			o.fn = fn
+		if in.Op < numLocked && handlers[firstLocked+in.Op] != nil {
+			o.x += firstLocked
 		}
 	}
 	switch in.Rep {

@@ -1367,7 +1367,7 @@ func (c *core) exec(b *block) {
 			case codeTerm:
 				goto slowTerm
 			case codeMOVRI:
-				c.r[o.dst] = o.imm
+				c.r[o.dst] = o.disp
 
 			case codeMOVBRR:
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(c.r[o.src]))
@@ -1805,7 +1805,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa, c.fb = fkImul|sizeD, uint64(v), 0
 
 			case codeIMUL3D:
-				v := int64(int32(c.r[o.src])) * int64(int32(o.imm))
+				v := int64(int32(c.r[o.src])) * int64(int32(uint64(o.imm)))
 				c.r[o.dst] = uint64(uint32(v))
 				c.fk, c.fa, c.fb = fkImul|sizeD, uint64(v), 0
 
@@ -1828,7 +1828,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa, c.fb = fkImul|sizeQ, a, b
 
 			case codeIMUL3Q:
-				a, b := c.r[o.src], o.imm
+				a, b := c.r[o.src], uint64(o.imm)
 				c.r[o.dst] = a * b
 				c.fk, c.fa, c.fb = fkImul|sizeQ, a, b
 
@@ -2041,7 +2041,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
 
 			case codeADDBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeB, a, b
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
@@ -2077,7 +2077,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeB, a, b
 				*p = uint8(r)
@@ -2113,7 +2113,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeB, a, b
 				*p = uint8(r)
@@ -2125,7 +2125,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = uint64(uint32(r))
 
 			case codeADDDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeD, a, b
 				c.r[o.dst] = uint64(uint32(r))
@@ -2161,7 +2161,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeD, a, b
 				*p = uint32(r)
@@ -2197,7 +2197,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeD, a, b
 				*p = uint32(r)
@@ -2209,7 +2209,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 
 			case codeADDQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
 				c.r[o.dst] = r
@@ -2245,7 +2245,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
 				*p = uint64(r)
@@ -2281,7 +2281,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a + b
 				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
 				*p = uint64(r)
@@ -2293,7 +2293,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
 
 			case codeSUBBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
@@ -2329,7 +2329,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 				*p = uint8(r)
@@ -2365,7 +2365,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 				*p = uint8(r)
@@ -2377,7 +2377,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = uint64(uint32(r))
 
 			case codeSUBDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 				c.r[o.dst] = uint64(uint32(r))
@@ -2413,7 +2413,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 				*p = uint32(r)
@@ -2449,7 +2449,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 				*p = uint32(r)
@@ -2461,7 +2461,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 
 			case codeSUBQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 				c.r[o.dst] = r
@@ -2497,7 +2497,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 				*p = uint64(r)
@@ -2533,7 +2533,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a - b
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 				*p = uint64(r)
@@ -2545,7 +2545,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
 
 			case codeANDBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeB, r
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
@@ -2581,7 +2581,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeB, r
 				*p = uint8(r)
@@ -2617,7 +2617,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeB, r
 				*p = uint8(r)
@@ -2629,7 +2629,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = uint64(uint32(r))
 
 			case codeANDDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeD, r
 				c.r[o.dst] = uint64(uint32(r))
@@ -2665,7 +2665,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeD, r
 				*p = uint32(r)
@@ -2701,7 +2701,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeD, r
 				*p = uint32(r)
@@ -2713,7 +2713,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 
 			case codeANDQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				c.r[o.dst] = r
@@ -2749,7 +2749,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				*p = uint64(r)
@@ -2785,7 +2785,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				*p = uint64(r)
@@ -2797,7 +2797,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
 
 			case codeORBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeB, r
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
@@ -2833,7 +2833,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeB, r
 				*p = uint8(r)
@@ -2869,7 +2869,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeB, r
 				*p = uint8(r)
@@ -2881,7 +2881,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = uint64(uint32(r))
 
 			case codeORDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeD, r
 				c.r[o.dst] = uint64(uint32(r))
@@ -2917,7 +2917,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeD, r
 				*p = uint32(r)
@@ -2953,7 +2953,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeD, r
 				*p = uint32(r)
@@ -2965,7 +2965,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 
 			case codeORQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				c.r[o.dst] = r
@@ -3001,7 +3001,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				*p = uint64(r)
@@ -3037,7 +3037,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a | b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				*p = uint64(r)
@@ -3049,7 +3049,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
 
 			case codeXORBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeB, r
 				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(r))
@@ -3085,7 +3085,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeB, r
 				*p = uint8(r)
@@ -3121,7 +3121,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeB, r
 				*p = uint8(r)
@@ -3133,7 +3133,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = uint64(uint32(r))
 
 			case codeXORDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeD, r
 				c.r[o.dst] = uint64(uint32(r))
@@ -3169,7 +3169,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeD, r
 				*p = uint32(r)
@@ -3205,7 +3205,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeD, r
 				*p = uint32(r)
@@ -3217,7 +3217,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 
 			case codeXORQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				c.r[o.dst] = r
@@ -3253,7 +3253,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				*p = uint64(r)
@@ -3289,7 +3289,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(*p), o.imm
+				a, b := uint64(*p), uint64(o.imm)
 				r := a ^ b
 				c.fk, c.fa = fkLogic|sizeQ, r
 				*p = uint64(r)
@@ -3299,7 +3299,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 
 			case codeCMPBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 
 			case codeCMPBRM:
@@ -3329,7 +3329,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 
 			case codeCMPBRMX:
@@ -3359,7 +3359,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, a, b
 
 			case codeCMPDRR:
@@ -3367,7 +3367,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 
 			case codeCMPDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 
 			case codeCMPDRM:
@@ -3397,7 +3397,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 
 			case codeCMPDRMX:
@@ -3427,7 +3427,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, a, b
 
 			case codeCMPQRR:
@@ -3435,7 +3435,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 
 			case codeCMPQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 
 			case codeCMPQRM:
@@ -3465,7 +3465,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 
 			case codeCMPQRMX:
@@ -3495,7 +3495,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 
 			case codeTESTBRR:
@@ -3504,7 +3504,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa = fkLogic|sizeB, r
 
 			case codeTESTBRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeB, r
 
@@ -3526,7 +3526,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeB, r
 
@@ -3548,7 +3548,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeB, r
 
@@ -3558,7 +3558,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa = fkLogic|sizeD, r
 
 			case codeTESTDRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeD, r
 
@@ -3580,7 +3580,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeD, r
 
@@ -3602,7 +3602,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeD, r
 
@@ -3612,7 +3612,7 @@ func (c *core) exec(b *block) {
 				c.fk, c.fa = fkLogic|sizeQ, r
 
 			case codeTESTQRI:
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
 
@@ -3634,7 +3634,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
 
@@ -3656,7 +3656,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				a, b := uint64(m), o.imm
+				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
 
@@ -3668,7 +3668,7 @@ func (c *core) exec(b *block) {
 
 			case codeADCDRI:
 				cf := c.carry()
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkAdd|sizeD+4*uint8(cf), a, b
 				c.r[o.dst] = uint64(uint32(a + b + cf))
 
@@ -3704,7 +3704,7 @@ func (c *core) exec(b *block) {
 
 			case codeSBBDRI:
 				cf := c.carry()
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD+4*uint8(cf), a, b
 				c.r[o.dst] = uint64(uint32(a - b - cf))
 
@@ -3758,7 +3758,7 @@ func (c *core) exec(b *block) {
 
 			case codeADCQRI:
 				cf := c.carry()
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkAdd|sizeQ+4*uint8(cf), a, b
 				c.r[o.dst] = a + b + cf
 
@@ -3794,7 +3794,7 @@ func (c *core) exec(b *block) {
 
 			case codeSBBQRI:
 				cf := c.carry()
-				a, b := c.r[o.dst], o.imm
+				a, b := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ+4*uint8(cf), a, b
 				c.r[o.dst] = a - b - cf
 
@@ -3841,7 +3841,7 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = ^c.r[o.dst]
 
 			case codeSHLDI:
-				n := o.imm & 31
+				n := uint64(o.imm) & 31
 				a := uint64(uint32(c.r[o.dst]))
 				c.r[o.dst] = uint64(uint32(a << n))
 				c.fk, c.fa, c.fb = fkShl|sizeD, a, n
@@ -3855,7 +3855,7 @@ func (c *core) exec(b *block) {
 				}
 
 			case codeSHRDI:
-				n := o.imm & 31
+				n := uint64(o.imm) & 31
 				a := uint64(uint32(c.r[o.dst]))
 				c.r[o.dst] = uint64(uint32(a >> n))
 				c.fk, c.fa, c.fb = fkShr|sizeD, a, n
@@ -3869,7 +3869,7 @@ func (c *core) exec(b *block) {
 				}
 
 			case codeSARDI:
-				n := o.imm & 31
+				n := uint64(o.imm) & 31
 				a := uint64(uint32(c.r[o.dst]))
 				c.r[o.dst] = uint64(uint32(uint64(int64(int32(c.r[o.dst])) >> n)))
 				c.fk, c.fa, c.fb = fkSar|sizeD, a, n
@@ -3893,7 +3893,7 @@ func (c *core) exec(b *block) {
 				c.rotFlags(o.imm&31 != 1, r>>31, r>>31^r>>30&1)
 
 			case codeSHLQI:
-				n := o.imm & 63
+				n := uint64(o.imm) & 63
 				a := c.r[o.dst]
 				c.r[o.dst] = a << n
 				c.fk, c.fa, c.fb = fkShl|sizeQ, a, n
@@ -3907,7 +3907,7 @@ func (c *core) exec(b *block) {
 				}
 
 			case codeSHRQI:
-				n := o.imm & 63
+				n := uint64(o.imm) & 63
 				a := c.r[o.dst]
 				c.r[o.dst] = a >> n
 				c.fk, c.fa, c.fb = fkShr|sizeQ, a, n
@@ -3921,7 +3921,7 @@ func (c *core) exec(b *block) {
 				}
 
 			case codeSARQI:
-				n := o.imm & 63
+				n := uint64(o.imm) & 63
 				a := c.r[o.dst]
 				c.r[o.dst] = uint64(int64(c.r[o.dst]) >> n)
 				c.fk, c.fa, c.fb = fkSar|sizeQ, a, n
@@ -3961,7 +3961,7 @@ func (c *core) exec(b *block) {
 					goto slow
 				}
 				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				*p = o.imm
+				*p = uint64(o.imm)
 				c.r[cpu.RSP] = va
 
 			case codePOPR:
@@ -4079,7 +4079,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJBCMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a < b {
 					goto taken
@@ -4093,7 +4093,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a < b {
 					goto taken
@@ -4107,7 +4107,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a < b {
 					goto taken
@@ -4123,7 +4123,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJBCMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a < b {
 					goto taken
@@ -4137,7 +4137,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a < b {
 					goto taken
@@ -4179,7 +4179,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a < b {
 					goto taken
@@ -4223,7 +4223,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJBCMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a < b {
 					goto taken
@@ -4237,7 +4237,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a < b {
 					goto taken
@@ -4279,7 +4279,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a < b {
 					goto taken
@@ -4323,7 +4323,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJAECMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a >= b {
 					goto taken
@@ -4337,7 +4337,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a >= b {
 					goto taken
@@ -4351,7 +4351,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a >= b {
 					goto taken
@@ -4367,7 +4367,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJAECMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a >= b {
 					goto taken
@@ -4381,7 +4381,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a >= b {
 					goto taken
@@ -4423,7 +4423,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a >= b {
 					goto taken
@@ -4467,7 +4467,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJAECMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a >= b {
 					goto taken
@@ -4481,7 +4481,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a >= b {
 					goto taken
@@ -4523,7 +4523,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a >= b {
 					goto taken
@@ -4567,7 +4567,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJECMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a == b {
 					goto taken
@@ -4581,7 +4581,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a == b {
 					goto taken
@@ -4595,7 +4595,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a == b {
 					goto taken
@@ -4611,7 +4611,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJETESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r == 0 {
 					goto taken
@@ -4625,7 +4625,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r == 0 {
 					goto taken
@@ -4639,7 +4639,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r == 0 {
 					goto taken
@@ -4655,7 +4655,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJECMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a == b {
 					goto taken
@@ -4669,7 +4669,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a == b {
 					goto taken
@@ -4711,7 +4711,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a == b {
 					goto taken
@@ -4755,7 +4755,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJETESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r == 0 {
 					goto taken
@@ -4769,7 +4769,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r == 0 {
 					goto taken
@@ -4783,7 +4783,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r == 0 {
 					goto taken
@@ -4791,7 +4791,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJEANDDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				c.r[o.dst] = uint64(uint32(v))
 				if r := int32(v); r == 0 {
@@ -4809,7 +4809,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJESUBDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = uint64(uint32(x - y))
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a == b {
@@ -4826,7 +4826,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJECMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a == b {
 					goto taken
@@ -4840,7 +4840,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a == b {
 					goto taken
@@ -4882,7 +4882,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a == b {
 					goto taken
@@ -4926,7 +4926,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJETESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r == 0 {
 					goto taken
@@ -4940,7 +4940,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r == 0 {
 					goto taken
@@ -4954,7 +4954,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r == 0 {
 					goto taken
@@ -4962,7 +4962,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJEANDQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				c.r[o.dst] = v
 				if r := int64(v); r == 0 {
@@ -4980,7 +4980,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJESUBQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = x - y
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a == b {
@@ -4997,7 +4997,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNECMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a != b {
 					goto taken
@@ -5011,7 +5011,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a != b {
 					goto taken
@@ -5025,7 +5025,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a != b {
 					goto taken
@@ -5041,7 +5041,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNETESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r != 0 {
 					goto taken
@@ -5055,7 +5055,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r != 0 {
 					goto taken
@@ -5069,7 +5069,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r != 0 {
 					goto taken
@@ -5085,7 +5085,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNECMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a != b {
 					goto taken
@@ -5099,7 +5099,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a != b {
 					goto taken
@@ -5141,7 +5141,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a != b {
 					goto taken
@@ -5185,7 +5185,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNETESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r != 0 {
 					goto taken
@@ -5199,7 +5199,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r != 0 {
 					goto taken
@@ -5213,7 +5213,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r != 0 {
 					goto taken
@@ -5221,7 +5221,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNEANDDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				c.r[o.dst] = uint64(uint32(v))
 				if r := int32(v); r != 0 {
@@ -5239,7 +5239,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNESUBDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = uint64(uint32(x - y))
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a != b {
@@ -5256,7 +5256,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNECMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a != b {
 					goto taken
@@ -5270,7 +5270,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a != b {
 					goto taken
@@ -5312,7 +5312,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a != b {
 					goto taken
@@ -5356,7 +5356,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNETESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r != 0 {
 					goto taken
@@ -5370,7 +5370,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r != 0 {
 					goto taken
@@ -5384,7 +5384,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				v := uint64(m) & o.imm
+				v := uint64(m) & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r != 0 {
 					goto taken
@@ -5392,7 +5392,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNEANDQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				c.r[o.dst] = v
 				if r := int64(v); r != 0 {
@@ -5410,7 +5410,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNESUBQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = x - y
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a != b {
@@ -5427,7 +5427,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJBECMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a <= b {
 					goto taken
@@ -5441,7 +5441,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a <= b {
 					goto taken
@@ -5455,7 +5455,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a <= b {
 					goto taken
@@ -5471,7 +5471,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJBECMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a <= b {
 					goto taken
@@ -5485,7 +5485,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a <= b {
 					goto taken
@@ -5527,7 +5527,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a <= b {
 					goto taken
@@ -5571,7 +5571,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJBECMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a <= b {
 					goto taken
@@ -5585,7 +5585,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a <= b {
 					goto taken
@@ -5627,7 +5627,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a <= b {
 					goto taken
@@ -5671,7 +5671,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJACMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a > b {
 					goto taken
@@ -5685,7 +5685,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a > b {
 					goto taken
@@ -5699,7 +5699,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := uint8(x), uint8(y); a > b {
 					goto taken
@@ -5715,7 +5715,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJACMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a > b {
 					goto taken
@@ -5729,7 +5729,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a > b {
 					goto taken
@@ -5771,7 +5771,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := uint32(x), uint32(y); a > b {
 					goto taken
@@ -5815,7 +5815,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJACMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a > b {
 					goto taken
@@ -5829,7 +5829,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a > b {
 					goto taken
@@ -5871,7 +5871,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := uint64(x), uint64(y); a > b {
 					goto taken
@@ -5915,7 +5915,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSCMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a-b < 0 {
 					goto taken
@@ -5929,7 +5929,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a-b < 0 {
 					goto taken
@@ -5943,7 +5943,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a-b < 0 {
 					goto taken
@@ -5959,7 +5959,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSTESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r < 0 {
 					goto taken
@@ -5975,7 +5975,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSCMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b < 0 {
 					goto taken
@@ -5989,7 +5989,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b < 0 {
 					goto taken
@@ -6031,7 +6031,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b < 0 {
 					goto taken
@@ -6075,7 +6075,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSTESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r < 0 {
 					goto taken
@@ -6083,7 +6083,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSANDDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				c.r[o.dst] = uint64(uint32(v))
 				if r := int32(v); r < 0 {
@@ -6101,7 +6101,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSSUBDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = uint64(uint32(x - y))
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b < 0 {
@@ -6118,7 +6118,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSCMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b < 0 {
 					goto taken
@@ -6132,7 +6132,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b < 0 {
 					goto taken
@@ -6174,7 +6174,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b < 0 {
 					goto taken
@@ -6218,7 +6218,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSTESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r < 0 {
 					goto taken
@@ -6226,7 +6226,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSANDQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				c.r[o.dst] = v
 				if r := int64(v); r < 0 {
@@ -6244,7 +6244,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJSSUBQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = x - y
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b < 0 {
@@ -6261,7 +6261,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSCMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a-b >= 0 {
 					goto taken
@@ -6275,7 +6275,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a-b >= 0 {
 					goto taken
@@ -6289,7 +6289,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a-b >= 0 {
 					goto taken
@@ -6305,7 +6305,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSTESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r >= 0 {
 					goto taken
@@ -6321,7 +6321,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSCMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b >= 0 {
 					goto taken
@@ -6335,7 +6335,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b >= 0 {
 					goto taken
@@ -6377,7 +6377,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b >= 0 {
 					goto taken
@@ -6421,7 +6421,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSTESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r >= 0 {
 					goto taken
@@ -6429,7 +6429,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSANDDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				c.r[o.dst] = uint64(uint32(v))
 				if r := int32(v); r >= 0 {
@@ -6447,7 +6447,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSSUBDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = uint64(uint32(x - y))
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a-b >= 0 {
@@ -6464,7 +6464,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSCMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b >= 0 {
 					goto taken
@@ -6478,7 +6478,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b >= 0 {
 					goto taken
@@ -6520,7 +6520,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b >= 0 {
 					goto taken
@@ -6564,7 +6564,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSTESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r >= 0 {
 					goto taken
@@ -6572,7 +6572,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSANDQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				c.r[o.dst] = v
 				if r := int64(v); r >= 0 {
@@ -6590,7 +6590,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNSSUBQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.r[o.dst] = x - y
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a-b >= 0 {
@@ -6607,7 +6607,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLCMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a < b {
 					goto taken
@@ -6621,7 +6621,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a < b {
 					goto taken
@@ -6635,7 +6635,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a < b {
 					goto taken
@@ -6651,7 +6651,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLTESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r < 0 {
 					goto taken
@@ -6667,7 +6667,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLCMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a < b {
 					goto taken
@@ -6681,7 +6681,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a < b {
 					goto taken
@@ -6723,7 +6723,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a < b {
 					goto taken
@@ -6767,7 +6767,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLTESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r < 0 {
 					goto taken
@@ -6783,7 +6783,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLCMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a < b {
 					goto taken
@@ -6797,7 +6797,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a < b {
 					goto taken
@@ -6839,7 +6839,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a < b {
 					goto taken
@@ -6883,7 +6883,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLTESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r < 0 {
 					goto taken
@@ -6899,7 +6899,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGECMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a >= b {
 					goto taken
@@ -6913,7 +6913,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a >= b {
 					goto taken
@@ -6927,7 +6927,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a >= b {
 					goto taken
@@ -6943,7 +6943,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGETESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r >= 0 {
 					goto taken
@@ -6959,7 +6959,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGECMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a >= b {
 					goto taken
@@ -6973,7 +6973,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a >= b {
 					goto taken
@@ -7015,7 +7015,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a >= b {
 					goto taken
@@ -7059,7 +7059,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGETESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r >= 0 {
 					goto taken
@@ -7075,7 +7075,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGECMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a >= b {
 					goto taken
@@ -7089,7 +7089,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a >= b {
 					goto taken
@@ -7131,7 +7131,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a >= b {
 					goto taken
@@ -7175,7 +7175,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGETESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r >= 0 {
 					goto taken
@@ -7191,7 +7191,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLECMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a <= b {
 					goto taken
@@ -7205,7 +7205,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a <= b {
 					goto taken
@@ -7219,7 +7219,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a <= b {
 					goto taken
@@ -7235,7 +7235,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLETESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r <= 0 {
 					goto taken
@@ -7251,7 +7251,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLECMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a <= b {
 					goto taken
@@ -7265,7 +7265,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a <= b {
 					goto taken
@@ -7307,7 +7307,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a <= b {
 					goto taken
@@ -7351,7 +7351,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLETESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r <= 0 {
 					goto taken
@@ -7367,7 +7367,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLECMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a <= b {
 					goto taken
@@ -7381,7 +7381,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a <= b {
 					goto taken
@@ -7423,7 +7423,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a <= b {
 					goto taken
@@ -7467,7 +7467,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJLETESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r <= 0 {
 					goto taken
@@ -7483,7 +7483,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGCMPBRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a > b {
 					goto taken
@@ -7497,7 +7497,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a > b {
 					goto taken
@@ -7511,7 +7511,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
 				if a, b := int8(x), int8(y); a > b {
 					goto taken
@@ -7527,7 +7527,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGTESTBRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeB, v
 				if r := int8(v); r > 0 {
 					goto taken
@@ -7543,7 +7543,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGCMPDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a > b {
 					goto taken
@@ -7557,7 +7557,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a > b {
 					goto taken
@@ -7599,7 +7599,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
 				if a, b := int32(x), int32(y); a > b {
 					goto taken
@@ -7643,7 +7643,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGTESTDRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeD, v
 				if r := int32(v); r > 0 {
 					goto taken
@@ -7659,7 +7659,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGCMPQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a > b {
 					goto taken
@@ -7673,7 +7673,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a > b {
 					goto taken
@@ -7715,7 +7715,7 @@ func (c *core) exec(b *block) {
 					goto slowFused
 				}
 				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
-				x, y := uint64(m), o.imm
+				x, y := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
 				if a, b := int64(x), int64(y); a > b {
 					goto taken
@@ -7759,7 +7759,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJGTESTQRI:
-				v := c.r[o.dst] & o.imm
+				v := c.r[o.dst] & uint64(o.imm)
 				c.fk, c.fa = fkLogic|sizeQ, v
 				if r := int64(v); r > 0 {
 					goto taken
@@ -7786,7 +7786,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJEADDDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				v := x + y
 				c.fk, c.fa, c.fb = fkAdd|sizeD, x, y
 				c.r[o.dst] = uint64(uint32(v))
@@ -7815,7 +7815,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNEADDDRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				v := x + y
 				c.fk, c.fa, c.fb = fkAdd|sizeD, x, y
 				c.r[o.dst] = uint64(uint32(v))
@@ -7844,7 +7844,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJEADDQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				v := x + y
 				c.fk, c.fa, c.fb = fkAdd|sizeQ, x, y
 				c.r[o.dst] = v
@@ -7873,7 +7873,7 @@ func (c *core) exec(b *block) {
 				goto fallen
 
 			case codeJNEADDQRI:
-				x, y := c.r[o.dst], o.imm
+				x, y := c.r[o.dst], uint64(o.imm)
 				v := x + y
 				c.fk, c.fa, c.fb = fkAdd|sizeQ, x, y
 				c.r[o.dst] = v
@@ -7886,7 +7886,7 @@ func (c *core) exec(b *block) {
 			o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
 			continue
 		slow:
-			if !o.fn(c, o) {
+			if !handlers[o.x%x86.NumOps](c, o) {
 				c.stopped(o)
 				return
 			}
@@ -7899,7 +7899,7 @@ func (c *core) exec(b *block) {
 			o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
 		}
 	slowFused:
-		if !o.fn(c, o) {
+		if !handlers[o.x%x86.NumOps](c, o) {
 			c.stopped(o)
 			return
 		}
@@ -7932,7 +7932,7 @@ func (c *core) exec(b *block) {
 		goto jump
 	slowTerm:
 		c.pc = b.fall
-		if !o.fn(c, o) {
+		if !handlers[o.x%x86.NumOps](c, o) {
 			c.stopped(o)
 			return
 		}

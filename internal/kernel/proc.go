@@ -279,7 +279,7 @@ func (k *Kernel) NewSysFS() vfs.FileSystem {
 	root := synthfs.Dir(
 		dir("devices", dir("system", dir("cpu", cpuDirs...), dir("node",
 			sysctl("online", "0"), sysctl("possible", "0"), sysctl("has_memory", "0"),
-			dir("node0", sysctl("cpulist", cpus), synthfs.Entry{Name: "meminfo", Node: synthfs.File(func() string {
+			dir("node0", sysctl("cpulist", cpus), sysctl("cpumap", fmt.Sprintf("%x", k.allCPUs())), synthfs.Entry{Name: "meminfo", Node: synthfs.File(func() string {
 				return fmt.Sprintf("Node 0 MemTotal:       %d kB\nNode 0 MemFree:        %d kB\n", k.totalMemory()>>10, k.freeMemory()>>10)
 			})}),
 		))),

@@ -175,12 +175,18 @@ func (k *inetSocket) score(to, from netip.AddrPort) int {
 		return 0
 	}
 	if k.state != stateListen && k.remote.IsValid() {
-		if k.remote.Addr() != from.Addr() || k.remote.Port() != 0 && k.remote.Port() != from.Port() {
+		if !k.talksTo(from) {
 			return 0
 		}
 		score += 8
 	}
 	return score
+}
+
+// talksTo reports whether a connected socket's peer is a. Datagram sockets can
+// be connected to port 0, which stands for every port.
+func (k *inetSocket) talksTo(a netip.AddrPort) bool {
+	return k.remote.Addr() == a.Addr() && (k.remote.Port() == 0 || k.remote.Port() == a.Port())
 }
 
 // spread maps an address to a number below n, evenly and always alike.

@@ -181,7 +181,7 @@ func (k *tcpSocket) establish(l *tcpSocket) {
 	n.sndbuf, n.rcvbuf, n.v6only = l.sndbuf, l.rcvbuf, l.v6only
 	n.RcvTimeo, n.SndTimeo = l.RcvTimeo, l.SndTimeo
 	n.local, n.remote = k.remote, k.local
-	n.addrLocked, n.portLocked, n.use = true, true, connected
+	n.addrLocked, n.use = l.addrLocked, connected
 	n.joinPort()
 	k.other, n.other = n, k
 	for _, e := range [2]*tcpSocket{k, n} {
@@ -337,7 +337,6 @@ func (k *tcpSocket) Shutdown(_ *Caller, how int) linux.Errno {
 	}
 	switch k.state {
 	case stateListen:
-		k.shut |= mode
 		if mode&shutRecv != 0 {
 			k.disconnect()
 		}

@@ -179,6 +179,9 @@ func (k *udpSocket) transmit(p *packet) {
 
 // unreachable is the arrival of ICMP port unreachable.
 func (k *udpSocket) unreachable(p *packet) {
+	if k.state == stateEstablished && !k.talksTo(p.inet.dst) {
+		return // connected sockets hear of their peer only
+	}
 	if k.recvErr() {
 		if len(k.errs) < 64 {
 			k.errs = append(k.errs, queuedError{linux.ECONNREFUSED, p.data, p.inet.dst})

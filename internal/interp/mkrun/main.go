@@ -128,7 +128,7 @@ func (g *gen) arithmetic() {
 			name := "code" + a.x + s.name
 			g.code(name+"RR", "a, b := c.r[o.dst], c.r[o.src]\n"+body())
 			g.choose(name+"RR", a.x, "formRR", s, 0)
-			g.code(name+"RI", "a, b := c.r[o.dst], o.imm\n"+body())
+			g.code(name+"RI", "a, b := c.r[o.dst], uint64(o.imm)\n"+body())
 			g.choose(name+"RI", a.x, "formRI", s, 0)
 			for v, ad := range addresses {
 				n := name + "RM" + ad.name
@@ -136,7 +136,7 @@ func (g *gen) arithmetic() {
 					g.code(n, load(s, ad.expr, "slow")+"a, b := c.r[o.dst], uint64(m)\n"+body())
 					g.choose(n, a.x, "formRM", s, v)
 				}
-				for _, f := range []struct{ form, src string }{{"MR", "c.r[o.src]"}, {"MI", "o.imm"}} {
+				for _, f := range []struct{ form, src string }{{"MR", "c.r[o.src]"}, {"MI", "uint64(o.imm)"}} {
 					n := name + f.form + ad.name
 					if a.write {
 						r := "r := " + a.op + "\n"
@@ -151,7 +151,7 @@ func (g *gen) arithmetic() {
 	}
 	for _, s := range dq {
 		for _, a := range []struct{ x, kind, op string }{{"ADC", "fkAdd", "a + b + cf"}, {"SBB", "fkSub", "a - b - cf"}} {
-			for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "o.imm"}} {
+			for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "uint64(o.imm)"}} {
 				n := "code" + a.x + s.name + f.form
 				g.code(n, "cf := c.carry()\na, b := c.r[o.dst], "+f.src+"\n"+
 					fmt.Sprintf("c.fk, c.fa, c.fb = %s|size%s+4*uint8(cf), a, b\n", a.kind, s.name)+setReg(s, "o.dst", a.op))
@@ -192,7 +192,7 @@ func (g *gen) shifts() {
 		} {
 			n := "code" + a.x + s.name
 			// Immediate counts of zero are left to the handler, by codeOf.
-			g.code(n+"I", fmt.Sprintf("n := o.imm & %d\na := %s\n", mask, a.get)+setReg(s, "o.dst", a.op)+flags(a.kind, s, "a", "n"))
+			g.code(n+"I", fmt.Sprintf("n := uint64(o.imm) & %d\na := %s\n", mask, a.get)+setReg(s, "o.dst", a.op)+flags(a.kind, s, "a", "n"))
 			g.choose(n+"I", a.x, "formRI", s, 0)
 			g.code(n+"C", fmt.Sprintf("n := c.r[cpu.RCX] & %d\na := %s\n", mask, a.get)+setReg(s, "o.dst", a.op)+"if n != 0 {\n"+flags(a.kind, s, "a", "n")+"}\n")
 			g.choose(n+"C", a.x, "formR", s, 0)
@@ -209,7 +209,7 @@ func (g *gen) shifts() {
 }
 
 func (g *gen) moves() {
-	g.code("codeMOVRI", "c.r[o.dst] = o.imm\n")
+	g.code("codeMOVRI", "c.r[o.dst] = o.disp\n")
 	for _, s := range []size{sizeB, sizeW, sizeD, sizeQ} {
 		n := "codeMOV" + s.name
 		g.code(n+"RR", setReg(s, "o.dst", "c.r[o.src]"))
@@ -248,7 +248,7 @@ func (g *gen) moves() {
 		n := "codeCMOV" + s.name
 		g.code(n, "v := c.r[o.dst]\nif c.cond(o.cc) { v = c.r[o.src] }\n"+setReg(s, "o.dst", "v"))
 		g.choose(n, "CMOVCC", "formRR", s, s.log)
-		for _, im := range []struct{ name, form, a, b string }{{"IMUL2", "RR", "c.r[o.dst]", "c.r[o.src]"}, {"IMUL3", "RR", "c.r[o.src]", "o.imm"}} {
+		for _, im := range []struct{ name, form, a, b string }{{"IMUL2", "RR", "c.r[o.dst]", "c.r[o.src]"}, {"IMUL3", "RR", "c.r[o.src]", "uint64(o.imm)"}} {
 			n := "code" + im.name + s.name
 			if s.bytes == 4 {
 				g.code(n, fmt.Sprintf("v := int64(int32(%s)) * int64(int32(%s))\nc.r[o.dst] = uint64(uint32(v))\nc.fk, c.fa, c.fb = fkImul|sizeD, uint64(v), 0\n", im.a, im.b))
@@ -323,7 +323,7 @@ func (g *gen) stack() {
 	push := func(v string) string { return ref(sizeQ, "c.r[cpu.RSP] - 8") + "*p = " + v + "\nc.r[cpu.RSP] = va\n" }
 	g.code("codePUSHR", push("c.r[o.dst]"))
 	g.choose("codePUSHR", "PUSH", "formR", sizeQ, 0)
-	g.code("codePUSHI", push("o.imm"))
+	g.code("codePUSHI", push("uint64(o.imm)"))
 	g.choose("codePUSHI", "PUSH", "formI", sizeQ, 0)
 	g.code("codePOPR", load(sizeQ, popAddr, "slow")+"c.r[cpu.RSP] = va + 8\nc.r[o.dst] = m\n")
 	g.choose("codePOPR", "POP", "formR", sizeQ, 0)
@@ -400,9 +400,9 @@ func (g *gen) branches() {
 		for _, s := range []size{sizeB, sizeD, sizeQ} {
 			n := "codeJ" + k.name + "CMP" + s.name
 			g.fuse(n+"RR", "CMP", "formRR", s, 0, "x, y := c.r[o.dst], c.r[o.src]\n", k)
-			g.fuse(n+"RI", "CMP", "formRI", s, 0, "x, y := c.r[o.dst], o.imm\n", k)
+			g.fuse(n+"RI", "CMP", "formRI", s, 0, "x, y := c.r[o.dst], uint64(o.imm)\n", k)
 			for v, ad := range addresses {
-				g.fuse(n+"MI"+ad.name, "CMP", "formMI", s, v, load(s, ad.expr, "slowFused")+"x, y := uint64(m), o.imm\n", k)
+				g.fuse(n+"MI"+ad.name, "CMP", "formMI", s, v, load(s, ad.expr, "slowFused")+"x, y := uint64(m), uint64(o.imm)\n", k)
 				if s.bytes > 1 {
 					g.fuse(n+"RM"+ad.name, "CMP", "formRM", s, v, load(s, ad.expr, "slowFused")+"x, y := c.r[o.dst], uint64(m)\n", k)
 					g.fuse(n+"MR"+ad.name, "CMP", "formMR", s, v, load(s, ad.expr, "slowFused")+"x, y := uint64(m), c.r[o.src]\n", k)
@@ -413,17 +413,17 @@ func (g *gen) branches() {
 			}
 			n = "codeJ" + k.name + "TEST" + s.name
 			g.fuseLogic(n+"RR", "TEST", "formRR", s, 0, "v := c.r[o.dst] & c.r[o.src]\n", k, false)
-			g.fuseLogic(n+"RI", "TEST", "formRI", s, 0, "v := c.r[o.dst] & o.imm\n", k, false)
+			g.fuseLogic(n+"RI", "TEST", "formRI", s, 0, "v := c.r[o.dst] & uint64(o.imm)\n", k, false)
 			if k.cc <= 5 {
 				for v, ad := range addresses {
-					g.fuseLogic(n+"MI"+ad.name, "TEST", "formMI", s, v, load(s, ad.expr, "slowFused")+"v := uint64(m) & o.imm\n", k, false)
+					g.fuseLogic(n+"MI"+ad.name, "TEST", "formMI", s, v, load(s, ad.expr, "slowFused")+"v := uint64(m) & uint64(o.imm)\n", k, false)
 				}
 			}
 			if s.bytes > 1 && k.cc <= 9 {
 				n = "codeJ" + k.name + "AND" + s.name
-				g.fuseLogic(n+"RI", "AND", "formRI", s, 0, "v := c.r[o.dst] & o.imm\n", k, true)
+				g.fuseLogic(n+"RI", "AND", "formRI", s, 0, "v := c.r[o.dst] & uint64(o.imm)\n", k, true)
 				n = "codeJ" + k.name + "SUB" + s.name
-				for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "o.imm"}} {
+				for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "uint64(o.imm)"}} {
 					g.fuse(n+f.form, "SUB", "form"+f.form, s, 0, "x, y := c.r[o.dst], "+f.src+"\n"+setReg(s, "o.dst", "x - y"), k)
 				}
 			}
@@ -437,7 +437,7 @@ func (g *gen) branches() {
 				fmt.Sprintf("if r := %s(x); %s { goto taken }\ngoto fallen\n", t, k.log))
 			g.fused = append(g.fused, fmt.Sprintf("hotFused[fusedDEC][formR][%d][0][%d] = %s", s.log, k.cc, n))
 			n = "codeJ" + k.name + "ADD" + s.name
-			for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "o.imm"}} {
+			for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "uint64(o.imm)"}} {
 				g.code(n+f.form, "x, y := c.r[o.dst], "+f.src+"\nv := x + y\n"+flags("fkAdd", s, "x", "y")+setReg(s, "o.dst", "v")+
 					fmt.Sprintf("if r := %s(v); %s { goto taken }\ngoto fallen\n", t, k.log))
 				g.fused = append(g.fused, fmt.Sprintf("hotFused[fusedADD][form%s][%d][0][%d] = %s", f.form, s.log, k.cc, n+f.form))
@@ -487,7 +487,7 @@ CASES
 			o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
 			continue
 		slow:
-			if !o.fn(c, o) {
+			if !handlers[o.x%x86.NumOps](c, o) {
 				c.stopped(o)
 				return
 			}
@@ -500,7 +500,7 @@ CASES
 			o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
 		}
 	slowFused:
-		if !o.fn(c, o) {
+		if !handlers[o.x%x86.NumOps](c, o) {
 			c.stopped(o)
 			return
 		}
@@ -533,7 +533,7 @@ CASES
 		goto jump
 	slowTerm:
 		c.pc = b.fall
-		if !o.fn(c, o) {
+		if !handlers[o.x%x86.NumOps](c, o) {
 			c.stopped(o)
 			return
 		}
