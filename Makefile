@@ -3,7 +3,7 @@
 
 GO      ?= go
 PKGS    := ./...
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2025.1.1
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build test short full race bench lint fuzz cross deps clean
 

@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
 			for (int i = 0; i < n; i++)
 				sum += kernels[k].f();
 			report(argv[1], (now_ns() - t0) / n);
-			fprintf(stderr, "checksum %llx\n", (unsigned long long)sum);
+			printf("= %llx\n", (unsigned long long)sum); // the same everywhere, or the processor is wrong
 			return 0;
 		}
 	return 2;

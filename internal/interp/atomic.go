@@ -13,7 +13,7 @@ import (
 func init() {
 	set(map[x86.Op]handler{
 		x86.XCHG: xchg, x86.XADD: xadd, x86.CMPXCHG: cmpxchg,
-		x86.CMPXCHG8B: cmpxchg8b, x86.CMPXCHG16B: cmpxchg16b,
+		x86.CMPXCHG8B: cmpxchg8b, x86.CMPXCHG16B: cmpxchg16b, x86.FENCE: fence,
 	})
 	for op, fn := range map[x86.Op]handler{
 		x86.ADD: lockAdd, x86.ADC: lockAdc, x86.SUB: lockSub, x86.SBB: lockSbb,
@@ -307,6 +307,13 @@ func cmpxchg16b(c *core, o *op) bool {
 		}
 		atomic.CompareAndSwapUint64(w, c.r[cpu.RBX], a)
 	}
+}
+
+// fence is any of the fences: an atomic operation of the host orders all
+// accesses before it with all after it.
+func fence(c *core, _ *op) bool {
+	c.fenced.Add(1)
+	return true
 }
 
 func (c *core) setZero(z bool) {

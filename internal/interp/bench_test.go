@@ -74,3 +74,31 @@ func BenchmarkKernels(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkEnter is the price of entering and leaving guest mode, with one
+// instruction in between.
+func BenchmarkEnter(b *testing.B) {
+	m := newMachine(b, 0x0f, 0x05)
+	m.run(10)
+	for b.Loop() {
+		m.r.RIP = codeAt
+		m.e.Run(&m.v, &m.r, m.as, 1000)
+	}
+}
+
+// BenchmarkTranslate is the price of making blocks, for each instruction.
+func BenchmarkTranslate(b *testing.B) {
+	as, r := loadKernel(b, "4")
+	e, v := newCore(), new(cpu.VCPU)
+	runFor(b, e, v, as, r, 1e5)
+	f, _ := as.Lookup(benchBase, mm.AccessExec)
+	n := 0
+	for b.Loop() {
+		for pc := uint64(benchBase); pc < benchBase+100; {
+			blk := e.decodeBlock(f, pc)
+			n += int(blk.n)
+			pc = blk.fall
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/insn")
+}

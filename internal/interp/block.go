@@ -12,7 +12,7 @@ import (
 const (
 	maxBlock  = 64 // instructions in a block
 	opBytes   = unsafe.Sizeof(op{})
-	maxCached = 64 << 20 / int64(opBytes) // ops in all blocks; beyond it everything is dropped
+	maxCached = 64 << 20 / int64(opBytes) // beyond it everything is dropped
 )
 
 // block is a sequence of instructions with one entry. It belongs to the frame
@@ -29,6 +29,9 @@ type block struct {
 	ops    []op
 }
 
+// cost is the memory the block takes, in ops.
+func (b *block) cost() int64 { return int64(len(b.ops)) + 5 }
+
 // framePage has the blocks of one frame by address.
 type framePage struct {
 	mu     sync.Mutex
@@ -39,7 +42,7 @@ type framePage struct {
 // indexed by frame.
 var cache struct {
 	top [1 << 16]atomic.Pointer[[1 << 10]atomic.Pointer[framePage]]
-	ops atomic.Int64 // in all blocks
+	ops atomic.Int64 // cost of all blocks
 	mu  sync.Mutex   // dropAll
 }
 
@@ -84,13 +87,13 @@ func dropFrame(f mm.Frame) {
 }
 
 func (p *framePage) drop() {
-	n := 0
+	n := int64(0)
 	for _, b := range p.blocks {
 		b.dead.Store(true)
-		n += len(b.ops)
+		n += b.cost()
 	}
 	clear(p.blocks)
-	cache.ops.Add(int64(-n))
+	cache.ops.Add(-n)
 }
 
 // dropAll empties the cache when it has grown too large.
@@ -149,7 +152,7 @@ func (p *framePage) publish(f mm.Frame, b *block) {
 		return
 	}
 	p.blocks[b.pc] = b
-	cache.ops.Add(int64(len(b.ops)))
+	cache.ops.Add(b.cost())
 }
 
 // markCode notes that f has blocks. Write translations of f must go: our own at
@@ -224,6 +227,8 @@ func newBlock(pc, fall uint64, ops []op) *block {
 			ops = fuse(ops)
 		}
 	}
+	quiet(ops)
+	join(ops)
 	b.ops = append([]op(nil), ops...)
 	b.first = &b.ops[0]
 	return b

@@ -6,7 +6,7 @@ import (
 
 // The jump cache finds the block at an address of the current address space.
 const (
-	jumpBits = 12
+	jumpBits = 14
 	jumpSize = 1 << jumpBits
 	itlbSize = 64
 

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
 
@@ -19,6 +20,11 @@ var hotSSE [512][9][2]uint16
 // hotFused has the codes of an operation fused with the conditional branch
 // after it: the same, and the condition.
 var hotFused [6][9][4][2][16]uint16
+
+// hotPairs has the codes of pairs of ops, by the first.
+var hotPairs [1024][]pair
+
+type pair struct{ second, both uint16 }
 
 const (
 	fusedCMP = iota
@@ -82,7 +88,7 @@ func codeOf(o *op) uint16 {
 		return general
 	}
 	switch o.x {
-	case x86.NOP, x86.PAUSE, x86.PREFETCH, x86.FENCE:
+	case x86.NOP, x86.PAUSE, x86.PREFETCH:
 		return codeNOP
 	case x86.MOV:
 		if o.form == formRI && o.size >= 4 {
@@ -148,4 +154,72 @@ func fusedCode(o *op, cc uint8) uint16 {
 		return 0
 	}
 	return hotFused[k][o.form][logOf(o.size)][variantOf(o)][cc]
+}
+
+// quiet replaces rotations, which merge their flags into those from before, by
+// ones without flags where all flags are written again before anything can see
+// them.
+func quiet(ops []op) {
+	for i := range ops {
+		code := ops[i].code
+		switch code {
+		case codeROLDI, codeROLQI, codeRORDI, codeRORQI:
+			if flagsDead(ops[i+1:]) {
+				ops[i].code = code + 1
+			}
+		}
+	}
+}
+
+// flagsDead reports whether the flags at the start of ops are overwritten
+// without being read, by instructions that cannot fault.
+func flagsDead(ops []op) bool {
+	for i := range ops {
+		o := &ops[i]
+		if o.form.hasMem() && o.x != x86.LEA || o.flags&opTerm != 0 && o.x != x86.CMP && o.x != x86.TEST {
+			return false
+		}
+		switch o.x {
+		case x86.ADD, x86.SUB, x86.AND, x86.OR, x86.XOR, x86.CMP, x86.TEST, x86.NEG, x86.IMUL2, x86.IMUL3:
+			return true
+		case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.LEA, x86.NOT, x86.BSWAP:
+		case x86.ROL, x86.ROR:
+			if o.flags&opCL != 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// join gives runs of PUSH or POP, and frequent pairs, codes that do them at
+// once.
+func join(ops []op) {
+	for i := len(ops) - 2; i >= 0; i-- {
+		a, b := &ops[i], &ops[i+1]
+		switch {
+		case a.code == codePUSHR && a.dst != cpu.RSP && (b.code == codePUSHR && b.dst != cpu.RSP || b.code == codePUSHRUN):
+			a.code, a.imm = codePUSHRUN, max(b.imm, 1)+1
+		case a.code == codePOPR && a.dst != cpu.RSP && (b.code == codePOPR && b.dst != cpu.RSP || b.code == codePOPRUN):
+			a.code, a.imm = codePOPRUN, max(b.imm, 1)+1
+		}
+	}
+	for i := 0; i < len(ops)-1; i++ {
+		if ops[i].code == codePUSHRUN || ops[i].code == codePOPRUN {
+			i += int(ops[i].imm) - 1
+			continue
+		}
+		for _, p := range hotPairs[ops[i].code] {
+			if p.second == ops[i+1].code {
+				ops[i].code = p.both
+				if p.second == codePUSHRUN || p.second == codePOPRUN {
+					i += int(ops[i+1].imm) - 1
+				}
+				i++
+				break
+			}
+		}
+	}
 }

@@ -10,7 +10,7 @@ func init() {
 		x86.MOV: mov, x86.MOVZX: mov, x86.MOVSX: movsx, x86.MOVSXD: movsx,
 		x86.LEA: lea, x86.CMOVCC: cmov, x86.SETCC: setcc, x86.XLAT: xlat,
 		x86.MOVSEG: movFromSeg, x86.LDSEG: movToSeg,
-		x86.NOP: nop, x86.PAUSE: nop, x86.PREFETCH: nop, x86.FENCE: nop,
+		x86.NOP: nop, x86.PAUSE: nop, x86.PREFETCH: nop,
 	})
 }
 

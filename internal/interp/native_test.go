@@ -11,7 +11,6 @@ import (
 	"math/rand"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -107,10 +106,9 @@ func (h *hardware) run(t testing.TB, reqs []hwRequest) []hwOutcome {
 
 // guest runs the same requests on the engine.
 type guest struct {
-	c    *core
-	v    *cpu.VCPU
-	as   *mm.AddressSpace
-	code []byte
+	c  *core
+	v  *cpu.VCPU
+	as *mm.AddressSpace
 }
 
 func newGuest(t testing.TB) *guest {
@@ -201,282 +199,6 @@ func (o *hwOutcome) signal(t cpu.Trap) {
 	}
 }
 
-// generator makes random instances of table rows.
-type generator struct{ *rand.Rand }
-
-var interesting = []uint64{
-	0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000,
-	0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 1<<63 - 1, 1 << 63, 1<<64 - 1, 1<<64 - 2, 1<<64 - 128, 1<<64 - 129,
-	1<<64 - 0x8000, 1<<64 - 0x80000000,
-}
-
-func (g generator) value() uint64 {
-	switch g.Intn(4) {
-	case 0:
-		return interesting[g.Intn(len(interesting))]
-	case 1:
-		return uint64(int64(int8(g.Uint32())))
-	case 2:
-		return uint64(g.Uint32())
-	}
-	return g.Uint64()
-}
-
-// template is what the encoding of a row fixes.
-type template struct {
-	prefix byte // mandatory
-	rexW   bool
-	opcode []byte
-	plus   bool // register in the opcode
-	modrm  bool
-	digit  int // -1: any
-	fixed  int // -1: none
-	plusI  bool
-}
-
-func parseTemplate(enc string) (t template) {
-	t.digit, t.fixed = -1, -1
-	for i, f := range strings.Fields(enc) {
-		switch {
-		case i == 0 && (f == "66" || f == "F2" || f == "F3"):
-			n, _ := strconv.ParseUint(f, 16, 8)
-			t.prefix = byte(n)
-		case f == "NP":
-		case f == "REX.W":
-			t.rexW = true
-		case f == "/r":
-			t.modrm = true
-		case f[0] == '/':
-			t.modrm, t.digit = true, int(f[1]-'0')
-		default:
-			f, plus := strings.CutSuffix(f, "+r")
-			f, plusI := strings.CutSuffix(f, "+i")
-			n, _ := strconv.ParseUint(f, 16, 8)
-			t.plus = t.plus || plus
-			if full := len(t.opcode) > 0 && (t.opcode[0] != 0x0f || len(t.opcode) > 1 && (len(t.opcode) > 2 || t.opcode[1] != 0x38 && t.opcode[1] != 0x3a)); full {
-				t.modrm, t.fixed, t.plusI = true, int(n), plusI
-				continue
-			}
-			t.opcode = append(t.opcode, byte(n))
-		}
-	}
-	return t
-}
-
-// instance assembles a random instance of the row. disp is where its 32-bit
-// displacement is, or 0.
-func (g generator) instance(row *x86.Row, t template) (b []byte, disp int) {
-	if g.Intn(6) == 0 && t.prefix != 0x66 && !strings.HasPrefix(row.Enc, "NP") {
-		b = append(b, 0x66)
-	}
-	if g.Intn(24) == 0 {
-		b = append(b, 0x67)
-	}
-	if strings.Contains(row.Attr, "lock") && g.Intn(3) == 0 {
-		b = append(b, 0xf0)
-	}
-	if strings.ContainsAny(row.Args, "XY") && g.Intn(2) == 0 {
-		b = append(b, []byte{0xf2, 0xf3}[g.Intn(2)])
-	}
-	if t.prefix != 0 {
-		b = append(b, t.prefix)
-	}
-	rex := byte(0)
-	if g.Intn(3) > 0 {
-		rex = 0x40 | byte(g.Intn(16))
-	}
-	if t.rexW {
-		rex |= 0x48
-	}
-	if strings.HasPrefix(row.Args, "S") {
-		rex &^= 4
-	}
-	if rex != 0 {
-		b = append(b, rex)
-	}
-	b = append(b, t.opcode...)
-	if t.plus {
-		// Ranges of eight: Jcc and its kin have two rows for sixteen.
-		b[len(b)-1] += byte(g.Intn(8))
-	}
-	if t.modrm {
-		m := byte(g.Intn(256))
-		if g.Intn(2) == 0 {
-			m |= 0xc0
-		}
-		if t.digit >= 0 {
-			m = m&^0x38 | byte(t.digit)<<3
-		}
-		if t.fixed >= 0 {
-			m = byte(t.fixed)
-			if t.plusI {
-				m += byte(g.Intn(8))
-			}
-		}
-		b = append(b, m)
-		if m < 0xc0 {
-			sib := byte(0)
-			if m&7 == 4 {
-				sib = byte(g.Intn(256))
-				b = append(b, sib)
-			}
-			switch {
-			case m>>6 == 1:
-				b = append(b, byte(g.Intn(256)))
-			case m>>6 == 2, m&7 == 5, m&7 == 4 && sib&7 == 5:
-				disp = len(b)
-				v := g.Uint32() >> uint(g.Intn(24))
-				b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
-			}
-		}
-	}
-	for range 10 {
-		b = append(b, byte(g.value()))
-	}
-	return b, disp
-}
-
-func putInt32(b []byte, v uint64) {
-	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
-}
-
-// place makes the memory operand lie in the data page, most of the time well
-// inside, and reports whether it could.
-func (g generator) place(in *x86.Inst, b []byte, disp int, q *hwRequest) bool {
-	target := uint64(hwData + g.Intn(4096-64))
-	switch g.Intn(12) {
-	case 0:
-		target = hwData + 4096 - uint64(g.Intn(24)) // may reach beyond
-	case 1, 2, 3, 4, 5:
-		target &^= 15
-	}
-	d := uint64(in.Disp)
-	switch {
-	case in.RIPRel:
-		putInt32(b[disp:], target-(hwCode+q.Off+uint64(in.Len)))
-	case in.Base == x86.NoReg && in.Index == x86.NoReg:
-		if disp == 0 {
-			return g.placeMoffs(in, b, target)
-		}
-		putInt32(b[disp:], target)
-	case in.Base == x86.NoReg:
-		v := uint64(g.Intn(1000))
-		q.GPR[in.Index] = v
-		putInt32(b[disp:], target-v<<in.Scale)
-	case in.Base == in.Index:
-		return false
-	default:
-		i := uint64(0)
-		if in.Index != x86.NoReg {
-			i = q.GPR[in.Index] << in.Scale
-		}
-		q.GPR[in.Base] = target - d - i
-		if in.Addr32 {
-			q.GPR[in.Base] = uint64(uint32(q.GPR[in.Base])) | g.Uint64()<<32
-		}
-	}
-	return true
-}
-
-func (g generator) placeMoffs(in *x86.Inst, b []byte, target uint64) bool {
-	n := 8
-	if in.Addr32 {
-		n = 4
-	}
-	if in.Opcode < 0xa0 || in.Opcode > 0xa3 {
-		return false
-	}
-	for i := range n {
-		b[int(in.Len)-n+i] = byte(target >> (8 * i))
-	}
-	return true
-}
-
-// request makes a random case of a row.
-func (g generator) request(row *x86.Row, index int, t template) (q hwRequest, in x86.Inst, ok bool) {
-	b, disp := g.instance(row, t)
-	in, err := x86.Decode(b)
-	if err != nil || x86.Rows()[in.Row] != row {
-		return q, in, false
-	}
-	q.Off = uint64(g.Intn(2000)) + 200
-	q.Seed = g.Uint64() | 1
-	for i := range q.GPR {
-		q.GPR[i] = g.value()
-	}
-	if in.Args[0].Kind == x86.ArgRel && in.Imm < 0 && in.Imm >= -16 {
-		return q, in, false // into itself: the block test would go on
-	}
-	g.implicit(row, &in, &q)
-	if in.Mem && !g.place(&in, b, disp, &q) {
-		return q, in, false
-	}
-	q.Flags = g.Uint64()&(arithFlags|cpu.FlagDF) | cpu.FlagOn | cpu.FlagIF
-	if g.Intn(8) > 0 {
-		q.Flags &^= cpu.FlagDF
-	}
-	g.floats(&q)
-	q.Steps = 1
-	q.Len = uint64(in.Len)
-	copy(q.Code[:], b[:in.Len])
-	return q, in, true
-}
-
-// implicit gives the registers that instructions use without naming them
-// values that make sense.
-func (g generator) implicit(row *x86.Row, in *x86.Inst, q *hwRequest) {
-	q.GPR[cpu.RSP] = hwData + 1024 + uint64(g.Intn(2048))
-	str := strings.ContainsAny(row.Args, "XY") || strings.HasPrefix(row.Args, "Vdq,U") || strings.HasPrefix(row.Args, "Pq,N")
-	if str || g.Intn(2) == 0 {
-		q.GPR[cpu.RSI] = hwData + 512 + uint64(g.Intn(3000))
-		q.GPR[cpu.RDI] = hwData + 512 + uint64(g.Intn(3000))
-		if g.Intn(3) == 0 {
-			q.GPR[cpu.RDI] = q.GPR[cpu.RSI] + uint64(g.Intn(40))
-		}
-	}
-	if str || g.Intn(2) == 0 {
-		q.GPR[cpu.RCX] = uint64(g.Intn(40))
-	}
-	if str && g.Intn(20) == 0 {
-		q.GPR[cpu.RCX] = uint64(g.Intn(1000))
-	}
-	switch in.Op {
-	case x86.ENTER, x86.LEAVE:
-		q.GPR[cpu.RBP] = hwData + 1024 + uint64(g.Intn(2048))
-	case x86.XLAT:
-		q.GPR[cpu.RBX] = hwData + uint64(g.Intn(3800))
-	case x86.BT, x86.BTS, x86.BTR, x86.BTC:
-		if in.Args[1].Kind == x86.ArgReg && in.Mem {
-			q.GPR[in.Args[1].Reg] = uint64(g.Intn(4000) - 2000)
-		}
-	case x86.DIV, x86.IDIV:
-		q.GPR[cpu.RDX] = uint64(int64(g.Intn(7) - 3))
-		if g.Intn(2) == 0 {
-			q.GPR[cpu.RDX] = uint64(int64(q.GPR[cpu.RAX]) >> 63)
-		}
-		if g.Intn(3) == 0 {
-			q.GPR[cpu.RDX] = g.value()
-		}
-	case x86.CMPXCHG:
-		if in.Args[0].Kind == x86.ArgReg && g.Intn(2) == 0 {
-			q.GPR[cpu.RAX] = q.GPR[in.Args[0].Reg&15]
-		}
-	case x86.JMPIND, x86.CALLIND:
-		for i := range q.GPR {
-			if i != cpu.RSP && g.Intn(2) == 0 {
-				q.GPR[i] = hwCode + uint64(g.Intn(4096))
-			}
-		}
-	}
-}
-
-// floats fills the XMM registers and sets x87 and MXCSR to their defaults.
-func (g generator) floats(q *hwRequest) {
-	q.FX[0], q.FX[1] = 0x7f, 0x03
-	q.FX[24], q.FX[25] = 0x80, 0x1f
-	g.Read(q.FX[160:416])
-}
-
 // skipRow says why a row cannot be compared this way.
 func skipRow(row *x86.Row) string {
 	switch row.Op {
@@ -542,29 +264,6 @@ func TestProcessor(t *testing.T) {
 		}
 	}
 	t.Logf("%d cases compared", total)
-}
-
-// second makes a short instruction that reads flags: Jcc, SETcc, CMOVcc, ADC,
-// SBB, RCL, INC, or one that sets them all.
-func (g generator) second() []byte {
-	cc, reg := byte(g.Intn(16)), byte(g.Intn(64))
-	switch g.Intn(12) {
-	case 0:
-		return []byte{0x0f, 0x90 | cc, 0xc0 | reg}
-	case 1:
-		return []byte{0x48, 0x0f, 0x40 | cc, 0xc0 | reg}
-	case 2:
-		return []byte{0x48, 0x11, 0xc0 | reg}
-	case 3:
-		return []byte{0x19, 0xc0 | reg}
-	case 4:
-		return []byte{0xd1, 0xd0 | reg&7}
-	case 5:
-		return []byte{0xff, 0xc0 | reg&15}
-	case 6:
-		return []byte{0x31, 0xc0 | reg}
-	}
-	return []byte{0x70 | cc, byte(g.Intn(100))}
 }
 
 // TestProcessorPairs compares instructions followed by one that depends on
@@ -653,4 +352,44 @@ func flagNames(f uint64) string {
 		}
 	}
 	return "[" + strings.Join(s, "") + "]"
+}
+
+// TestProcessorSequences compares sequences of instructions that the engine
+// joins. Some reach the end of the data page.
+func TestProcessorSequences(t *testing.T) {
+	h := startHardware(t)
+	gu := newGuest(t)
+	g := generator{rand.New(rand.NewSource(*hwSeed))}
+	total, bad := 0, 0
+	for range *hwCases {
+		reqs := make([]hwRequest, 100)
+		for k := range reqs {
+			q := &reqs[k]
+			q.Off, q.Seed = uint64(g.Intn(2000))+200, g.Uint64()|1
+			for i := range q.GPR {
+				q.GPR[i] = g.value()
+			}
+			q.GPR[cpu.RSP] = hwData + uint64(g.Intn(512))*8
+			q.Flags = g.Uint64()&arithFlags | cpu.FlagOn | cpu.FlagIF
+			g.floats(q)
+			for range 1 + g.Intn(4) {
+				q.Len += uint64(copy(q.Code[q.Len:], g.filler()))
+				q.Steps++
+			}
+			end, steps := g.ending()
+			q.Len += uint64(copy(q.Code[q.Len:], end))
+			q.Steps += steps
+		}
+		for k, want := range h.run(t, reqs) {
+			for _, block := range []bool{false, true} {
+				total++
+				got := gu.run(&reqs[k], block)
+				if d := difference(&reqs[k], nil, &want, &got); d != "" && bad < 20 {
+					bad++
+					t.Errorf("% x, block %v\n%s", reqs[k].Code[:reqs[k].Len], block, d)
+				}
+			}
+		}
+	}
+	t.Logf("%d cases compared", total)
 }

@@ -1,6 +1,8 @@
 package interp
 
 import (
+	"sync/atomic"
+
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
@@ -32,6 +34,7 @@ type runner struct {
 	one   op // for single steps
 	bytes [x86.MaxLen]byte
 
+	fenced  atomic.Uint32
 	wf      [tlbSize]mm.Frame // the frames of wt
 	cross   [crossSize]crossEntry
 	scratch [maxBlock + 1]op

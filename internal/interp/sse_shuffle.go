@@ -42,7 +42,6 @@ func punpckhwd(d, s xmm) xmm {
 
 func punpckldq(d, s xmm) xmm  { return xmm{interleaveD(d.lo, s.lo), highD(d.lo, s.lo)} }
 func punpckhdq(d, s xmm) xmm  { return xmm{interleaveD(d.hi, s.hi), highD(d.hi, s.hi)} }
-func punpcklqdq(d, s xmm) xmm { return xmm{d.lo, s.lo} }
 func punpckhqdq(d, s xmm) xmm { return xmm{d.hi, s.hi} }
 
 // packW narrows the eight words of lo and hi to bytes with f.
@@ -151,17 +150,11 @@ func lookUp(table *[16]byte, control uint64) uint64 {
 	return r &^ swarSpread(control&topB, 8)
 }
 
-func pickBytes(table xmm, control uint64) uint64 {
-	b := table.bytes()
-	return lookUp(&b, control)
-}
-
 func pshufb(d, s xmm) xmm {
 	b := d.bytes()
 	return xmm{lookUp(&b, s.lo), lookUp(&b, s.hi)}
 }
 
-func movddup(_, s xmm) xmm  { return xmm{s.lo, s.lo} }
 func movsldup(_, s xmm) xmm { return xmm{interleaveD(s.lo, s.lo), interleaveD(s.hi, s.hi)} }
 func movshdup(_, s xmm) xmm { return xmm{highD(s.lo, s.lo), highD(s.hi, s.hi)} }
 

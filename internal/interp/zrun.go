@@ -305,7 +305,9 @@ const (
 	codeSARDI
 	codeSARDC
 	codeROLDI
+	codeROLDIquiet
 	codeRORDI
+	codeRORDIquiet
 	codeSHLQI
 	codeSHLQC
 	codeSHRQI
@@ -313,7 +315,9 @@ const (
 	codeSARQI
 	codeSARQC
 	codeROLQI
+	codeROLQIquiet
 	codeRORQI
+	codeRORQIquiet
 	codePUSHR
 	codePUSHI
 	codePOPR
@@ -663,6 +667,88 @@ const (
 	codeJNEDECQ
 	codeJNEADDQRR
 	codeJNEADDQRI
+	codePUSHRUN
+	codePOPRUN
+	codeMOVQRRthenMOVQRR
+	codeMOVQRMthenMOVQMR
+	codeMOVQRMthenMOVQRM
+	codeMOVQMRthenMOVQMR
+	codeMOVQMRthenMOVQRM
+	codeMOVQRRthenMOVDRR
+	codeMOVQRMthenMOVQRR
+	codeMOVQRRthenMOVQRM
+	codeMOVQRRthenMOVQMR
+	codeMOVQMRthenMOVQRR
+	codeMOVDRRthenMOVQRR
+	codeXORDRRthenMOVQRR
+	codeMOVQMRthenXORDRR
+	codeMOVRIthenMOVRI
+	codeMOVQRMthenLEAQ
+	codeLEAQthenMOVQMR
+	codeMOVQMRthenLEAQ
+	codeLEAQthenMOVQRR
+	codeMOVDRMthenMOVDRM
+	codeMOVQRRthenLEAQ
+	codeADDQRIthenPOPR
+	codeADDQRIthenPOPRUN
+	codePOPRthenRET
+	codePUSHRthenMOVQRR
+	codePUSHRthenSUBQRI
+	codePUSHRthenMOVDRR
+	codeMOVQRRthenPUSHR
+	codeMOVQRRthenPUSHRUN
+	codeMOVQRRthenPOPR
+	codeMOVDRRthenPUSHR
+	codeMOVQRRthenCALL
+	codeXORDRRthenCALL
+	codeMOVDRRthenCALL
+	codeMOVRIthenCALL
+	codeLEAQthenCALL
+	codeMOVQRRthenANDQRI
+	codeMOVQRRthenSUBQRI
+	codeMOVQRRthenSHRQI
+	codeADDQRIthenMOVQRR
+	codeADDQRIthenADDQRI
+	codeADDDRRthenADDDRR
+	codeMOVQRRthenADDQRR
+	codeMOVQRMthenADDQRI
+	codeMOVQRMthenSUBQRM
+	codeMOVQRMthenADDQRR
+	codeSUBQRIthenMOVQRM
+	codeSHRQIthenANDDRI
+	codeMOVQMRthenADDQRI
+	codeMOVQRMthenJETESTQRR
+	codeMOVQRMthenJNETESTQRR
+	codeMOVQRMXthenJETESTQRR
+	codeMOVDRMthenJETESTDRR
+	codeMOVDRMthenJNETESTDRR
+	codeMOVZXBDRMthenJETESTBRR
+	codeMOVZXBDRMthenJNETESTBRR
+	codeMOVZXBDRMthenJETESTDRR
+	codeMOVZXBDRMthenJNETESTDRR
+	codeMOVQRRthenJETESTQRR
+	codeMOVQMRthenJETESTQRR
+	codeMOVQRMthenJNECMPQRI
+	codeMOVQRMthenJECMPQRI
+	codeMOVQRMthenJECMPQRR
+	codeMOVQRMthenJNECMPQRR
+	codeMOVDRMthenJNECMPDRI
+	codeMOVDRRthenJNECMPDRI
+	codeMOVZXBDRMthenJNECMPBRI
+	codeMOVZXBDRMthenJECMPBRI
+	codeADDQRIthenJNECMPQRR
+	codeADDQRIthenJAECMPQRR
+	codeLEAQthenJACMPQRI
+	codeANDQRIthenJACMPQRI
+	codeMOVZXBDRRthenMOVQRMX
+	codeMOVQRMXthenJMPR
+	codeMOVZXWDRMthenMOVZXWDRM
+	codeMOVZXWDRMthenMOVQRR
+	codeORDRRthenMOVZXBDRR
+	codeMOVQRRthenORDRR
+	codeXXORthenXXOR
+	codeLEADXthenMOVZXBDRM
+	codeADDQRIthenLEADX
 )
 
 func init() {
@@ -1343,6 +1429,86 @@ func init() {
 	hotFused[fusedDEC][formR][3][0][5] = codeJNEDECQ
 	hotFused[fusedADD][formRR][3][0][5] = codeJNEADDQRR
 	hotFused[fusedADD][formRI][3][0][5] = codeJNEADDQRI
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeMOVQRR, codeMOVQRRthenMOVQRR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeMOVQMR, codeMOVQRMthenMOVQMR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeMOVQRM, codeMOVQRMthenMOVQRM})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeMOVQMR, codeMOVQMRthenMOVQMR})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeMOVQRM, codeMOVQMRthenMOVQRM})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeMOVDRR, codeMOVQRRthenMOVDRR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeMOVQRR, codeMOVQRMthenMOVQRR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeMOVQRM, codeMOVQRRthenMOVQRM})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeMOVQMR, codeMOVQRRthenMOVQMR})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeMOVQRR, codeMOVQMRthenMOVQRR})
+	hotPairs[codeMOVDRR] = append(hotPairs[codeMOVDRR], pair{codeMOVQRR, codeMOVDRRthenMOVQRR})
+	hotPairs[codeXORDRR] = append(hotPairs[codeXORDRR], pair{codeMOVQRR, codeXORDRRthenMOVQRR})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeXORDRR, codeMOVQMRthenXORDRR})
+	hotPairs[codeMOVRI] = append(hotPairs[codeMOVRI], pair{codeMOVRI, codeMOVRIthenMOVRI})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeLEAQ, codeMOVQRMthenLEAQ})
+	hotPairs[codeLEAQ] = append(hotPairs[codeLEAQ], pair{codeMOVQMR, codeLEAQthenMOVQMR})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeLEAQ, codeMOVQMRthenLEAQ})
+	hotPairs[codeLEAQ] = append(hotPairs[codeLEAQ], pair{codeMOVQRR, codeLEAQthenMOVQRR})
+	hotPairs[codeMOVDRM] = append(hotPairs[codeMOVDRM], pair{codeMOVDRM, codeMOVDRMthenMOVDRM})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeLEAQ, codeMOVQRRthenLEAQ})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codePOPR, codeADDQRIthenPOPR})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codePOPRUN, codeADDQRIthenPOPRUN})
+	hotPairs[codePOPR] = append(hotPairs[codePOPR], pair{codeRET, codePOPRthenRET})
+	hotPairs[codePUSHR] = append(hotPairs[codePUSHR], pair{codeMOVQRR, codePUSHRthenMOVQRR})
+	hotPairs[codePUSHR] = append(hotPairs[codePUSHR], pair{codeSUBQRI, codePUSHRthenSUBQRI})
+	hotPairs[codePUSHR] = append(hotPairs[codePUSHR], pair{codeMOVDRR, codePUSHRthenMOVDRR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codePUSHR, codeMOVQRRthenPUSHR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codePUSHRUN, codeMOVQRRthenPUSHRUN})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codePOPR, codeMOVQRRthenPOPR})
+	hotPairs[codeMOVDRR] = append(hotPairs[codeMOVDRR], pair{codePUSHR, codeMOVDRRthenPUSHR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeCALL, codeMOVQRRthenCALL})
+	hotPairs[codeXORDRR] = append(hotPairs[codeXORDRR], pair{codeCALL, codeXORDRRthenCALL})
+	hotPairs[codeMOVDRR] = append(hotPairs[codeMOVDRR], pair{codeCALL, codeMOVDRRthenCALL})
+	hotPairs[codeMOVRI] = append(hotPairs[codeMOVRI], pair{codeCALL, codeMOVRIthenCALL})
+	hotPairs[codeLEAQ] = append(hotPairs[codeLEAQ], pair{codeCALL, codeLEAQthenCALL})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeANDQRI, codeMOVQRRthenANDQRI})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeSUBQRI, codeMOVQRRthenSUBQRI})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeSHRQI, codeMOVQRRthenSHRQI})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codeMOVQRR, codeADDQRIthenMOVQRR})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codeADDQRI, codeADDQRIthenADDQRI})
+	hotPairs[codeADDDRR] = append(hotPairs[codeADDDRR], pair{codeADDDRR, codeADDDRRthenADDDRR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeADDQRR, codeMOVQRRthenADDQRR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeADDQRI, codeMOVQRMthenADDQRI})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeSUBQRM, codeMOVQRMthenSUBQRM})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeADDQRR, codeMOVQRMthenADDQRR})
+	hotPairs[codeSUBQRI] = append(hotPairs[codeSUBQRI], pair{codeMOVQRM, codeSUBQRIthenMOVQRM})
+	hotPairs[codeSHRQI] = append(hotPairs[codeSHRQI], pair{codeANDDRI, codeSHRQIthenANDDRI})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeADDQRI, codeMOVQMRthenADDQRI})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeJETESTQRR, codeMOVQRMthenJETESTQRR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeJNETESTQRR, codeMOVQRMthenJNETESTQRR})
+	hotPairs[codeMOVQRMX] = append(hotPairs[codeMOVQRMX], pair{codeJETESTQRR, codeMOVQRMXthenJETESTQRR})
+	hotPairs[codeMOVDRM] = append(hotPairs[codeMOVDRM], pair{codeJETESTDRR, codeMOVDRMthenJETESTDRR})
+	hotPairs[codeMOVDRM] = append(hotPairs[codeMOVDRM], pair{codeJNETESTDRR, codeMOVDRMthenJNETESTDRR})
+	hotPairs[codeMOVZXBDRM] = append(hotPairs[codeMOVZXBDRM], pair{codeJETESTBRR, codeMOVZXBDRMthenJETESTBRR})
+	hotPairs[codeMOVZXBDRM] = append(hotPairs[codeMOVZXBDRM], pair{codeJNETESTBRR, codeMOVZXBDRMthenJNETESTBRR})
+	hotPairs[codeMOVZXBDRM] = append(hotPairs[codeMOVZXBDRM], pair{codeJETESTDRR, codeMOVZXBDRMthenJETESTDRR})
+	hotPairs[codeMOVZXBDRM] = append(hotPairs[codeMOVZXBDRM], pair{codeJNETESTDRR, codeMOVZXBDRMthenJNETESTDRR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeJETESTQRR, codeMOVQRRthenJETESTQRR})
+	hotPairs[codeMOVQMR] = append(hotPairs[codeMOVQMR], pair{codeJETESTQRR, codeMOVQMRthenJETESTQRR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeJNECMPQRI, codeMOVQRMthenJNECMPQRI})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeJECMPQRI, codeMOVQRMthenJECMPQRI})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeJECMPQRR, codeMOVQRMthenJECMPQRR})
+	hotPairs[codeMOVQRM] = append(hotPairs[codeMOVQRM], pair{codeJNECMPQRR, codeMOVQRMthenJNECMPQRR})
+	hotPairs[codeMOVDRM] = append(hotPairs[codeMOVDRM], pair{codeJNECMPDRI, codeMOVDRMthenJNECMPDRI})
+	hotPairs[codeMOVDRR] = append(hotPairs[codeMOVDRR], pair{codeJNECMPDRI, codeMOVDRRthenJNECMPDRI})
+	hotPairs[codeMOVZXBDRM] = append(hotPairs[codeMOVZXBDRM], pair{codeJNECMPBRI, codeMOVZXBDRMthenJNECMPBRI})
+	hotPairs[codeMOVZXBDRM] = append(hotPairs[codeMOVZXBDRM], pair{codeJECMPBRI, codeMOVZXBDRMthenJECMPBRI})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codeJNECMPQRR, codeADDQRIthenJNECMPQRR})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codeJAECMPQRR, codeADDQRIthenJAECMPQRR})
+	hotPairs[codeLEAQ] = append(hotPairs[codeLEAQ], pair{codeJACMPQRI, codeLEAQthenJACMPQRI})
+	hotPairs[codeANDQRI] = append(hotPairs[codeANDQRI], pair{codeJACMPQRI, codeANDQRIthenJACMPQRI})
+	hotPairs[codeMOVZXBDRR] = append(hotPairs[codeMOVZXBDRR], pair{codeMOVQRMX, codeMOVZXBDRRthenMOVQRMX})
+	hotPairs[codeMOVQRMX] = append(hotPairs[codeMOVQRMX], pair{codeJMPR, codeMOVQRMXthenJMPR})
+	hotPairs[codeMOVZXWDRM] = append(hotPairs[codeMOVZXWDRM], pair{codeMOVZXWDRM, codeMOVZXWDRMthenMOVZXWDRM})
+	hotPairs[codeMOVZXWDRM] = append(hotPairs[codeMOVZXWDRM], pair{codeMOVQRR, codeMOVZXWDRMthenMOVQRR})
+	hotPairs[codeORDRR] = append(hotPairs[codeORDRR], pair{codeMOVZXBDRR, codeORDRRthenMOVZXBDRR})
+	hotPairs[codeMOVQRR] = append(hotPairs[codeMOVQRR], pair{codeORDRR, codeMOVQRRthenORDRR})
+	hotPairs[codeXXOR] = append(hotPairs[codeXXOR], pair{codeXXOR, codeXXORthenXXOR})
+	hotPairs[codeLEADX] = append(hotPairs[codeLEADX], pair{codeMOVZXBDRM, codeLEADXthenMOVZXBDRM})
+	hotPairs[codeADDQRI] = append(hotPairs[codeADDQRI], pair{codeLEADX, codeADDQRIthenLEADX})
 }
 
 // exec runs b and the blocks after it until one is not in the jump cache, the
@@ -3887,10 +4053,16 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 				c.rotFlags(o.imm&31 != 1, r&1, r>>31^r&1)
 
+			case codeROLDIquiet:
+				c.r[o.dst] = uint64(bits.RotateLeft32(uint32(c.r[o.dst]), int(o.imm)))
+
 			case codeRORDI:
 				r := uint64(bits.RotateLeft32(uint32(c.r[o.dst]), -int(o.imm)))
 				c.r[o.dst] = r
 				c.rotFlags(o.imm&31 != 1, r>>31, r>>31^r>>30&1)
+
+			case codeRORDIquiet:
+				c.r[o.dst] = uint64(bits.RotateLeft32(uint32(c.r[o.dst]), -int(o.imm)))
 
 			case codeSHLQI:
 				n := uint64(o.imm) & 63
@@ -3939,10 +4111,16 @@ func (c *core) exec(b *block) {
 				c.r[o.dst] = r
 				c.rotFlags(o.imm&63 != 1, r&1, r>>63^r&1)
 
+			case codeROLQIquiet:
+				c.r[o.dst] = bits.RotateLeft64(c.r[o.dst], int(o.imm))
+
 			case codeRORQI:
 				r := bits.RotateLeft64(c.r[o.dst], -int(o.imm))
 				c.r[o.dst] = r
 				c.rotFlags(o.imm&63 != 1, r>>63, r>>63^r>>62&1)
+
+			case codeRORQIquiet:
+				c.r[o.dst] = bits.RotateLeft64(c.r[o.dst], -int(o.imm))
 
 			case codePUSHR:
 				va := c.r[cpu.RSP] - 8
@@ -7881,6 +8059,1229 @@ func (c *core) exec(b *block) {
 					goto taken
 				}
 				goto fallen
+
+			case codePUSHRUN:
+				va, n := c.r[cpu.RSP]-8*uint64(uint32(o.imm)), uint64(uint32(o.imm))
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+8*n-1)&^pageMask|ctx || e.tag != va&^pageMask|ctx {
+					goto slow
+				}
+				p := unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta))
+
+				for i := n; ; {
+					i--
+					*(*uint64)(unsafe.Add(p, 8*i)) = c.r[o.dst]
+					if i == 0 {
+						break
+					}
+					o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				}
+				c.r[cpu.RSP] = va
+
+			case codePOPRUN:
+				va, n := c.r[cpu.RSP], uint64(uint32(o.imm))
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+8*n-1)&^pageMask|ctx || e.tag != va&^pageMask|ctx {
+					goto slow
+				}
+				p := unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta))
+
+				for i := uint64(0); ; {
+					c.r[o.dst] = *(*uint64)(unsafe.Add(p, 8*i))
+					if i++; i == n {
+						break
+					}
+					o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				}
+				c.r[cpu.RSP] = va + 8*n
+
+			case codeMOVQRRthenMOVQRR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeMOVQRMthenMOVQMR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint64(c.r[o.src])
+
+			case codeMOVQRMthenMOVQRM:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = m
+
+			case codeMOVQMRthenMOVQMR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint64(c.r[o.src])
+
+			case codeMOVQMRthenMOVQRM:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = m
+
+			case codeMOVQRRthenMOVDRR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = uint64(uint32(c.r[o.src]))
+
+			case codeMOVQRMthenMOVQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeMOVQRRthenMOVQRM:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = m
+
+			case codeMOVQRRthenMOVQMR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint64(c.r[o.src])
+
+			case codeMOVQMRthenMOVQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeMOVDRRthenMOVQRR:
+				{
+					c.r[o.dst] = uint64(uint32(c.r[o.src]))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeXORDRRthenMOVQRR:
+				{
+					a, b := c.r[o.dst], c.r[o.src]
+					r := a ^ b
+					c.fk, c.fa = fkLogic|sizeD, r
+					c.r[o.dst] = uint64(uint32(r))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeMOVQMRthenXORDRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], c.r[o.src]
+				r := a ^ b
+				c.fk, c.fa = fkLogic|sizeD, r
+				c.r[o.dst] = uint64(uint32(r))
+
+			case codeMOVRIthenMOVRI:
+				{
+					c.r[o.dst] = o.disp
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = o.disp
+
+			case codeMOVQRMthenLEAQ:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.base] + o.disp
+
+			case codeLEAQthenMOVQMR:
+				{
+					c.r[o.dst] = c.r[o.base] + o.disp
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = uint64(c.r[o.src])
+
+			case codeMOVQMRthenLEAQ:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.base] + o.disp
+
+			case codeLEAQthenMOVQRR:
+				{
+					c.r[o.dst] = c.r[o.base] + o.disp
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeMOVDRMthenMOVDRM:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+3)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(m))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+3)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = uint64(uint32(m))
+
+			case codeMOVQRRthenLEAQ:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.base] + o.disp
+
+			case codeADDQRIthenPOPR:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP]
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[cpu.RSP] = va + 8
+				c.r[o.dst] = m
+
+			case codeADDQRIthenPOPRUN:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va, n := c.r[cpu.RSP], uint64(uint32(o.imm))
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+8*n-1)&^pageMask|ctx || e.tag != va&^pageMask|ctx {
+					goto slow
+				}
+				p := unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta))
+
+				for i := uint64(0); ; {
+					c.r[o.dst] = *(*uint64)(unsafe.Add(p, 8*i))
+					if i++; i == n {
+						break
+					}
+					o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				}
+				c.r[cpu.RSP] = va + 8*n
+
+			case codePOPRthenRET:
+				{
+					va := c.r[cpu.RSP]
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[cpu.RSP] = va + 8
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP]
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				if m >= mm.UserTop {
+					goto slowTerm
+				}
+				c.r[cpu.RSP] = va + 8
+				pc = m
+				goto jump
+
+			case codePUSHRthenMOVQRR:
+				{
+					va := c.r[cpu.RSP] - 8
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = c.r[o.dst]
+					c.r[cpu.RSP] = va
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codePUSHRthenSUBQRI:
+				{
+					va := c.r[cpu.RSP] - 8
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = c.r[o.dst]
+					c.r[cpu.RSP] = va
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a - b
+				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codePUSHRthenMOVDRR:
+				{
+					va := c.r[cpu.RSP] - 8
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = c.r[o.dst]
+					c.r[cpu.RSP] = va
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = uint64(uint32(c.r[o.src]))
+
+			case codeMOVQRRthenPUSHR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = c.r[o.dst]
+				c.r[cpu.RSP] = va
+
+			case codeMOVQRRthenPUSHRUN:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va, n := c.r[cpu.RSP]-8*uint64(uint32(o.imm)), uint64(uint32(o.imm))
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+8*n-1)&^pageMask|ctx || e.tag != va&^pageMask|ctx {
+					goto slow
+				}
+				p := unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta))
+
+				for i := n; ; {
+					i--
+					*(*uint64)(unsafe.Add(p, 8*i)) = c.r[o.dst]
+					if i == 0 {
+						break
+					}
+					o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				}
+				c.r[cpu.RSP] = va
+
+			case codeMOVQRRthenPOPR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP]
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[cpu.RSP] = va + 8
+				c.r[o.dst] = m
+
+			case codeMOVDRRthenPUSHR:
+				{
+					c.r[o.dst] = uint64(uint32(c.r[o.src]))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = c.r[o.dst]
+				c.r[cpu.RSP] = va
+
+			case codeMOVQRRthenCALL:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				pc = b.target
+				goto jump
+
+			case codeXORDRRthenCALL:
+				{
+					a, b := c.r[o.dst], c.r[o.src]
+					r := a ^ b
+					c.fk, c.fa = fkLogic|sizeD, r
+					c.r[o.dst] = uint64(uint32(r))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				pc = b.target
+				goto jump
+
+			case codeMOVDRRthenCALL:
+				{
+					c.r[o.dst] = uint64(uint32(c.r[o.src]))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				pc = b.target
+				goto jump
+
+			case codeMOVRIthenCALL:
+				{
+					c.r[o.dst] = o.disp
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				pc = b.target
+				goto jump
+
+			case codeLEAQthenCALL:
+				{
+					c.r[o.dst] = c.r[o.base] + o.disp
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				pc = b.target
+				goto jump
+
+			case codeMOVQRRthenANDQRI:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeQ, r
+				c.r[o.dst] = r
+
+			case codeMOVQRRthenSUBQRI:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a - b
+				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeMOVQRRthenSHRQI:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				n := uint64(o.imm) & 63
+				a := c.r[o.dst]
+				c.r[o.dst] = a >> n
+				c.fk, c.fa, c.fb = fkShr|sizeQ, a, n
+
+			case codeADDQRIthenMOVQRR:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeADDQRIthenADDQRI:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a + b
+				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeADDDRRthenADDDRR:
+				{
+					a, b := c.r[o.dst], c.r[o.src]
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeD, a, b
+					c.r[o.dst] = uint64(uint32(r))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], c.r[o.src]
+				r := a + b
+				c.fk, c.fa, c.fb = fkAdd|sizeD, a, b
+				c.r[o.dst] = uint64(uint32(r))
+
+			case codeMOVQRRthenADDQRR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], c.r[o.src]
+				r := a + b
+				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeMOVQRMthenADDQRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a + b
+				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeMOVQRMthenSUBQRM:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := c.r[o.dst], uint64(m)
+				r := a - b
+				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeMOVQRMthenADDQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], c.r[o.src]
+				r := a + b
+				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeSUBQRIthenMOVQRM:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a - b
+					c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = m
+
+			case codeSHRQIthenANDDRI:
+				{
+					n := uint64(o.imm) & 63
+					a := c.r[o.dst]
+					c.r[o.dst] = a >> n
+					c.fk, c.fa, c.fb = fkShr|sizeQ, a, n
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeD, r
+				c.r[o.dst] = uint64(uint32(r))
+
+			case codeMOVQMRthenADDQRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a + b
+				c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+				c.r[o.dst] = r
+
+			case codeMOVQRMthenJETESTQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeQ, v
+				if r := int64(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRMthenJNETESTQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeQ, v
+				if r := int64(v); r != 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRMXthenJETESTQRR:
+				{
+					va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeQ, v
+				if r := int64(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVDRMthenJETESTDRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+3)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(m))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeD, v
+				if r := int32(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVDRMthenJNETESTDRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+3)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(m))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeD, v
+				if r := int32(v); r != 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRMthenJETESTBRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+0)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeB, v
+				if r := int8(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRMthenJNETESTBRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+0)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeB, v
+				if r := int8(v); r != 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRMthenJETESTDRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+0)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeD, v
+				if r := int32(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRMthenJNETESTDRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+0)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeD, v
+				if r := int32(v); r != 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRRthenJETESTQRR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeQ, v
+				if r := int64(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQMRthenJETESTQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.wt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					*p = uint64(c.r[o.src])
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				v := c.r[o.dst] & c.r[o.src]
+				c.fk, c.fa = fkLogic|sizeQ, v
+				if r := int64(v); r == 0 {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRMthenJNECMPQRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRMthenJECMPQRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a == b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRMthenJECMPQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a == b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVQRMthenJNECMPQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVDRMthenJNECMPDRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+3)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint32)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(m))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
+				if a, b := uint32(x), uint32(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVDRRthenJNECMPDRI:
+				{
+					c.r[o.dst] = uint64(uint32(c.r[o.src]))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeD, x, y
+				if a, b := uint32(x), uint32(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRMthenJNECMPBRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+0)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
+				if a, b := uint8(x), uint8(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRMthenJECMPBRI:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+0)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeB, x, y
+				if a, b := uint8(x), uint8(y); a == b {
+					goto taken
+				}
+				goto fallen
+
+			case codeADDQRIthenJNECMPQRR:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeADDQRIthenJAECMPQRR:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a >= b {
+					goto taken
+				}
+				goto fallen
+
+			case codeLEAQthenJACMPQRI:
+				{
+					c.r[o.dst] = c.r[o.base] + o.disp
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a > b {
+					goto taken
+				}
+				goto fallen
+
+			case codeANDQRIthenJACMPQRI:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a & b
+					c.fk, c.fa = fkLogic|sizeQ, r
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeQ, x, y
+				if a, b := uint64(x), uint64(y); a > b {
+					goto taken
+				}
+				goto fallen
+
+			case codeMOVZXBDRRthenMOVQRMX:
+				{
+					c.r[o.dst] = uint64(uint32(uint64(uint8(c.r[o.src]))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = m
+
+			case codeMOVQRMXthenJMPR:
+				{
+					va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = m
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				pc = c.r[o.dst]
+				if pc >= mm.UserTop {
+					goto slowTerm
+				}
+				goto jump
+
+			case codeMOVZXWDRMthenMOVZXWDRM:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+1)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint16(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = uint64(uint32(uint64(uint16(m))))
+
+			case codeMOVZXWDRMthenMOVQRR:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+1)&^pageMask|ctx {
+						goto slow
+					}
+					m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					c.r[o.dst] = uint64(uint32(uint64(uint16(m))))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = c.r[o.src]
+
+			case codeORDRRthenMOVZXBDRR:
+				{
+					a, b := c.r[o.dst], c.r[o.src]
+					r := a | b
+					c.fk, c.fa = fkLogic|sizeD, r
+					c.r[o.dst] = uint64(uint32(r))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = uint64(uint32(uint64(uint8(c.r[o.src]))))
+
+			case codeMOVQRRthenORDRR:
+				{
+					c.r[o.dst] = c.r[o.src]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				a, b := c.r[o.dst], c.r[o.src]
+				r := a | b
+				c.fk, c.fa = fkLogic|sizeD, r
+				c.r[o.dst] = uint64(uint32(r))
+
+			case codeXXORthenXXOR:
+				{
+					x, y := &c.xmm[o.dst&15], &c.xmm[o.src&15]
+					x[0], x[1] = x[0]^y[0], x[1]^y[1]
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				x, y := &c.xmm[o.dst&15], &c.xmm[o.src&15]
+				x[0], x[1] = x[0]^y[0], x[1]^y[1]
+
+			case codeLEADXthenMOVZXBDRM:
+				{
+					c.r[o.dst] = uint64(uint32(c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp))
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+0)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint8)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				c.r[o.dst] = uint64(uint32(uint64(uint8(m))))
+
+			case codeADDQRIthenLEADX:
+				{
+					a, b := c.r[o.dst], uint64(o.imm)
+					r := a + b
+					c.fk, c.fa, c.fb = fkAdd|sizeQ, a, b
+					c.r[o.dst] = r
+				}
+				o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))
+				c.r[o.dst] = uint64(uint32(c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp))
 
 			}
 			o = (*op)(unsafe.Add(unsafe.Pointer(o), opBytes))

@@ -20,8 +20,6 @@ type futexWaiter struct {
 	queued bool
 	woken  bool // taken off its queue by a wake-up, not by a timeout
 	bitset uint32
-	// requeuePI is where FUTEX_WAIT_REQUEUE_PI ends up, zero otherwise.
-	target mm.Key
 }
 
 func (k *Kernel) futexEnqueue(t *Task, key mm.Key, bitset uint32) {
@@ -91,7 +89,7 @@ func sysFutex(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.ENOSYS
 	}
 	if t.sc.step != 0 {
-		return t.futexWoken(cmd)
+		return t.futexWoken()
 	}
 	key, errno := t.as.FutexKey(a[0], private)
 	if errno != 0 {
@@ -148,14 +146,6 @@ func (t *Task) futexWait(a *[6]uint64, key mm.Key, op, bitset uint32) (uint64, l
 	}
 	t.k.futexEnqueue(t, key, bitset)
 	t.sc.step = 1
-	return t.blockFutex()
-}
-
-// blockFutex sleeps on the futex queue the task is on.
-func (t *Task) blockFutex() (uint64, linux.Errno) {
-	if t.sc.deadline == noDeadline || t.sc.deadline == 0 {
-		return t.block(linux.ERESTARTSYS)
-	}
 	return t.block(linux.ERESTARTSYS)
 }
 
@@ -185,18 +175,15 @@ func (t *Task) futexTimeout(addr uint64, op uint32, absolute bool) linux.Errno {
 }
 
 // futexWoken is the second stage of a wait.
-func (t *Task) futexWoken(cmd uint32) (uint64, linux.Errno) {
+func (t *Task) futexWoken() (uint64, linux.Errno) {
 	if !t.futex.queued {
-		if cmd == linux.FUTEX_LOCK_PI || cmd == linux.FUTEX_LOCK_PI2 {
-			return 0, 0 // the unlocker has made us the owner
-		}
-		return 0, 0
+		return 0, 0 // woken; of a PI lock the unlocker has made us the owner
 	}
 	if t.timedOut() {
 		t.cancelFutex()
 		return 0, linux.ETIMEDOUT
 	}
-	return t.blockFutex()
+	return t.block(linux.ERESTARTSYS)
 }
 
 // futexRequeue wakes some waiters and moves others to a second word.

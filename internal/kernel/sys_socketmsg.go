@@ -290,6 +290,14 @@ func (t *Task) recvOnce(k net.Socket, c *net.Caller, m *net.Msg, v []linux.Iovec
 	if len(v) == 1 && v[0].Len <= maxTransfer {
 		u, errno := t.readBuf(v[0].Base, int(v[0].Len))
 		if errno != 0 {
+			// The memory matters only if there is something to put there.
+			probe := net.Msg{Flags: m.Flags | linux.MSG_PEEK}
+			if _, none := k.RecvMsg(c, &probe); none != 0 {
+				errno = none
+			}
+			for _, f := range probe.Files {
+				f.Put()
+			}
 			return 0, errno
 		}
 		m.Data = u.b

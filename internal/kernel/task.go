@@ -86,7 +86,6 @@ type Task struct {
 	pdeathsig   linux.Signal
 	exiting     bool
 	killed      bool // must end as soon as it would run; the group has the status
-	execing     bool // de_thread is waiting for the other threads
 	forkNoExec  bool // PF_FORKNOEXEC: forked but has not exec'd
 	superPriv   bool // PF_SUPERPRIV: used superuser privileges (acct(5))
 	didExec     bool // setpgid by the parent is no longer allowed
@@ -99,11 +98,9 @@ type Task struct {
 	usage     usage
 	startTime int64 // CLOCK_MONOTONIC ns
 
-	cpu       int // processor it ran on last
-	fault     faultInfo
-	ioprio    int
-	oomAdj    int
-	unknownNR uint64
+	cpu    int // processor it ran on last
+	fault  faultInfo
+	ioprio int
 }
 
 // Group is a thread group: what POSIX calls a process (signal_struct).
@@ -148,7 +145,6 @@ type Group struct {
 	startTime int64
 	oomAdj    int
 	dumpable  int
-	autogroup int
 	loginUID  uint32
 }
 

@@ -28,7 +28,6 @@ var (
 type inetSocket struct {
 	SocketCommon
 
-	self  Socket
 	table *portTable
 
 	local, remote netip.AddrPort
@@ -42,7 +41,7 @@ type inetSocket struct {
 // init makes a new socket of the family.
 func (k *inetSocket) init(s *Stack, self Socket, family, typ, protocol int, uid uint32) {
 	k.Family, k.Type, k.Protocol, k.uid = family, typ, protocol, uid
-	k.self, k.state = self, stateClose
+	k.state = stateClose
 	k.table = &s.ports[0]
 	if typ == linux.SOCK_DGRAM {
 		k.table = &s.ports[1]
@@ -96,9 +95,6 @@ func (k *inetSocket) any() netip.Addr {
 	}
 	return anyIPv4
 }
-
-// dual reports whether the socket also takes IPv4 addresses in IPv6 form.
-func (k *inetSocket) dual() bool { return k.Family == linux.AF_INET6 && !k.v6only }
 
 // sockaddr is an address as the socket's family shows it.
 func (k *inetSocket) sockaddr(a netip.AddrPort) []byte {
@@ -161,6 +157,7 @@ func parseInet6(b []byte) netip.AddrPort {
 // route.
 func (k *inetSocket) destination(a netip.AddrPort) (netip.AddrPort, linux.Errno) {
 	ip := a.Addr()
+	// An IPv4 address in IPv6 form means IPv4 itself.
 	if ip.Is4In6() {
 		if k.v6only {
 			return a, linux.ENETUNREACH
@@ -177,6 +174,7 @@ func (k *inetSocket) destination(a netip.AddrPort) (netip.AddrPort, linux.Errno)
 	case !ip.IsLoopback():
 		return a, linux.ENETUNREACH
 	}
+	// From an address of one family there is no way to the other.
 	if local := k.local.Addr(); !local.IsUnspecified() && local.Is4() != ip.Is4() {
 		return a, linux.ENETUNREACH
 	}
@@ -211,6 +209,8 @@ func (k *inetSocket) Bind(c *Caller, name []byte) linux.Errno {
 	if errno := k.takePort(a); errno != 0 {
 		return errno
 	}
+	// What bind has not chosen, connecting may change and disconnecting
+	// gives back.
 	k.addrLocked = !a.Addr().IsUnspecified()
 	k.portLocked = a.Port() != 0
 	return 0

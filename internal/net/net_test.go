@@ -125,8 +125,8 @@ func TestNothingLeft(t *testing.T) {
 	for _, f := range []*vfs.File{fl, fk, fu, fr} {
 		f.Put()
 	}
-	if s.Queued() != 0 || len(s.sockets) != 0 || len(s.ports[0].port)+len(s.ports[1].port)+len(s.netlink) != 0 {
-		t.Errorf("left: %d bytes, %d sockets, ports %v %v", s.Queued(), len(s.sockets), s.ports[0].port, s.ports[1].port)
+	if s.Queued() != 0 || s.sockets.next != &s.sockets || len(s.ports[0].port)+len(s.ports[1].port)+len(s.netlink) != 0 {
+		t.Errorf("left: %d bytes, sockets %v, ports %v %v", s.Queued(), s.sockets.next != &s.sockets, s.ports[0].port, s.ports[1].port)
 	}
 }
 

@@ -79,6 +79,7 @@ func (k *netlinkSocket) autobind(c *Caller) {
 	if k.port != 0 {
 		return
 	}
+	// Programs rely on the first socket of a process having its id.
 	port := uint32(1)
 	if c != nil {
 		port = uint32(c.PID)
@@ -186,6 +187,7 @@ func (k *netlinkSocket) request(b []byte) {
 		}
 		return
 	}
+	// The answers are in the queue before the call that asks returns.
 	r := &netlinkReply{k: k, seq: seq}
 	errno := linux.EOPNOTSUPP
 	if k.Protocol == linux.NETLINK_ROUTE {
@@ -302,7 +304,7 @@ func (k *netlinkSocket) Release(*vfs.File) {
 		return
 	}
 	k.closed = true
-	k.stack.remove(k)
+	k.stack.remove(&k.SocketCommon)
 	if k.port != 0 {
 		delete(k.stack.netlink, netlinkKey{k.Protocol, k.port})
 	}

@@ -62,6 +62,7 @@ func (k *inetSocket) freePort(ip netip.Addr, parity uint32) (uint16, linux.Errno
 			}
 		}
 	}
+	// All ports are in use by somebody: share one, if that is possible.
 	for port := uint16(ephemeralFirst); port <= ephemeralLast; port++ {
 		if !k.conflicts(netip.AddrPortFrom(ip, port)) {
 			return port, 0
@@ -135,6 +136,7 @@ func (k *inetSocket) shares(o *inetSocket) bool {
 	if !k.opts.flag(linux.SO_REUSEADDR) || !o.opts.flag(linux.SO_REUSEADDR) {
 		return false
 	}
+	// Two listeners could not tell whose a connection is.
 	return k.Type == linux.SOCK_DGRAM || o.state != stateListen
 }
 
@@ -150,6 +152,8 @@ func (t *portTable) find(to, from netip.AddrPort, use func(*inetSocket) bool) *i
 		if score == 0 || !use(k) || score < bestScore {
 			continue
 		}
+		// Sockets that are bound equally well form the group that
+		// SO_REUSEPORT chooses from.
 		if score > bestScore {
 			group = group[:0]
 		}
@@ -174,6 +178,7 @@ func (k *inetSocket) score(to, from netip.AddrPort) int {
 	case !overlap(local, k.v6only, to.Addr(), false) || !local.IsUnspecified():
 		return 0
 	}
+	// A connected socket hears its peer only, and before all others.
 	if k.state != stateListen && k.remote.IsValid() {
 		if !k.talksTo(from) {
 			return 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/tinevm/tine/internal/linux"
 )
@@ -75,14 +76,13 @@ func (s *Stack) procInet(family, typ int) []byte {
 		fmt.Fprintf(&b, "%-*s\n", lineWidth(tcp), head)
 	}
 	n := 0
-	for _, k := range s.sockets {
+	s.each(func(k Socket) {
 		i := inetOf(k)
-		if i == nil || i.Family != family || i.Type != typ || !i.bound || tcp && i.state == stateClose {
-			continue
+		if i != nil && i.Family == family && i.Type == typ && i.bound && !(tcp && i.state == stateClose) {
+			i.procLine(&b, n, tcp, six)
+			n++
 		}
-		i.procLine(&b, n, tcp, six)
-		n++
-	}
+	})
 	return b.Bytes()
 }
 
@@ -130,39 +130,43 @@ func (i *inetSocket) procAddr(a netip.AddrPort) string {
 func (s *Stack) procUnix() []byte {
 	var b bytes.Buffer
 	b.WriteString("Num       RefCount Protocol Flags    Type St Inode Path\n")
-	for _, k := range s.sockets {
-		u, ok := k.(*unixSocket)
-		if !ok {
-			continue
+	s.each(func(k Socket) {
+		if u, ok := k.(*unixSocket); ok {
+			u.procLine(&b)
 		}
-		flags, state := 0, 1 // SS_UNCONNECTED
-		switch u.state {
-		case stateListen:
-			flags = 0x10000 // __SO_ACCEPTCON
-		case stateEstablished:
-			state = 3
-		}
-		fmt.Fprintf(&b, "%016x: %08X %08X %08X %04X %02X %5d", 0, 2, 0, flags, u.Type, state, u.ino)
-		if u.name.bound {
-			name := bytes.TrimSuffix([]byte(u.name.name), []byte{0})
-			if u.name.name[0] == 0 {
-				name = bytes.ReplaceAll([]byte(u.name.name), []byte{0}, []byte{'@'})
-			}
-			fmt.Fprintf(&b, " %s", name)
-		}
-		b.WriteByte('\n')
-	}
+	})
 	return b.Bytes()
+}
+
+func (u *unixSocket) procLine(b *bytes.Buffer) {
+	flags, state := 0, 1 // SS_UNCONNECTED
+	switch u.state {
+	case stateListen:
+		flags = 0x10000 // __SO_ACCEPTCON
+	case stateEstablished:
+		state = 3
+	}
+	fmt.Fprintf(b, "%016x: %08X %08X %08X %04X %02X %5d", 0, 2, 0, flags, u.Type, state, u.ino)
+	if u.name.bound {
+		// The zero bytes of an abstract name are shown as @; a path name has
+		// one at its end, which is not.
+		name := strings.ReplaceAll(u.name.name, "\x00", "@")
+		if u.name.name[0] != 0 {
+			name = strings.TrimSuffix(u.name.name, "\x00")
+		}
+		b.WriteString(" " + name)
+	}
+	b.WriteByte('\n')
 }
 
 // procNetlink is /proc/net/netlink.
 func (s *Stack) procNetlink() []byte {
 	var b bytes.Buffer
 	b.WriteString("sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n")
-	for _, k := range s.sockets {
+	s.each(func(k Socket) {
 		if n, ok := k.(*netlinkSocket); ok {
 			fmt.Fprintf(&b, "%016x %-3d %-10d %08x %-8d %-8d %-5d %-8d %-8d %-8d\n", 0, n.Protocol, n.port, n.groups, n.rmem, 0, 0, 2, 0, n.ino)
 		}
-	}
+	})
 	return b.Bytes()
 }

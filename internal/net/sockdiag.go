@@ -29,15 +29,12 @@ func (r *netlinkReply) sockDiag(typ, flags uint16, body []byte) linux.Errno {
 		return linux.EOPNOTSUPP
 	}
 	states := le.Uint32(body[4:])
-	for _, s := range r.k.stack.sockets {
+	r.k.stack.each(func(s Socket) {
 		k := inetOf(s)
-		if k == nil || k.Family != int(body[0]) || k.Protocol != int(body[1]) || states>>k.state&1 == 0 {
-			continue
-		}
-		if k.bound {
+		if k != nil && k.Family == int(body[0]) && k.Protocol == int(body[1]) && states>>k.state&1 != 0 && k.bound {
 			r.message(sockDiagByFamily, linux.NLM_F_MULTI, k.diag())
 		}
-	}
+	})
 	return 0
 }
 

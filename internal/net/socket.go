@@ -104,18 +104,20 @@ type SocketCommon struct {
 	// means for ever (SO_RCVTIMEO, SO_SNDTIMEO).
 	RcvTimeo, SndTimeo int64
 
-	stack  *Stack
-	ino    uint64
-	cookie uint64
-	uid    uint32 // of the creator
-	queue  vfs.WaitQueue
-	state  connState
-	err    linux.Errno // reported once, by SO_ERROR or the next call
-	shut   uint8
-	opts   options
-	sndbuf int
-	rcvbuf int
-	closed bool
+	stack      *Stack
+	self       Socket
+	prev, next *SocketCommon // in the stack's list; prev is nil outside of it
+	ino        uint64
+	cookie     uint64
+	uid        uint32 // of the creator
+	queue      vfs.WaitQueue
+	state      connState
+	err        linux.Errno // reported once, by SO_ERROR or the next call
+	shut       uint8
+	opts       options
+	sndbuf     int
+	rcvbuf     int
+	closed     bool
 }
 
 // Common implements Socket.

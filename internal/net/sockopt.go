@@ -163,6 +163,8 @@ func (b *SocketCommon) setSocketOption(c *Caller, name int, value []byte) linux.
 		return b.setInt(c, name, v, need)
 	}
 	switch name {
+	// The sizes are doubled, for Linux counts its own bookkeeping too
+	// (socket(7)).
 	case linux.SO_SNDBUF:
 		b.sndbuf = max(2*bufLimit(v), minSndbuf)
 		b.wakeWriters()
@@ -171,6 +173,7 @@ func (b *SocketCommon) setSocketOption(c *Caller, name int, value []byte) linux.
 	case linux.SO_SNDBUFFORCE, linux.SO_RCVBUFFORCE:
 		return b.forceBuffer(c, name, v)
 	case linux.SO_RCVLOWAT:
+		// A negative value asks for everything that fits.
 		if v < 0 {
 			v = 1<<31 - 1
 		}

@@ -24,8 +24,8 @@ type Config struct {
 type Stack struct {
 	cfg Config
 
-	sockets []Socket // in order of creation; /proc/net lists them so
-	queued  int64    // bytes charged by packets
+	sockets SocketCommon // head of the ring of sockets, in order of creation
+	queued  int64        // bytes charged by packets
 
 	abstract map[abstractKey]*unixSocket // bound names without a file
 	autobind uint32
@@ -41,13 +41,15 @@ func New(cfg Config) *Stack {
 	if cfg.MaxQueued == 0 {
 		cfg.MaxQueued = 256 << 20
 	}
-	return &Stack{
+	s := &Stack{
 		cfg:      cfg,
 		abstract: make(map[abstractKey]*unixSocket),
 		ports:    [2]portTable{newPortTable(), newPortTable()},
 		inFlight: make(map[uint32]int),
 		netlink:  make(map[netlinkKey]*netlinkSocket),
 	}
+	s.sockets.prev, s.sockets.next = &s.sockets, &s.sockets
+	return s
 }
 
 // Socket makes a socket (socket(2)). typ is without SOCK_NONBLOCK and
@@ -107,13 +109,20 @@ func (s *Stack) Pair(c *Caller, family, typ, protocol int) (Socket, Socket, linu
 // calls it when all tasks have ended; sockets that only messages in a cycle
 // refer to go with it.
 func (s *Stack) Close() {
-	for len(s.sockets) > 0 {
+	for s.sockets.next != &s.sockets {
 		// Dropping the queues may release sockets and shorten the list.
-		k := s.sockets[0]
+		k := s.sockets.next
 		s.remove(k)
-		if u, ok := k.(*unixSocket); ok {
+		if u, ok := k.self.(*unixSocket); ok {
 			u.purge()
 		}
+	}
+}
+
+// each calls fn for every socket, in order of creation.
+func (s *Stack) each(fn func(Socket)) {
+	for b := s.sockets.next; b != &s.sockets; b = b.next {
+		fn(b.self)
 	}
 }
 
@@ -123,17 +132,19 @@ func (s *Stack) add(k Socket, b *SocketCommon) {
 	b.ino = s.cfg.NextIno()
 	s.cookies++
 	b.cookie = s.cookies
-	s.sockets = append(s.sockets, k)
+	b.self = k
+	last := s.sockets.prev
+	b.prev, b.next = last, &s.sockets
+	last.next, s.sockets.prev = b, b
 }
 
 // remove takes a closed socket off the list.
-func (s *Stack) remove(k Socket) {
-	for i := range s.sockets {
-		if s.sockets[i] == k {
-			s.sockets = append(s.sockets[:i], s.sockets[i+1:]...)
-			return
-		}
+func (s *Stack) remove(b *SocketCommon) {
+	if b.prev == nil {
+		return
 	}
+	b.prev.next, b.next.prev = b.next, b.prev
+	b.prev, b.next = nil, nil
 }
 
 // charge accounts for n more queued bytes: ENOBUFS if there are too many in

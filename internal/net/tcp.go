@@ -123,6 +123,8 @@ func (k *tcpSocket) Connect(_ *Caller, name []byte) linux.Errno {
 	if errno := k.autobind(0); errno != 0 {
 		return linux.EADDRNOTAVAIL
 	}
+	// Even if the handshake is over at once, the call has only begun it: a
+	// program that does not wait asks for the outcome with the next one.
 	k.local = netip.AddrPortFrom(k.source(dst.Addr()), k.local.Port())
 	k.remote, k.err, k.done = dst, 0, false
 	k.use, k.state = connecting, stateSynSent
@@ -163,6 +165,8 @@ func (k *tcpSocket) handshake() {
 		return
 	}
 	t := l.self.(*tcpSocket)
+	// One connection more than the backlog says is let in (sk_acceptq_is_full);
+	// for others Linux drops the handshake, which the sender repeats.
 	if len(t.accept) > t.backlog {
 		t.waiting = append(t.waiting, k)
 		k.listener = t
@@ -180,6 +184,8 @@ func (k *tcpSocket) establish(l *tcpSocket) {
 	n.tcp = l.tcp
 	n.sndbuf, n.rcvbuf, n.v6only = l.sndbuf, l.rcvbuf, l.v6only
 	n.RcvTimeo, n.SndTimeo = l.RcvTimeo, l.SndTimeo
+	// The new end shares the listener's port. It is free when the connection
+	// is over, whether bind chose it or not.
 	n.local, n.remote = k.remote, k.local
 	n.addrLocked, n.use = l.addrLocked, connected
 	n.joinPort()
@@ -202,6 +208,7 @@ func (k *tcpSocket) establish(l *tcpSocket) {
 func (k *tcpSocket) stopListening() {
 	accept, waiting := k.accept, k.waiting
 	k.accept, k.waiting = nil, nil
+	// The connections exist already for those who made them.
 	for _, n := range accept {
 		n.abort()
 		n.Release(nil)
@@ -361,7 +368,7 @@ func (k *tcpSocket) Release(*vfs.File) {
 		return
 	}
 	k.closed = true
-	k.stack.remove(k)
+	k.stack.remove(&k.SocketCommon)
 	switch {
 	case k.state == stateListen:
 		k.stopListening()
@@ -373,6 +380,8 @@ func (k *tcpSocket) Release(*vfs.File) {
 	default:
 		k.sendFin()
 	}
+	// The far end can go on sending to what has become an orphan; SendMsg finds
+	// out that nobody is there.
 	k.drop()
 	k.shut = shutBoth
 	k.leavePort()
@@ -394,6 +403,8 @@ func (k *tcpSocket) Poll(*vfs.File) vfs.PollMask {
 	if k.state == stateClose {
 		m |= vfs.PollHup
 	}
+	// While connecting nothing is true; that writing becomes possible tells of
+	// success.
 	if k.state != stateSynSent {
 		if k.recv.len() >= max(int(k.opts.rcvlowat), 1) {
 			m |= pollRead

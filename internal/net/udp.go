@@ -91,6 +91,7 @@ func (k *udpSocket) parseUDPName(name []byte) (netip.AddrPort, linux.Errno) {
 
 // SendMsg implements Socket.
 func (k *udpSocket) SendMsg(c *Caller, m *Msg) (int, linux.Errno) {
+	// The first thing a sender gets is a port, whatever comes of the message.
 	if errno := k.autobind(1); errno != 0 {
 		return 0, errno
 	}
@@ -169,6 +170,7 @@ func (k *udpSocket) transmit(p *packet) {
 	if t.rmem+p.truesize > t.rcvbuf || t.shut&shutRecv != 0 && t.closed {
 		return
 	}
+	// The network as a whole may be short of memory; datagrams can get lost.
 	if k.stack.charge(p.truesize) != 0 {
 		return
 	}
@@ -261,7 +263,7 @@ func (k *udpSocket) Release(*vfs.File) {
 		return
 	}
 	k.closed = true
-	k.stack.remove(k)
+	k.stack.remove(&k.SocketCommon)
 	k.leavePort()
 	for k.recv.len() > 0 {
 		k.stack.uncharge(k.recv.pop().truesize)

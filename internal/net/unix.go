@@ -117,6 +117,8 @@ func (u *unixSocket) Connect(c *Caller, addr []byte) linux.Errno {
 	if len(addr) < 2 {
 		return linux.EINVAL
 	}
+	// A stream socket takes AF_UNSPEC for a wrong address, a datagram socket
+	// for a wish to be disconnected.
 	if u.connectionBased() {
 		return u.connectStream(c, addr)
 	}
@@ -146,11 +148,14 @@ func (u *unixSocket) connectStream(c *Caller, addr []byte) linux.Errno {
 	case u.state != stateClose:
 		return linux.EINVAL
 	}
+	// The new end has the listener's name, and remembers who connected; the
+	// connecting end remembers who called listen (SO_PEERCRED in unix(7)).
 	n := u.stack.makeUnix(u.Type, other.uid)
 	n.name = other.name.share()
 	n.state, n.peer, n.peerCred, n.peerGroups = stateEstablished, u, c.effective(), c.groups()
 	n.opts.passcred = other.opts.passcred
 	u.state, u.peer, u.peerCred, u.peerGroups = stateEstablished, n, other.peerCred, other.peerGroups
+	// From now on both ends can send: accept only hands out a descriptor.
 	other.accept = append(other.accept, n)
 	other.wakeReaders()
 	u.wake()
@@ -231,12 +236,15 @@ func (u *unixSocket) Release(*vfs.File) {
 		return
 	}
 	u.closed = true
-	u.stack.remove(u)
+	u.stack.remove(&u.SocketCommon)
+	// Nobody can find the socket any more.
 	u.unbind()
 	u.relay.entry.Remove()
 	u.shut = shutBoth
 	was := u.state
 	u.state = stateClose
+	// The peer reads what it has, then end of file; a reset if this end has
+	// thrown unread data away.
 	if p := u.peer; p != nil && u.connectionBased() && was != stateListen {
 		p.shut = shutBoth
 		if u.recv.len() > 0 {
@@ -251,6 +259,7 @@ func (u *unixSocket) Release(*vfs.File) {
 		n.Release(nil)
 	}
 	u.accept = nil
+	// The files in messages go too, which may close more sockets.
 	u.purge()
 	u.peerWait.Wake(0)
 	u.wake()
@@ -290,6 +299,7 @@ func (u *unixSocket) Poll(*vfs.File) vfs.PollMask {
 	if u.recv.len() > 0 || len(u.accept) > 0 {
 		m |= pollRead
 	}
+	// Neither connected yet nor any more.
 	if u.connectionBased() && u.state == stateClose {
 		m |= vfs.PollHup
 	}

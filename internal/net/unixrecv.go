@@ -28,6 +28,7 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 	for (got < len(m.Data) || len(m.Data) == 0) && i < u.recv.len() {
 		k := u.recv.at(i)
 		rest := k.rest()
+		// Bytes of different senders are never glued together.
 		if u.opts.passcred && last != nil && last.cred != k.cred {
 			break
 		}
@@ -45,6 +46,8 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 			}
 			u.consume(u.recv.pop(), false)
 		}
+		// Files end what one call receives: the next ones belong to later
+		// bytes.
 		if len(m.Files) > 0 || len(m.Data) == 0 {
 			break
 		}
@@ -105,6 +108,7 @@ func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
 	}
 	k := u.recv.at(i)
 	n := m.recvOne(k.data[skip:])
+	// The sender's name is what it is now, not what it was when it sent.
 	if k.owner.name.bound {
 		m.Name = k.owner.name.sockaddr()
 	}
@@ -118,6 +122,7 @@ func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
 		return n, 0
 	}
 	u.movePeek(m.Flags, len(k.data))
+	// There is room for one message more.
 	u.consume(u.recv.pop(), false)
 	u.peerWait.Wake(0)
 	return n, 0

@@ -49,8 +49,11 @@ func (u *unixSocket) sendStream(c *Caller, m *Msg) (int, linux.Errno) {
 		if errno := u.roomToSend(p); errno != 0 {
 			return partial(sent, errno)
 		}
+		// Two packets fit into the buffer at least, so that sender and
+		// receiver can work at the same time.
 		n := min(len(m.Data)-sent, u.sndbuf/2-64, skbMaxHead+32768)
 		k := &packet{truesize: truesize(n, skbMaxHead), cred: cred, owner: u}
+		// Files travel with the first byte.
 		if sent == 0 {
 			if errno := u.stack.holdFiles(c, k, m.Files); errno != 0 {
 				return 0, errno
@@ -112,6 +115,7 @@ func (u *unixSocket) sendDgram(c *Caller, m *Msg) (int, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	// Who wants to know names must have one (unix(7), SO_PASSCRED).
 	if u.opts.passcred && !u.name.bound {
 		u.autobind()
 	}
@@ -125,6 +129,8 @@ func (u *unixSocket) sendDgram(c *Caller, m *Msg) (int, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	// Only a receiver with several senders limits the number of messages; in a
+	// pair the send buffer does.
 	if u != p && p.peer != u && p.full() {
 		if c != nil {
 			c.WaitOn = &p.peerWait
@@ -175,6 +181,7 @@ func (u *unixSocket) destination(c *Caller, m *Msg) (*unixSocket, linux.Errno) {
 	case p.closed && u.Type == linux.SOCK_SEQPACKET:
 		return nil, linux.EPIPE
 	case p.closed:
+		// The next send without an address finds no destination.
 		u.state = stateClose
 		u.setPeer(nil)
 		return nil, linux.ECONNREFUSED

@@ -108,7 +108,7 @@ var tableInteger = []Row{
 	{"B8+r", MOV, "Zv,Iv", ""},
 	{"C6 /0", MOV, "Eb,Ib", ""},
 	{"C7 /0", MOV, "Ev,Iz", ""},
-	{"63 /r", MOVSXD, "Gv,Ed", ""},
+	{"63 /r", MOVSXD, "Gv,Ez", ""},
 	{"8D /r", LEA, "Gv,M", ""},
 	{"0F B6 /r", MOVZX, "Gv,Eb", ""},
 	{"0F B7 /r", MOVZX, "Gv,Ew", ""},

@@ -29,12 +29,6 @@ var names = []string{
 // targets are what symbolic links point to.
 var targets = []string{"a", "b", "../a", "a/b", "l", "./c", "nowhere", "b/", strings.Repeat("./", 100) + "a"}
 
-// subject is one of the two sides.
-type subject interface {
-	do(op *op) result
-	tree() []string
-}
-
 // op is one operation.
 type op struct {
 	kind      string

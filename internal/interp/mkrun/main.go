@@ -8,6 +8,7 @@ import (
 	"go/format"
 	"log"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,8 @@ type gen struct {
 	names  []string
 	plain  []string // hot[x][form][size][variant] = code
 	fused  []string // hotFused[...] = code
-	prefix string
+	bodies map[string]string
+	pairs  []string // pair codes
 }
 
 // sizes of operands: the suffix of names, the logarithm, the Go type.
@@ -45,6 +47,7 @@ var addresses = []struct{ name, expr string }{
 
 func (g *gen) code(name, body string) {
 	g.names = append(g.names, name)
+	g.bodies[name] = body
 	fmt.Fprintf(&g.cases, "\t\tcase %s:\n%s\n", name, body)
 }
 
@@ -202,9 +205,11 @@ func (g *gen) shifts() {
 		n := "codeROL" + s.name + "I"
 		g.code(n, "r := "+fmt.Sprintf(rot, "")+"\nc.r[o.dst] = r\n"+fmt.Sprintf("c.rotFlags(o.imm&%d != 1, r&1, r>>%d^r&1)\n", top, top))
 		g.choose(n, "ROL", "formRI", s, 0)
+		g.code(n+"quiet", "c.r[o.dst] = "+fmt.Sprintf(rot, "")+"\n")
 		n = "codeROR" + s.name + "I"
 		g.code(n, "r := "+fmt.Sprintf(rot, "-")+"\nc.r[o.dst] = r\n"+fmt.Sprintf("c.rotFlags(o.imm&%d != 1, r>>%d, r>>%d^r>>%d&1)\n", top, top, top, top-1))
 		g.choose(n, "ROR", "formRI", s, 0)
+		g.code(n+"quiet", "c.r[o.dst] = "+fmt.Sprintf(rot, "-")+"\n")
 	}
 }
 
@@ -352,100 +357,6 @@ func (g *gen) stack() {
 	g.choose("codeJCC", "JCC", "formI", sizeQ, 0)
 }
 
-// cond is one condition, on a comparison of a and b and on a result r.
-type cond struct {
-	cc       int
-	name     string
-	cmp, log string
-	signed   bool
-}
-
-var conds = []cond{
-	{2, "B", "a < b", "", false}, {3, "AE", "a >= b", "", false},
-	{4, "E", "a == b", "r == 0", false}, {5, "NE", "a != b", "r != 0", false},
-	{6, "BE", "a <= b", "", false}, {7, "A", "a > b", "", false},
-	{8, "S", "a - b < 0", "r < 0", true}, {9, "NS", "a - b >= 0", "r >= 0", true},
-	{12, "L", "a < b", "r < 0", true}, {13, "GE", "a >= b", "r >= 0", true},
-	{14, "LE", "a <= b", "r <= 0", true}, {15, "G", "a > b", "r > 0", true},
-}
-
-func signedType(s size, signed bool) string {
-	if signed {
-		return strings.TrimPrefix(s.typ, "u")
-	}
-	return s.typ
-}
-
-// fuse makes one fused case. setup defines x and y as 64-bit operands.
-func (g *gen) fuse(name, x, form string, s size, variant int, setup string, k cond) {
-	t := signedType(s, k.signed)
-	g.code(name, setup+"c.fk, c.fa, c.fb = fkSub|size"+s.name+", x, y\n"+
-		fmt.Sprintf("if a, b := %s(x), %s(y); %s { goto taken }\ngoto fallen\n", t, t, k.cmp))
-	g.fused = append(g.fused, fmt.Sprintf("hotFused[fused%s][%s][%d][%d][%d] = %s", x, form, s.log, variant, k.cc, name))
-}
-
-func (g *gen) fuseLogic(name, x, form string, s size, variant int, setup string, k cond, wr bool) {
-	t := signedType(s, true)
-	w := ""
-	if wr {
-		w = setReg(s, "o.dst", "v")
-	}
-	g.code(name, setup+"c.fk, c.fa = fkLogic|size"+s.name+", v\n"+w+
-		fmt.Sprintf("if r := %s(v); %s { goto taken }\ngoto fallen\n", t, k.log))
-	g.fused = append(g.fused, fmt.Sprintf("hotFused[fused%s][%s][%d][%d][%d] = %s", x, form, s.log, variant, k.cc, name))
-}
-
-func (g *gen) branches() {
-	for _, k := range conds {
-		for _, s := range []size{sizeB, sizeD, sizeQ} {
-			n := "codeJ" + k.name + "CMP" + s.name
-			g.fuse(n+"RR", "CMP", "formRR", s, 0, "x, y := c.r[o.dst], c.r[o.src]\n", k)
-			g.fuse(n+"RI", "CMP", "formRI", s, 0, "x, y := c.r[o.dst], uint64(o.imm)\n", k)
-			for v, ad := range addresses {
-				g.fuse(n+"MI"+ad.name, "CMP", "formMI", s, v, load(s, ad.expr, "slowFused")+"x, y := uint64(m), uint64(o.imm)\n", k)
-				if s.bytes > 1 {
-					g.fuse(n+"RM"+ad.name, "CMP", "formRM", s, v, load(s, ad.expr, "slowFused")+"x, y := c.r[o.dst], uint64(m)\n", k)
-					g.fuse(n+"MR"+ad.name, "CMP", "formMR", s, v, load(s, ad.expr, "slowFused")+"x, y := uint64(m), c.r[o.src]\n", k)
-				}
-			}
-			if k.log == "" {
-				continue
-			}
-			n = "codeJ" + k.name + "TEST" + s.name
-			g.fuseLogic(n+"RR", "TEST", "formRR", s, 0, "v := c.r[o.dst] & c.r[o.src]\n", k, false)
-			g.fuseLogic(n+"RI", "TEST", "formRI", s, 0, "v := c.r[o.dst] & uint64(o.imm)\n", k, false)
-			if k.cc <= 5 {
-				for v, ad := range addresses {
-					g.fuseLogic(n+"MI"+ad.name, "TEST", "formMI", s, v, load(s, ad.expr, "slowFused")+"v := uint64(m) & uint64(o.imm)\n", k, false)
-				}
-			}
-			if s.bytes > 1 && k.cc <= 9 {
-				n = "codeJ" + k.name + "AND" + s.name
-				g.fuseLogic(n+"RI", "AND", "formRI", s, 0, "v := c.r[o.dst] & uint64(o.imm)\n", k, true)
-				n = "codeJ" + k.name + "SUB" + s.name
-				for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "uint64(o.imm)"}} {
-					g.fuse(n+f.form, "SUB", "form"+f.form, s, 0, "x, y := c.r[o.dst], "+f.src+"\n"+setReg(s, "o.dst", "x - y"), k)
-				}
-			}
-		}
-	}
-	for _, s := range dq {
-		for _, k := range conds[2:4] {
-			t := s.typ
-			n := "codeJ" + k.name + "DEC" + s.name
-			g.code(n, "x := c.r[o.dst] - 1\n"+flags("fkDec", s, "x + 1", "c.carry()")+setReg(s, "o.dst", "x")+
-				fmt.Sprintf("if r := %s(x); %s { goto taken }\ngoto fallen\n", t, k.log))
-			g.fused = append(g.fused, fmt.Sprintf("hotFused[fusedDEC][formR][%d][0][%d] = %s", s.log, k.cc, n))
-			n = "codeJ" + k.name + "ADD" + s.name
-			for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "uint64(o.imm)"}} {
-				g.code(n+f.form, "x, y := c.r[o.dst], "+f.src+"\nv := x + y\n"+flags("fkAdd", s, "x", "y")+setReg(s, "o.dst", "v")+
-					fmt.Sprintf("if r := %s(v); %s { goto taken }\ngoto fallen\n", t, k.log))
-				g.fused = append(g.fused, fmt.Sprintf("hotFused[fusedADD][form%s][%d][0][%d] = %s", f.form, s.log, k.cc, n+f.form))
-			}
-		}
-	}
-}
-
 const head = `// Code generated by mkrun. DO NOT EDIT.
 
 package interp
@@ -555,13 +466,15 @@ CASES
 `
 
 func main() {
-	g := new(gen)
+	g := &gen{bodies: make(map[string]string)}
 	g.moves()
 	g.sseMoves()
 	g.arithmetic()
 	g.shifts()
 	g.stack()
 	g.branches()
+	g.runs()
+	g.superinstructions()
 	var out bytes.Buffer
 	out.WriteString(head)
 	out.WriteString("\n// Codes of the run loop.\nconst (\n\tcodeHandler = iota // by the handler\n\tcodeTerm // by the handler, at the end of a block\n")
@@ -569,7 +482,7 @@ func main() {
 		fmt.Fprintf(&out, "\t%s\n", n)
 	}
 	out.WriteString(")\n\nfunc init() {\n")
-	for _, s := range append(g.plain, g.fused...) {
+	for _, s := range slices.Concat(g.plain, g.fused, g.pairs) {
 		fmt.Fprintf(&out, "\t%s\n", s)
 	}
 	out.WriteString("}\n")

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A memoryStage is the memory of a whole target when a program has reached a
+// stage of forking.
+type memoryStage struct {
+	Stage string `json:"stage"`
+	// MB is the resident memory of all host processes of a target together,
+	// each shared page counted once (Pss). tine is one host process.
+	MB map[string]float64 `json:"mb"`
+}
+
+// forkMemory shows that a fork does not double the memory in use: a program
+// touches 1 GB, forks, and the child reads all of it and writes a sixteenth.
+func forkMemory(o *options, dir string, targets []*target) []memoryStage {
+	mb := 1024
+	if o.quick {
+		mb = 256
+	}
+	stages := []memoryStage{{Stage: fmt.Sprintf("%d MB touched", mb)}, {Stage: "forked, child has read all"}, {Stage: "child has written 1/16"}}
+	for i := range stages {
+		stages[i].MB = map[string]float64{}
+	}
+	for _, t := range targets {
+		progress("memory of a fork: %s", t.Name)
+		if err := memoryOf(o, dir, t, mb, stages); err != nil {
+			progress("memory of a fork: %s: %v", t.Name, err)
+		}
+	}
+	return stages
+}
+
+func memoryOf(o *options, dir string, t *target, mb int, stages []memoryStage) error {
+	args := append(append([]string{}, t.prefix...), filepath.Join(dir, "process"), "memory", strconv.Itoa(mb))
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = dir
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stop := time.AfterFunc(o.limit, func() { cmd.Process.Kill() })
+	defer stop.Stop()
+	lines := bufio.NewScanner(out)
+	for i := range stages {
+		if !lines.Scan() {
+			cmd.Process.Kill()
+			cmd.Wait()
+			return fmt.Errorf("ended before %q", stages[i].Stage)
+		}
+		stages[i].MB[t.Name] = proportional(cmd.Process.Pid) / 1024
+		fmt.Fprintln(in)
+	}
+	in.Close()
+	return cmd.Wait()
+}
+
+// proportional is the memory in kB of a process and its children, each shared
+// page counted once.
+func proportional(pid int) float64 {
+	sum := 0.0
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "Pss:" {
+			sum, _ = strconv.ParseFloat(f[1], 64)
+		}
+	}
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range tasks {
+		children, _ := os.ReadFile(file)
+		for _, c := range strings.Fields(string(children)) {
+			if n, err := strconv.Atoi(c); err == nil {
+				sum += proportional(n)
+			}
+		}
+	}
+	return sum
+}

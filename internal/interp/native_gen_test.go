@@ -1,0 +1,367 @@
+//go:build linux && amd64
+
+package interp
+
+import (
+	"math/rand"
+	"strconv"
+	"strings"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/x86"
+)
+
+// generator makes random instances of table rows.
+type generator struct{ *rand.Rand }
+
+var interesting = []uint64{
+	0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000,
+	0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 1<<63 - 1, 1 << 63, 1<<64 - 1, 1<<64 - 2, 1<<64 - 128, 1<<64 - 129,
+	1<<64 - 0x8000, 1<<64 - 0x80000000,
+}
+
+func (g generator) value() uint64 {
+	switch g.Intn(4) {
+	case 0:
+		return interesting[g.Intn(len(interesting))]
+	case 1:
+		return uint64(int64(int8(g.Uint32())))
+	case 2:
+		return uint64(g.Uint32())
+	}
+	return g.Uint64()
+}
+
+// template is what the encoding of a row fixes.
+type template struct {
+	prefix byte // mandatory
+	rexW   bool
+	opcode []byte
+	plus   bool // register in the opcode
+	modrm  bool
+	digit  int // -1: any
+	fixed  int // -1: none
+	plusI  bool
+}
+
+func parseTemplate(enc string) (t template) {
+	t.digit, t.fixed = -1, -1
+	for i, f := range strings.Fields(enc) {
+		switch {
+		case i == 0 && (f == "66" || f == "F2" || f == "F3"):
+			n, _ := strconv.ParseUint(f, 16, 8)
+			t.prefix = byte(n)
+		case f == "NP":
+		case f == "REX.W":
+			t.rexW = true
+		case f == "/r":
+			t.modrm = true
+		case f[0] == '/':
+			t.modrm, t.digit = true, int(f[1]-'0')
+		default:
+			f, plus := strings.CutSuffix(f, "+r")
+			f, plusI := strings.CutSuffix(f, "+i")
+			n, _ := strconv.ParseUint(f, 16, 8)
+			t.plus = t.plus || plus
+			if full := len(t.opcode) > 0 && (t.opcode[0] != 0x0f || len(t.opcode) > 1 && (len(t.opcode) > 2 || t.opcode[1] != 0x38 && t.opcode[1] != 0x3a)); full {
+				t.modrm, t.fixed, t.plusI = true, int(n), plusI
+				continue
+			}
+			t.opcode = append(t.opcode, byte(n))
+		}
+	}
+	return t
+}
+
+// instance assembles a random instance of the row. disp is where its 32-bit
+// displacement is, or 0.
+func (g generator) instance(row *x86.Row, t template) (b []byte, disp int) {
+	if g.Intn(6) == 0 && t.prefix != 0x66 && !strings.HasPrefix(row.Enc, "NP") {
+		b = append(b, 0x66)
+	}
+	if g.Intn(24) == 0 {
+		b = append(b, 0x67)
+	}
+	if strings.Contains(row.Attr, "lock") && g.Intn(3) == 0 {
+		b = append(b, 0xf0)
+	}
+	if strings.ContainsAny(row.Args, "XY") && g.Intn(2) == 0 {
+		b = append(b, []byte{0xf2, 0xf3}[g.Intn(2)])
+	}
+	if t.prefix != 0 {
+		b = append(b, t.prefix)
+	}
+	rex := byte(0)
+	if g.Intn(3) > 0 {
+		rex = 0x40 | byte(g.Intn(16))
+	}
+	if t.rexW {
+		rex |= 0x48
+	}
+	if strings.HasPrefix(row.Args, "S") {
+		rex &^= 4
+	}
+	if rex != 0 {
+		b = append(b, rex)
+	}
+	b = append(b, t.opcode...)
+	if t.plus {
+		// Ranges of eight: Jcc and its kin have two rows for sixteen.
+		b[len(b)-1] += byte(g.Intn(8))
+	}
+	if t.modrm {
+		m := byte(g.Intn(256))
+		if g.Intn(2) == 0 {
+			m |= 0xc0
+		}
+		if t.digit >= 0 {
+			m = m&^0x38 | byte(t.digit)<<3
+		}
+		if t.fixed >= 0 {
+			m = byte(t.fixed)
+			if t.plusI {
+				m += byte(g.Intn(8))
+			}
+		}
+		b = append(b, m)
+		if m < 0xc0 {
+			sib := byte(0)
+			if m&7 == 4 {
+				sib = byte(g.Intn(256))
+				b = append(b, sib)
+			}
+			switch {
+			case m>>6 == 1:
+				b = append(b, byte(g.Intn(256)))
+			case m>>6 == 2, m&7 == 5, m&7 == 4 && sib&7 == 5:
+				disp = len(b)
+				v := g.Uint32() >> uint(g.Intn(24))
+				b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+			}
+		}
+	}
+	for range 10 {
+		b = append(b, byte(g.value()))
+	}
+	return b, disp
+}
+
+func putInt32(b []byte, v uint64) {
+	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+}
+
+// place makes the memory operand lie in the data page, most of the time well
+// inside, and reports whether it could.
+func (g generator) place(in *x86.Inst, b []byte, disp int, q *hwRequest) bool {
+	target := uint64(hwData + g.Intn(4096-64))
+	switch g.Intn(12) {
+	case 0:
+		target = hwData + 4096 - uint64(g.Intn(24)) // may reach beyond
+	case 1, 2, 3, 4, 5:
+		target &^= 15
+	}
+	d := uint64(in.Disp)
+	switch {
+	case in.RIPRel:
+		putInt32(b[disp:], target-(hwCode+q.Off+uint64(in.Len)))
+	case in.Base == x86.NoReg && in.Index == x86.NoReg:
+		if disp == 0 {
+			return g.placeMoffs(in, b, target)
+		}
+		putInt32(b[disp:], target)
+	case in.Base == x86.NoReg:
+		v := uint64(g.Intn(1000))
+		q.GPR[in.Index] = v
+		putInt32(b[disp:], target-v<<in.Scale)
+	case in.Base == in.Index:
+		return false
+	default:
+		i := uint64(0)
+		if in.Index != x86.NoReg {
+			i = q.GPR[in.Index] << in.Scale
+		}
+		q.GPR[in.Base] = target - d - i
+		if in.Addr32 {
+			q.GPR[in.Base] = uint64(uint32(q.GPR[in.Base])) | g.Uint64()<<32
+		}
+	}
+	return true
+}
+
+func (g generator) placeMoffs(in *x86.Inst, b []byte, target uint64) bool {
+	n := 8
+	if in.Addr32 {
+		n = 4
+	}
+	if in.Opcode < 0xa0 || in.Opcode > 0xa3 {
+		return false
+	}
+	for i := range n {
+		b[int(in.Len)-n+i] = byte(target >> (8 * i))
+	}
+	return true
+}
+
+// request makes a random case of a row.
+func (g generator) request(row *x86.Row, index int, t template) (q hwRequest, in x86.Inst, ok bool) {
+	b, disp := g.instance(row, t)
+	in, err := x86.Decode(b)
+	if err != nil || x86.Rows()[in.Row] != row {
+		return q, in, false
+	}
+	q.Off = uint64(g.Intn(2000)) + 200
+	q.Seed = g.Uint64() | 1
+	for i := range q.GPR {
+		q.GPR[i] = g.value()
+	}
+	if in.Args[0].Kind == x86.ArgRel && in.Imm < 0 && in.Imm >= -16 {
+		return q, in, false // into itself: the block test would go on
+	}
+	g.implicit(row, &in, &q)
+	if in.Mem && !g.place(&in, b, disp, &q) {
+		return q, in, false
+	}
+	q.Flags = g.Uint64()&(arithFlags|cpu.FlagDF) | cpu.FlagOn | cpu.FlagIF
+	if g.Intn(8) > 0 {
+		q.Flags &^= cpu.FlagDF
+	}
+	g.floats(&q)
+	q.Steps = 1
+	q.Len = uint64(in.Len)
+	copy(q.Code[:], b[:in.Len])
+	return q, in, true
+}
+
+// implicit gives the registers that instructions use without naming them
+// values that make sense.
+func (g generator) implicit(row *x86.Row, in *x86.Inst, q *hwRequest) {
+	q.GPR[cpu.RSP] = hwData + 1024 + uint64(g.Intn(2048))
+	str := strings.ContainsAny(row.Args, "XY") || strings.HasPrefix(row.Args, "Vdq,U") || strings.HasPrefix(row.Args, "Pq,N")
+	if str || g.Intn(2) == 0 {
+		q.GPR[cpu.RSI] = hwData + 512 + uint64(g.Intn(3000))
+		q.GPR[cpu.RDI] = hwData + 512 + uint64(g.Intn(3000))
+		if g.Intn(3) == 0 {
+			q.GPR[cpu.RDI] = q.GPR[cpu.RSI] + uint64(g.Intn(40))
+		}
+	}
+	if str || g.Intn(2) == 0 {
+		q.GPR[cpu.RCX] = uint64(g.Intn(40))
+	}
+	if str && g.Intn(20) == 0 {
+		q.GPR[cpu.RCX] = uint64(g.Intn(1000))
+	}
+	switch in.Op {
+	case x86.ENTER, x86.LEAVE:
+		q.GPR[cpu.RBP] = hwData + 1024 + uint64(g.Intn(2048))
+	case x86.XLAT:
+		q.GPR[cpu.RBX] = hwData + uint64(g.Intn(3800))
+	case x86.BT, x86.BTS, x86.BTR, x86.BTC:
+		if in.Args[1].Kind == x86.ArgReg && in.Mem {
+			q.GPR[in.Args[1].Reg] = uint64(g.Intn(4000) - 2000)
+		}
+	case x86.DIV, x86.IDIV:
+		q.GPR[cpu.RDX] = uint64(int64(g.Intn(7) - 3))
+		if g.Intn(2) == 0 {
+			q.GPR[cpu.RDX] = uint64(int64(q.GPR[cpu.RAX]) >> 63)
+		}
+		if g.Intn(3) == 0 {
+			q.GPR[cpu.RDX] = g.value()
+		}
+	case x86.CMPXCHG:
+		if in.Args[0].Kind == x86.ArgReg && g.Intn(2) == 0 {
+			q.GPR[cpu.RAX] = q.GPR[in.Args[0].Reg&15]
+		}
+	case x86.JMPIND, x86.CALLIND:
+		for i := range q.GPR {
+			if i != cpu.RSP && g.Intn(2) == 0 {
+				q.GPR[i] = hwCode + uint64(g.Intn(4096))
+			}
+		}
+	}
+}
+
+// floats fills the XMM registers and sets x87 and MXCSR to their defaults.
+func (g generator) floats(q *hwRequest) {
+	q.FX[0], q.FX[1] = 0x7f, 0x03
+	q.FX[24], q.FX[25] = 0x80, 0x1f
+	g.Read(q.FX[160:416])
+}
+
+// second makes a short instruction that reads flags: Jcc, SETcc, CMOVcc, ADC,
+// SBB, RCL, INC, or one that sets them all.
+func (g generator) second() []byte {
+	cc, reg := byte(g.Intn(16)), byte(g.Intn(64))
+	switch g.Intn(12) {
+	case 0:
+		return []byte{0x0f, 0x90 | cc, 0xc0 | reg}
+	case 1:
+		return []byte{0x48, 0x0f, 0x40 | cc, 0xc0 | reg}
+	case 2:
+		return []byte{0x48, 0x11, 0xc0 | reg}
+	case 3:
+		return []byte{0x19, 0xc0 | reg}
+	case 4:
+		return []byte{0xd1, 0xd0 | reg&7}
+	case 5:
+		return []byte{0xff, 0xc0 | reg&15}
+	case 6:
+		return []byte{0x31, 0xc0 | reg}
+	}
+	return []byte{0x70 | cc, byte(g.Intn(100))}
+}
+
+// filler makes a short instruction of the kinds that are joined with others: on
+// registers, and on the stack around RSP.
+func (g generator) filler() []byte {
+	a, b := byte(g.Intn(8)), byte(g.Intn(8))
+	reg, stack := 0xc0|a<<3|b, []byte{0x44 | a<<3, 0x24, byte(g.Intn(20)) * 8}
+	switch g.Intn(16) {
+	case 13:
+		return []byte{0xc1, 0xc0 | b&3 | a&1<<3, byte(g.Intn(40))}
+	case 14:
+		return []byte{0x48, 0xc1, 0xc0 | b&3 | a&1<<3, byte(g.Intn(70))}
+	case 0, 1:
+		return []byte{0x50 | a}
+	case 2, 3:
+		if a == 4 {
+			a = 3
+		}
+		return []byte{0x58 | a}
+	case 4:
+		return []byte{0x48, 0x89, reg&^0x07 | b&3}
+	case 5:
+		return append([]byte{0x48, 0x8b}, []byte{0x44 | a&3<<3, 0x24, stack[2]}...)
+	case 6:
+		return append([]byte{0x48, 0x89}, stack...)
+	case 7:
+		return append([]byte{0x48, 0x8d}, []byte{0x44 | a&3<<3, 0x24, stack[2]}...)
+	case 8:
+		return append([]byte{0x0f, 0xb6}, []byte{0x44 | a&3<<3, 0x24, stack[2]}...)
+	case 9:
+		return []byte{0x31, 0xc0 | a<<3 | b&3}
+	case 10:
+		return []byte{0x48, 0x83, 0xc0 | b&3, byte(g.Uint32())}
+	case 11:
+		return append([]byte{0x8b}, []byte{0x44 | a&3<<3, 0x24, stack[2]}...)
+	case 12:
+		return []byte{0x66, 0x0f, 0xef, reg}
+	}
+	return []byte{0x89, 0xc0 | a<<3 | b&3}
+}
+
+// ending makes a test and a branch, a call, or a return.
+func (g generator) ending() (b []byte, steps uint64) {
+	r := byte(g.Intn(4))
+	cc, d := 0x70|byte(g.Intn(16)), byte(g.Intn(100))
+	switch g.Intn(6) {
+	case 0:
+		return []byte{0xe8, d, 0, 0, 0}, 1
+	case 1:
+		return []byte{0xc3}, 1
+	case 2:
+		return []byte{0x83, 0xf8 | r, byte(g.Uint32()), cc, d}, 2
+	case 3:
+		return []byte{0x48, 0x39, 0xc0 | r, cc, d}, 2
+	}
+	return []byte{0x48, 0x85, 0xc0 | r*9, cc, d}, 2
+}
