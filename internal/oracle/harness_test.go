@@ -157,7 +157,19 @@ func (r run) tineRaw(t *testing.T) result {
 	args = append(args, r.flags...)
 	args = append(append(args, "--"), r.args...)
 	// The grace period shows a machine that does not end when told to.
-	return r.do(t, &exec.Cmd{Path: bin, Args: args, Env: append(os.Environ(), "TERM=dumb"), Dir: r.dir}, r.timeout+10*time.Second)
+	return r.do(t, &exec.Cmd{Path: bin, Args: args, Env: hostEnviron(), Dir: r.dir}, r.timeout+10*time.Second)
+}
+
+// hostEnviron is what the tine process itself sees: no locale and no time
+// zone, which it would hand on and the native run does not have.
+func hostEnviron() []string {
+	env := []string{"TERM=dumb"}
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "LANG") && !strings.HasPrefix(e, "LC_") && !strings.HasPrefix(e, "TZ=") && !strings.HasPrefix(e, "TERM=") {
+			env = append(env, e)
+		}
+	}
+	return env
 }
 
 // withoutLog takes out what tine itself says, which no native run says.

@@ -32,11 +32,14 @@ int main(void) {
 		check(status == sig, "signal %d: %#06x", sig, status);
 	}
 	int status = 0;
+	// A child that ended at once could be reaped before its continuation is told.
+	gate g = new_gate();
 	for (const int *s = (int[]){SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, 0}; *s; s++) {
 		pid_t pid = fork();
 		if (pid == 0) {
 			setpgid(0, 0);
 			raise(*s);
+			gate_pass(g);
 			_exit(7);
 		}
 		waitpid(pid, &status, WUNTRACED);
@@ -44,6 +47,7 @@ int main(void) {
 		kill(pid, SIGCONT);
 		waitpid(pid, &status, WCONTINUED);
 		check(WIFCONTINUED(status) && status == 0xffff, "continued: %#06x", status);
+		gate_open(g);
 		check(reap(pid) == 0x700, "then it exits");
 	}
 	// A core file is a matter of /proc/sys/kernel/core_pattern: only SIGKILL and its like never have the bit.

@@ -295,8 +295,7 @@ func (i *Inode) unnamed(parent *Inode, name string) {
 
 // Rename implements vfs.Inode.
 func (i *Inode) Rename(_ *vfs.Context, r *vfs.Rename) linux.Errno {
-	h, errno := i.writable()
-	if errno != 0 {
+	if _, errno := i.writable(); errno != 0 {
 		return errno
 	}
 	to := r.NewDir.(*Inode)
@@ -304,7 +303,8 @@ func (i *Inode) Rename(_ *vfs.Context, r *vfs.Rename) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	if h, errno = i.handle(); errno != 0 { // opening the other may have closed it
+	h, errno := i.handle()
+	if errno != 0 { // opening the other may have closed it
 		return errno
 	}
 	if errno := h.rename(r.OldName, th, r.NewName, r.Flags); errno != 0 {
