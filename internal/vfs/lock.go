@@ -80,12 +80,13 @@ func GetLock(f *File, owner any, l RecordLock) (RecordLock, bool) {
 // somebody else's lock is in the way: EAGAIN, or EWAIT with wait.
 func SetLock(c *Context, f *File, owner any, l RecordLock, wait bool) linux.Errno {
 	t := f.common().lockTable()
+	delete(c.lockWaits(), owner)
 	if l.Type != linux.F_UNLCK {
 		if _, ok := t.conflict(owner, &l); ok {
-			if wait {
-				return c.Wait(&t.queue)
+			if !wait {
+				return linux.EAGAIN
 			}
-			return linux.EAGAIN
+			return c.waitForLock(t, owner, &l)
 		}
 	}
 	if len(t.records) >= maxRecords && l.Type != linux.F_UNLCK {
@@ -93,6 +94,46 @@ func SetLock(c *Context, f *File, owner any, l RecordLock, wait bool) linux.Errn
 	}
 	t.set(owner, l)
 	return 0
+}
+
+// lockWaits says for each owner that waits for a record lock whose lock that is.
+func (c *Context) lockWaits() map[any]any {
+	if c.Mounts == nil {
+		return nil
+	}
+	sys := c.Mounts.Sys
+	if sys.lockWaits == nil {
+		sys.lockWaits = make(map[any]any)
+	}
+	return sys.lockWaits
+}
+
+// waitForLock makes owner wait for whoever is in its way, unless that one waits
+// for owner, directly or through others: EDEADLK.
+func (c *Context) waitForLock(t *lockTable, owner any, l *RecordLock) linux.Errno {
+	var holder any
+	for i := range t.records {
+		r := &t.records[i]
+		if r.owner != owner && r.overlaps(l) && (r.Type == linux.F_WRLCK || l.Type == linux.F_WRLCK) {
+			holder = r.owner
+			break
+		}
+	}
+	waits := c.lockWaits()
+	if waits == nil {
+		return c.Wait(&t.queue)
+	}
+	const longest = 1000
+	for o, n := holder, 0; o != nil && n < longest; o, n = waits[o], n+1 {
+		if o == owner {
+			return linux.EDEADLK
+		}
+	}
+	waits[owner] = holder
+	if w, ok := c.Task.(interface{ OnAbandon(fn func()) }); ok {
+		w.OnAbandon(func() { delete(waits, owner) })
+	}
+	return c.Wait(&t.queue)
 }
 
 // set replaces what owner has in the range of l by l.

@@ -63,7 +63,8 @@ type System struct {
 	nextMount  int
 	nextCookie uint32 // of renames, for inotify
 
-	mounts     int // that exist
+	mounts     int         // that exist
+	lockWaits  map[any]any // see Context.lockWaits
 	lru        dentryList
 	lruMax     int
 	namespaces uint64
