@@ -111,7 +111,10 @@ func New(cfg Config) (*Machine, error) {
 		Hostname: cfg.Hostname, Log: cfg.Log,
 	}
 	if cfg.Trace != nil {
-		kcfg.Tracer = cfg.Trace.printer()
+		var err error
+		if kcfg.Tracer, err = cfg.Trace.printer(); err != nil {
+			return nil, err
+		}
 	}
 	m.k = kernel.New(kcfg)
 	if err := m.buildTree(&cfg); err != nil {

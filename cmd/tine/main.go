@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -40,7 +41,7 @@ func main() {
 	case errors.As(err, &code):
 		os.Exit(int(code))
 	default:
-		fmt.Fprintf(os.Stderr, "tine: %v\n", err)
+		fmt.Fprintf(os.Stderr, "tine: %s\n", strings.TrimPrefix(err.Error(), "tine: "))
 		os.Exit(exitUsage)
 	}
 }

@@ -16,7 +16,7 @@ type Node struct {
 	Mode     uint32 // permissions
 	UID, GID uint32
 
-	// Read makes the contents when the file is opened.
+	// Read makes the contents when the file is read from its start.
 	Read func(c *vfs.Context) ([]byte, linux.Errno)
 	// Write takes what is written, a write at a time.
 	Write func(c *vfs.Context, p []byte) linux.Errno
@@ -205,19 +205,11 @@ func (i *inode) Open(c *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
 	if acc != linux.O_RDONLY && i.n.Write == nil || acc != linux.O_WRONLY && i.n.Read == nil {
 		return nil, linux.EACCES
 	}
-	o := &fileOps{i: i, task: c.Task, cred: c.Cred}
-	if acc != linux.O_WRONLY {
-		b, errno := i.n.Read(c)
-		if errno != 0 {
-			return nil, errno
-		}
-		o.data = b
-	}
-	return o, 0
+	return &fileOps{i: i, task: c.Task, cred: c.Cred}, 0
 }
 
-// fileOps is an open file. What it shows is of the moment it was opened, or
-// read again from the start.
+// fileOps is an open file. What it shows is of the moment it was read from the
+// start.
 type fileOps struct {
 	vfs.NoOps
 	i    *inode
@@ -237,7 +229,7 @@ func (o *fileOps) Seekable() bool { return true }
 
 // Read implements vfs.FileOps.
 func (o *fileOps) Read(_ *vfs.File, p []byte, off int64) (int, linux.Errno) {
-	if off == 0 && o.seen {
+	if off == 0 || !o.seen {
 		b, errno := o.i.n.Read(o.context())
 		if errno != 0 {
 			return 0, errno
