@@ -294,7 +294,14 @@ func sysMincore(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if n > mm.UserTop || addr > mm.UserTop-n || !t.mapped(addr, n) {
 		return 0, linux.ENOMEM
 	}
-	return 0, t.copyOut(a[2], t.as.Present(addr, n))
+	const step = 1 << 30 // what one look covers, so that a huge range costs no huge memory
+	for done := uint64(0); done < n; done += step {
+		vec := t.as.Present(addr+done, min(n-done, step))
+		if errno := t.copyOut(a[2]+done>>mm.PageShift, vec); errno != 0 {
+			return 0, errno
+		}
+	}
+	return 0, 0
 }
 
 // mapped reports whether there are no holes in [addr, addr+n).

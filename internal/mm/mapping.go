@@ -17,6 +17,9 @@ type MapRequest struct {
 	Name      string
 }
 
+// maxMappings is vm.max_map_count: a guest cannot fill the host with areas.
+const maxMappings = 1 << 20
+
 // mmapMin is vm.mmap_min_addr.
 const mmapMin = 1 << 16
 
@@ -35,7 +38,7 @@ func (as *AddressSpace) Map(r MapRequest) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if as.overAS(n) {
+	if as.overAS(n) || as.vmas.tree.Len() >= maxMappings {
 		return 0, linux.ENOMEM
 	}
 	v := VMA{Start: addr, End: addr + n, Prot: r.Prot, MaxProt: r.MaxProt, Flags: r.Flags, Obj: r.Obj, Off: r.Off, Name: r.Name}
@@ -201,6 +204,9 @@ func (as *AddressSpace) Protect(addr, n uint64, prot Prot) linux.Errno {
 
 // checkProtect finds how far a change of protection is possible.
 func (as *AddressSpace) checkProtect(start, end uint64, prot Prot) (stop uint64, errno linux.Errno) {
+	if as.vmas.tree.Len() >= maxMappings {
+		return start, linux.ENOMEM
+	}
 	stop = start
 	var grow uint64
 	as.vmas.overlap(start, end, func(v VMA) bool {
@@ -402,6 +408,9 @@ func (as *AddressSpace) Discard(addr, n uint64) linux.Errno {
 
 // SetFlags sets and clears flags of the mappings of [addr, addr+n).
 func (as *AddressSpace) SetFlags(addr, n uint64, set, clear MapFlags) linux.Errno {
+	if as.vmas.tree.Len() >= maxMappings && set|clear != 0 {
+		return linux.ENOMEM
+	}
 	end := addr + n
 	next, holes := addr, false
 	as.vmas = as.vmas.own()

@@ -276,7 +276,7 @@ func (l *leaf) put() {
 // clearRange removes all entries of [start, end), whole subtrees at a time
 // where they lie inside. Nodes above the range are owned first.
 func (as *AddressSpace) clearRange(start, end uint64) {
-	if as.root.pages == 0 {
+	if as.root.pages == 0 || start >= end {
 		return
 	}
 	as.root = as.root.own()
@@ -376,7 +376,9 @@ func slots(base uint64, shift uint, start, end uint64) (lo, hi uint64) {
 // present calls fn for every present entry in [start, end) in order of address,
 // until it returns false.
 func (as *AddressSpace) present(start, end uint64, fn func(va uint64, e pte, owned bool) bool) {
-	as.root.present(0, rootShift, start, end, true, fn)
+	if start < end {
+		as.root.present(0, rootShift, start, end, true, fn)
+	}
 }
 
 func (t *table) present(base uint64, shift uint, start, end uint64, owned bool, fn func(uint64, pte, bool) bool) bool {

@@ -164,6 +164,9 @@ func (s *vmaSet) prev(va uint64) (v VMA, ok bool) {
 // overlap calls fn for the areas that meet [start, end), in order, until it
 // returns false. fn must not change the set.
 func (s *vmaSet) overlap(start, end uint64, fn func(v VMA) bool) {
+	if start >= end {
+		return
+	}
 	if v, ok := s.prev(start); ok && v.End > start && !fn(v) {
 		return
 	}
