@@ -45,7 +45,7 @@ func SyscallName(nr int) string {
 	if n, ok := syscallNames[nr]; ok {
 		return n
 	}
-	return "syscall_" + strconv.FormatInt(int64(nr), 16)
+	return "syscall_0x" + strconv.FormatInt(int64(nr), 16)
 }
 
 // SyscallNumber finds a system call by name.

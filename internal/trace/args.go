@@ -11,6 +11,7 @@ import (
 // kinds are the arguments of a call, a letter each:
 //
 //	d signed number, u unsigned, x hexadecimal, p address, o octal mode
+//	h signed 64-bit number, Q flags of pipe2 and dup3, B flags of mremap, N string out
 //	D directory descriptor (AT_FDCWD), s path, S string
 //	w bytes to be written, whose length is the next argument
 //	r bytes that were read: as many as the result says
@@ -24,18 +25,18 @@ import (
 //	f operation of futex, j access mode, c arch_prctl code
 var kinds = map[int]string{
 	linux.SYS_read: "dru", linux.SYS_write: "dwu", linux.SYS_open: "sOo", linux.SYS_close: "d", linux.SYS_stat: "sz",
-	linux.SYS_fstat: "dz", linux.SYS_lstat: "sz", linux.SYS_poll: "pud", linux.SYS_lseek: "ddy", linux.SYS_mmap: "puPMdx",
+	linux.SYS_fstat: "dz", linux.SYS_lstat: "sz", linux.SYS_poll: "pud", linux.SYS_lseek: "dhy", linux.SYS_mmap: "puPMdx",
 	linux.SYS_mprotect: "puP", linux.SYS_munmap: "pu", linux.SYS_brk: "p", linux.SYS_rt_sigaction: "Gabu",
 	linux.SYS_rt_sigprocmask: "Kmnu", linux.SYS_rt_sigreturn: "", linux.SYS_ioctl: "dqp", linux.SYS_pread64: "druu",
 	linux.SYS_pwrite64: "dwuu", linux.SYS_readv: "dpu", linux.SYS_writev: "dpu", linux.SYS_access: "sj", linux.SYS_pipe: "I",
-	linux.SYS_select: "uxxxx", linux.SYS_sched_yield: "", linux.SYS_mremap: "puuxp", linux.SYS_msync: "pux", linux.SYS_madvise: "pux",
+	linux.SYS_select: "uxxxx", linux.SYS_sched_yield: "", linux.SYS_mremap: "puuBp", linux.SYS_msync: "pux", linux.SYS_madvise: "pux",
 	linux.SYS_dup: "d", linux.SYS_dup2: "dd", linux.SYS_pause: "", linux.SYS_nanosleep: "tT", linux.SYS_alarm: "u",
 	linux.SYS_getpid: "", linux.SYS_sendfile: "ddpu", linux.SYS_socket: "uux", linux.SYS_connect: "dpu", linux.SYS_accept: "dpp",
 	linux.SYS_sendto: "dwuxpu", linux.SYS_recvfrom: "druxpp", linux.SYS_bind: "dpu", linux.SYS_listen: "du", linux.SYS_shutdown: "du",
 	linux.SYS_socketpair: "uuup", linux.SYS_clone: "Cpppp", linux.SYS_fork: "", linux.SYS_vfork: "", linux.SYS_execve: "sve",
 	linux.SYS_exit: "d", linux.SYS_exit_group: "d", linux.SYS_wait4: "diWp", linux.SYS_kill: "dG", linux.SYS_uname: "p",
 	linux.SYS_fcntl: "dFx", linux.SYS_flock: "dx", linux.SYS_fsync: "d", linux.SYS_fdatasync: "d", linux.SYS_truncate: "su",
-	linux.SYS_ftruncate: "du", linux.SYS_getcwd: "Su", linux.SYS_chdir: "s", linux.SYS_fchdir: "d", linux.SYS_rename: "ss",
+	linux.SYS_ftruncate: "du", linux.SYS_getcwd: "Nu", linux.SYS_chdir: "s", linux.SYS_fchdir: "d", linux.SYS_rename: "ss",
 	linux.SYS_mkdir: "so", linux.SYS_rmdir: "s", linux.SYS_creat: "so", linux.SYS_link: "ss", linux.SYS_unlink: "s", linux.SYS_symlink: "ss",
 	linux.SYS_readlink: "sru", linux.SYS_chmod: "so", linux.SYS_fchmod: "do", linux.SYS_chown: "sdd", linux.SYS_umask: "o",
 	linux.SYS_gettimeofday: "pp", linux.SYS_getrlimit: "Rl", linux.SYS_getuid: "", linux.SYS_getgid: "", linux.SYS_geteuid: "", linux.SYS_getegid: "",
@@ -47,7 +48,7 @@ var kinds = map[int]string{
 	linux.SYS_epoll_wait: "dpdd", linux.SYS_epoll_ctl: "dudp", linux.SYS_tgkill: "ddG", linux.SYS_waitid: "ddpWp", linux.SYS_openat: "DsOo",
 	linux.SYS_mkdirat: "Dso", linux.SYS_newfstatat: "DszA", linux.SYS_unlinkat: "DsA", linux.SYS_renameat: "DsDs", linux.SYS_renameat2: "DsDsx",
 	linux.SYS_linkat: "DsDsA", linux.SYS_symlinkat: "sDs", linux.SYS_readlinkat: "Dsru", linux.SYS_fchmodat: "Dso", linux.SYS_faccessat: "Dsj",
-	linux.SYS_faccessat2: "DsjA", linux.SYS_set_robust_list: "pu", linux.SYS_utimensat: "DspA", linux.SYS_pipe2: "IO", linux.SYS_dup3: "ddO",
+	linux.SYS_faccessat2: "DsjA", linux.SYS_set_robust_list: "pu", linux.SYS_utimensat: "DspA", linux.SYS_pipe2: "IQ", linux.SYS_dup3: "ddQ",
 	linux.SYS_prlimit64: "dRLl", linux.SYS_getrandom: "rux", linux.SYS_memfd_create: "Sx", linux.SYS_execveat: "DsveA", linux.SYS_statx: "DsAxp",
 	linux.SYS_rseq: "pxxx", linux.SYS_clone3: "pu", linux.SYS_close_range: "uux", linux.SYS_pidfd_open: "dx", linux.SYS_eventfd2: "ux",
 	linux.SYS_epoll_create1: "x", linux.SYS_epoll_pwait: "dpddmu", linux.SYS_ppoll: "putmu", linux.SYS_pselect6: "uppptp", linux.SYS_getpgid: "d",
@@ -56,7 +57,7 @@ var kinds = map[int]string{
 }
 
 // out are the kinds that show what the kernel has stored: known at exit.
-const out = "rnbTiIzl"
+const out = "rnbTiIzlN"
 
 // formatArgs formats the arguments up to the first that the kernel fills in,
 // when the call begins: an exec leaves nothing of the caller's memory.
@@ -76,19 +77,41 @@ func formatArgs(nr int, args *[6]uint64, mem Memory) string {
 		if hidden(nr, i, args) {
 			break
 		}
+		if nr == linux.SYS_fcntl && i == 2 {
+			parts = append(parts, fcntlArg(args))
+			continue
+		}
 		parts = append(parts, formatArg(spec[i], args, i, mem, 0))
 	}
 	return strings.Join(parts, ", ")
 }
 
+// fcntlArg formats the third argument of fcntl, which depends on the command.
+func fcntlArg(args *[6]uint64) string {
+	switch args[1] {
+	case linux.F_DUPFD, linux.F_DUPFD_CLOEXEC, linux.F_SETOWN, linux.F_SETPIPE_SZ:
+		return fmt.Sprint(int32(args[2]))
+	case linux.F_SETFD:
+		if args[2] == linux.FD_CLOEXEC {
+			return "FD_CLOEXEC"
+		}
+	case linux.F_SETFL:
+		return symbols['O'].format(args[2])
+	}
+	return pointer(args[2])
+}
+
 // formatClone names the arguments of clone, as strace does.
 func formatClone(args *[6]uint64) string {
-	flags := symbols['C'].format(args[0] &^ linux.CSIGNAL)
+	flags := ""
+	if rest := args[0] &^ linux.CSIGNAL; rest != 0 {
+		flags = symbols['C'].format(rest)
+	}
 	flags = strings.TrimPrefix(flags, "0x0|")
 	if sig := args[0] & linux.CSIGNAL; sig != 0 {
-		flags += "|" + linux.Signal(sig).String()
+		flags = strings.TrimPrefix(flags+"|"+linux.Signal(sig).String(), "|")
 	}
-	s := fmt.Sprintf("child_stack=%s, flags=%s", pointer(args[1]), strings.TrimPrefix(flags, "0x0|"))
+	s := fmt.Sprintf("child_stack=%s, flags=%s", pointer(args[1]), flags)
 	if args[0]&(linux.CLONE_PARENT_SETTID|linux.CLONE_PIDFD) != 0 {
 		s += fmt.Sprintf(", parent_tid=%#x", args[2])
 	}
@@ -124,6 +147,8 @@ func hidden(nr, i int, args *[6]uint64) bool {
 		return i == 2 && args[1]&linux.O_CREAT == 0
 	case linux.SYS_fcntl:
 		return i == 2 && (args[1] == linux.F_GETFD || args[1] == linux.F_GETFL)
+	case linux.SYS_mremap:
+		return i == 4 && args[3]&linux.MREMAP_FIXED == 0
 	case linux.SYS_futex:
 		cmd := args[1] & 0x7f
 		return i > 2 && cmd == linux.FUTEX_WAKE || i > 3 && cmd == linux.FUTEX_WAIT
@@ -137,6 +162,8 @@ func formatArg(kind byte, args *[6]uint64, i int, mem Memory, ret int64) string 
 	switch kind {
 	case 'd':
 		return fmt.Sprint(int32(a))
+	case 'h':
+		return fmt.Sprint(int64(a))
 	case 'u':
 		return fmt.Sprint(a)
 	case 'x':
@@ -152,6 +179,11 @@ func formatArg(kind byte, args *[6]uint64, i int, mem Memory, ret int64) string 
 		}
 		return fmt.Sprint(int32(a))
 	case 's':
+		return stringAt(mem, a, linux.PATH_MAX)
+	case 'N':
+		if failed {
+			return pointer(a)
+		}
 		return stringAt(mem, a, linux.PATH_MAX)
 	case 'S':
 		return stringAt(mem, a, maxString)

@@ -61,6 +61,8 @@ var symbols = map[byte]*symbolTable{
 		{linux.O_NOFOLLOW, "O_NOFOLLOW"}, {linux.O_NOATIME, "O_NOATIME"}, {linux.O_CLOEXEC, "O_CLOEXEC"}, {linux.O_PATH, "O_PATH"},
 		{linux.O_TMPFILE, "O_TMPFILE"}, {linux.O_DIRECTORY, "O_DIRECTORY"},
 	}},
+	'Q': {list: []symbol{{linux.O_CLOEXEC, "O_CLOEXEC"}, {linux.O_NONBLOCK, "O_NONBLOCK"}, {linux.O_DIRECT, "O_DIRECT"}}},
+	'B': {list: []symbol{{linux.MREMAP_MAYMOVE, "MREMAP_MAYMOVE"}, {linux.MREMAP_FIXED, "MREMAP_FIXED"}, {linux.MREMAP_DONTUNMAP, "MREMAP_DONTUNMAP"}}},
 	'P': {zero: "PROT_NONE", list: []symbol{{linux.PROT_READ, "PROT_READ"}, {linux.PROT_WRITE, "PROT_WRITE"}, {linux.PROT_EXEC, "PROT_EXEC"}}},
 	'M': {mask: linux.MAP_TYPE, list: []symbol{
 		{linux.MAP_SHARED, "MAP_SHARED"}, {linux.MAP_PRIVATE, "MAP_PRIVATE"}, {linux.MAP_SHARED_VALIDATE, "MAP_SHARED_VALIDATE"},
@@ -75,7 +77,7 @@ var symbols = map[byte]*symbolTable{
 	'C': {list: []symbol{
 		{linux.CLONE_VM, "CLONE_VM"}, {linux.CLONE_FS, "CLONE_FS"}, {linux.CLONE_FILES, "CLONE_FILES"},
 		{linux.CLONE_SIGHAND, "CLONE_SIGHAND"}, {linux.CLONE_PIDFD, "CLONE_PIDFD"}, {linux.CLONE_VFORK, "CLONE_VFORK"}, {linux.CLONE_PARENT, "CLONE_PARENT"},
-		{linux.CLONE_THREAD, "CLONE_THREAD"}, {linux.CLONE_NEWNS, "CLONE_NEWNS"}, {linux.CLONE_SYSVSEM, "CLONE_SYSVSEM"}, {linux.CLONE_SETTLS, "CLONE_SETTLS"},
+		{linux.CLONE_THREAD, "CLONE_THREAD"}, {linux.CLONE_NEWNS, "CLONE_NEWNS"}, {linux.CLONE_NEWUTS, "CLONE_NEWUTS"}, {linux.CLONE_NEWIPC, "CLONE_NEWIPC"}, {linux.CLONE_NEWUSER, "CLONE_NEWUSER"}, {linux.CLONE_NEWPID, "CLONE_NEWPID"}, {linux.CLONE_NEWNET, "CLONE_NEWNET"}, {linux.CLONE_SYSVSEM, "CLONE_SYSVSEM"}, {linux.CLONE_SETTLS, "CLONE_SETTLS"},
 		{linux.CLONE_PARENT_SETTID, "CLONE_PARENT_SETTID"}, {linux.CLONE_CHILD_CLEARTID, "CLONE_CHILD_CLEARTID"}, {linux.CLONE_CHILD_SETTID, "CLONE_CHILD_SETTID"},
 	}},
 	'W': {list: []symbol{{linux.WNOHANG, "WNOHANG"}, {linux.WSTOPPED, "WSTOPPED"}, {linux.WEXITED, "WEXITED"}, {linux.WCONTINUED, "WCONTINUED"}, {linux.WNOWAIT, "WNOWAIT"}, {linux.WALL, "__WALL"}, {linux.WCLONE, "__WCLONE"}}},

@@ -167,6 +167,8 @@ func formatResult(nr int, ret int64) string {
 	switch nr {
 	case linux.SYS_mmap, linux.SYS_brk, linux.SYS_mremap, linux.SYS_shmat:
 		return fmt.Sprintf("%#x", uint64(ret))
+	case linux.SYS_umask:
+		return fmt.Sprintf("%#o", ret)
 	}
 	return fmt.Sprint(ret)
 }
