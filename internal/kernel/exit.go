@@ -260,7 +260,7 @@ func (g *Group) notifyParent() {
 			autoreap = true
 		}
 	}
-	if sig != 0 {
+	if sig != 0 && sig <= linux.NSIG { // clone(2) takes numbers that are no signals
 		p.k.signalGroup(p, sig, g.childSignal(sig, g.zombieStatus))
 	}
 	if autoreap {

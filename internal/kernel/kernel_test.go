@@ -1,0 +1,113 @@
+package kernel
+
+import (
+	"testing"
+
+	"github.com/tinevm/tine/internal/linux"
+)
+
+// TestRunQueueOrder: real-time before fair by priority, fair by virtual time,
+// equals in order of arrival.
+func TestRunQueueOrder(t *testing.T) {
+	k := &Kernel{cpus: []*processor{{}}}
+	add := func(name string, policy, prio int, vruntime int64) {
+		k.enqueue(&Task{k: k, comm: name, sched: schedEntity{policy: policy, rtPrio: prio, vruntime: vruntime, index: -1, affinity: 1}})
+	}
+	add("late", linux.SCHED_OTHER, 0, 300)
+	add("early", linux.SCHED_OTHER, 0, 100)
+	add("early too", linux.SCHED_OTHER, 0, 100)
+	add("low", linux.SCHED_FIFO, 1, 0)
+	add("high", linux.SCHED_RR, 50, 0)
+	for _, want := range []string{"high", "low", "early", "early too", "late"} {
+		if got := k.pickNext(0); got == nil || got.comm != want {
+			t.Fatalf("picked %v, want %s", got, want)
+		}
+	}
+}
+
+// TestWeights: a task with nice 0 gets about 1.25 times the time of nice 1.
+func TestWeights(t *testing.T) {
+	a, b := &Task{}, &Task{sched: schedEntity{nice: 1}}
+	a.account(1_000_000)
+	b.account(1_000_000)
+	if r := float64(b.sched.vruntime) / float64(a.sched.vruntime); r < 1.24 || r > 1.26 {
+		t.Errorf("the clock of nice 1 runs %.3f times as fast, want 1.25", r)
+	}
+}
+
+func TestPendingSignals(t *testing.T) {
+	var p sigPending
+	rt := linux.SIGRTMIN + 3
+	for i, sig := range []linux.Signal{rt, linux.SIGTERM, linux.SIGTERM, linux.SIGSEGV, rt} {
+		p.add(linux.Siginfo{Signo: sig, Value: uint64(i)})
+	}
+	var blocked linux.Sigset
+	blocked.Add(linux.SIGTERM)
+	var got []uint64
+	for {
+		info, ok := p.take(blocked)
+		if !ok {
+			break
+		}
+		got = append(got, info.Value)
+	}
+	want := []uint64{3, 0, 4} // the fault first, then the real-time ones in order
+	if len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("took %v, want %v", got, want)
+	}
+	if info, ok := p.take(0); !ok || info.Signo != linux.SIGTERM {
+		t.Errorf("the blocked signal is lost: %v %v", info, ok)
+	}
+	if _, ok := p.take(0); ok {
+		t.Error("a standard signal was queued twice")
+	}
+}
+
+func TestParseScript(t *testing.T) {
+	for line, want := range map[string][2]string{
+		"#!/bin/sh\necho":           {"/bin/sh", ""},
+		"#! /usr/bin/env  python3 ": {"/usr/bin/env", "python3"},
+		"#!/bin/x -a -b\n":          {"/bin/x", "-a -b"},
+	} {
+		interp, arg, errno := parseScript([]byte(line))
+		if errno != 0 || interp != want[0] || arg != want[1] {
+			t.Errorf("%q: %q %q %v", line, interp, arg, errno)
+		}
+	}
+	if _, _, errno := parseScript([]byte("#! \n")); errno != linux.ENOEXEC {
+		t.Errorf("a line without interpreter: %v", errno)
+	}
+}
+
+func TestTimersInOrder(t *testing.T) {
+	k := &Kernel{}
+	var fired []int64
+	targets := map[int64]*recorder{}
+	for _, when := range []int64{50, 10, 30, 10, 20} {
+		r := &recorder{out: &fired}
+		targets[when] = r
+		k.startTimer(&r.timer, when, r)
+	}
+	k.stopTimer(&targets[30].timer)
+	for len(k.timers.heap) > 0 {
+		tm := k.timers.heap[0]
+		k.stopTimer(tm)
+		tm.target.expire(tm)
+	}
+	want := []int64{10, 10, 20, 50}
+	if len(fired) != len(want) {
+		t.Fatalf("fired %v, want %v", fired, want)
+	}
+	for i := range want {
+		if fired[i] != want[i] {
+			t.Fatalf("fired %v, want %v", fired, want)
+		}
+	}
+}
+
+type recorder struct {
+	timer
+	out *[]int64
+}
+
+func (r *recorder) expire(tm *timer) { *r.out = append(*r.out, tm.when) }
