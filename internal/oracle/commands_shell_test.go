@@ -14,8 +14,9 @@ var shellCommands = []command{
 		sleep 0.05 & a=$!; (exit 4) & b=$!; (exit 9) & c=$!
 		wait $b; echo $?; wait $c; echo $?; wait $a; echo $?; wait; echo $?
 		wait 4000000 2>/dev/null; echo $?
-		for i in 1 2 3 4 5; do (sleep 0.0$i; exit $i) & done
-		n=0; while wait -n; s=$?; [ $s != 127 ]; do n=$((n + s)); done; echo $n`},
+		for i in 1 2 3 4 5; do (sleep 0.0$i; exit $i) & p="$p $!"; done
+		n=0; for j in $p; do wait $j; n=$((n + $?)); done; echo $n
+		(sleep 0.05; exit 6) & wait -n; echo $?`},
 	{name: "bash/pipeline", short: true, script: `
 		seq 1 2000 | grep 7 | sed 's/7/x/' | sort | uniq | tr x 9 | awk '{s += $1} END {print s}' | cat | tee copy | wc -c
 		cat copy; false | true; echo $? ${PIPESTATUS[0]}; set -o pipefail; false | true; echo $?
