@@ -83,8 +83,11 @@ func (p *processor) runTask(t *Task) {
 			}
 			return
 		}
-		trap, n := p.runGuest(t)
-		p.handleTrap(t, trap, n)
+		trap := p.runGuest(t)
+		if t.exiting {
+			return // an exec by another thread ended it meanwhile
+		}
+		p.handleTrap(t, trap)
 		if k.nextTimer() != noDeadline {
 			k.runTimers()
 		}
@@ -92,7 +95,7 @@ func (p *processor) runTask(t *Task) {
 }
 
 // runGuest leaves the kernel for the guest and comes back with a trap.
-func (p *processor) runGuest(t *Task) (cpu.Trap, int64) {
+func (p *processor) runGuest(t *Task) cpu.Trap {
 	k, v := p.k, p.v
 	budget := p.budget(t)
 	as := t.as
@@ -110,7 +113,7 @@ func (p *processor) runGuest(t *Task) (cpu.Trap, int64) {
 	t.usage.user += ran
 	t.checkCPUTime(ran)
 	p.waited += n + 200 // entering the kernel counts as well
-	return trap, n
+	return trap
 }
 
 // budget says how many instructions t may run before the kernel looks again,
@@ -129,7 +132,7 @@ func (p *processor) budget(t *Task) int64 {
 }
 
 // handleTrap does what the guest needs.
-func (p *processor) handleTrap(t *Task, trap cpu.Trap, n int64) {
+func (p *processor) handleTrap(t *Task, trap cpu.Trap) {
 	switch trap.Kind {
 	case cpu.TrapSyscall:
 		t.enterSyscall()
