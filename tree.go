@@ -132,16 +132,17 @@ func (b *treeBuilder) registerTypes() {
 	k := b.m.k
 	for _, t := range []struct {
 		name string
-		make func() vfs.FileSystem
+		make func(c *vfs.Context) vfs.FileSystem
 	}{
-		{"sysfs", k.NewSysFS},
-		{"tmpfs", func() vfs.FileSystem { return memfs.New(b.memOptions()) }},
-		{"ramfs", func() vfs.FileSystem { return memfs.New(b.memOptions()) }},
+		{"sysfs", func(*vfs.Context) vfs.FileSystem { return k.NewSysFS() }},
+		{"tmpfs", func(*vfs.Context) vfs.FileSystem { return memfs.New(b.memOptions()) }},
+		{"ramfs", func(*vfs.Context) vfs.FileSystem { return memfs.New(b.memOptions()) }},
 		{"proc", k.NewProcFS},
 	} {
-		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, Mount: func(*vfs.Context, string, uint64, string) (vfs.FileSystem, linux.Errno) {
-			return t.make(), 0
-		}})
+		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, UserNS: true,
+			Mount: func(c *vfs.Context, _ string, _ uint64, _ string) (vfs.FileSystem, linux.Errno) {
+				return t.make(c), 0
+			}})
 	}
 }
 
@@ -230,7 +231,7 @@ func (b *treeBuilder) mountSystem(ns *vfs.Namespace) error {
 		at   string
 		fsys vfs.FileSystem
 	}{
-		{"/dev/shm", memfs.New(b.memOptions())}, {"/proc", k.NewProcFS()}, {"/sys", k.NewSysFS()},
+		{"/dev/shm", memfs.New(b.memOptions())}, {"/proc", k.NewProcFS(nil)}, {"/sys", k.NewSysFS()},
 	} {
 		if err := b.mount(ns, mt.at, mt.fsys, mt.fsys.Type(), noSuidDev); err != nil {
 			return err

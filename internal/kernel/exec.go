@@ -82,11 +82,8 @@ func (t *Task) becomeOnlyThread() bool {
 	g.leader = t
 	t.exitSignal, t.startTime = old.exitSignal, old.startTime
 	old.state = TaskDead
-	t.k.detachPID(t)
-	tid := old.tid
-	e := t.k.pids.entry(tid)
-	e.task = t
-	t.tid = tid
+	t.id.detach(t)
+	old.id.handOver(t)
 	t.k.users.add(old.cred.UID, -1)
 	old.sighand.put()
 	old.ns.put()

@@ -62,7 +62,7 @@ func (k *Kernel) executable(name string, p *Process) linux.Errno {
 // SignalForeground sends a signal to the whole process group of a process, as a
 // terminal does. The kernel lock is held.
 func (k *Kernel) SignalForeground(pid int, sig linux.Signal) linux.Errno {
-	g := k.process(pid)
+	g := k.pids.process(pid)
 	if g == nil || g.pgrp == nil {
 		return linux.ESRCH
 	}

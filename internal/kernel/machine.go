@@ -77,12 +77,13 @@ type Kernel struct {
 	peers       []*mm.Runner
 
 	acct  *mm.Account
-	pids  pidTable
+	pids  *pidNamespace // the machine's first
 	futex futexTable
 	users userTable
-	init  *Group // PID 1
 
-	uts      *utsNamespace
+	rootNS   *Namespaces    // the machine's first namespaces
+	rootUser *userNamespace // and user namespace
+	lastNS   uint64
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns
 	bootID   string
@@ -110,7 +111,6 @@ func New(cfg Config) *Kernel {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
-	k.pids.init()
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)
 	for i := range k.cfg.CPUs {
@@ -118,11 +118,11 @@ func New(cfg Config) *Kernel {
 		k.cpus = append(k.cpus, p)
 	}
 	k.peers = k.runners()
-	k.uts = &utsNamespace{hostname: cfg.Hostname, domainname: "(none)"}
 	k.started = cfg.Clock.Monotonic()
 	k.bootTime = cfg.Clock.Realtime()
 	k.bootID = k.newUUID()
-	k.sys.init(k)
+	k.sys.k = k
+	k.initNamespaces()
 	k.bootInit()
 	return k
 }
@@ -144,6 +144,7 @@ func (k *Kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.destroyTasks()
+	k.rootNS.put()
 	k.sys.close()
 	if k.cfg.Root != nil {
 		k.cfg.Root.Close()
@@ -218,10 +219,13 @@ func (k *Kernel) Forks() int64 { return k.forks }
 // reference on ns is taken over.
 func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 	k.cfg.Root = ns
-	t := k.init.leader
+	t := k.pids.init.leader
 	t.fs.put()
 	t.fs = &FSInfo{refs: 1, Root: ns.Root(), Cwd: ns.Root(), Umask: 0o022}
-	t.ns = &Namespaces{refs: 1, uts: k.uts, mnt: ns.Get()}
+	ns.Owner, ns.Ino = k.rootUser, rootMntIno
+	k.rootNS.mnt = ns.Get()
+	t.ns.put()
+	t.ns = k.rootNS.get()
 }
 
 // Account is the machine's memory account, to which file systems charge.

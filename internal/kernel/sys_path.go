@@ -170,7 +170,7 @@ func sysChroot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if !t.capable(linux.CAP_SYS_CHROOT) {
+	if !t.capableIn(t.cred.user, linux.CAP_SYS_CHROOT) {
 		p.Put()
 		return 0, linux.EPERM
 	}
@@ -333,10 +333,14 @@ func (t *Task) readlink(dirfd, addr, buf, size uint64) (uint64, linux.Errno) {
 	return uint64(len(b)), t.copyOut(buf, b)
 }
 
+// mountCtx is ctx for the calls that change the tree of mounts.
+func (t *Task) mountCtx() *vfs.Context {
+	c := t.ctx()
+	c.MayMount = t.capableIn(t.ns.mntOwner(), linux.CAP_SYS_ADMIN)
+	return c
+}
+
 func sysMount(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
-		return 0, linux.EPERM
-	}
 	args := vfs.MountArgs{Flags: a[3]}
 	for i, p := range []*string{&args.Source, &args.Target, &args.FSType} {
 		if a[i] == 0 && i != 1 {
@@ -355,24 +359,18 @@ func sysMount(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		}
 		args.Data = s
 	}
-	return 0, vfs.DoMount(t.ctx(), &args)
+	return 0, vfs.DoMount(t.mountCtx(), &args)
 }
 
 func sysUmount2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
-		return 0, linux.EPERM
-	}
 	path, errno := t.path(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
-	return 0, vfs.Umount(t.ctx(), path, a[1])
+	return 0, vfs.Umount(t.mountCtx(), path, a[1])
 }
 
 func sysPivotRoot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
-		return 0, linux.EPERM
-	}
 	newRoot, errno := t.path(a[0])
 	if errno != 0 {
 		return 0, errno
@@ -389,5 +387,5 @@ func sysPivotRoot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 			move = append(move, &u.fs.Root, &u.fs.Cwd)
 		}
 	})
-	return 0, vfs.PivotRoot(t.ctx(), newRoot, putOld, move)
+	return 0, vfs.PivotRoot(t.mountCtx(), newRoot, putOld, move)
 }

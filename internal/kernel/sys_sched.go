@@ -47,7 +47,7 @@ func (t *Task) taskArg(a uint64) (*Task, linux.Errno) {
 	if tid == 0 {
 		return t, 0
 	}
-	if u := t.k.task(tid); u != nil {
+	if u := t.pidNS().task(tid); u != nil {
 		return u, 0
 	}
 	return nil, linux.ESRCH
@@ -96,7 +96,7 @@ func sysSchedSetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // maySchedule reports whether t may change how u is scheduled.
 func (t *Task) maySchedule(u *Task) bool {
-	return t.cred.EUID == u.cred.EUID || t.cred.EUID == u.cred.UID || t.capable(linux.CAP_SYS_NICE)
+	return t.cred.EUID == u.cred.EUID || t.cred.EUID == u.cred.UID || t.capableIn(u.cred.user, linux.CAP_SYS_NICE)
 }
 
 func sysSchedGetscheduler(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -220,13 +220,13 @@ func (t *Task) prioTasks(which, who uint64) (list []*Task, errno linux.Errno) {
 		if id == 0 {
 			return []*Task{t}, 0
 		}
-		if u := t.k.task(id); u != nil {
+		if u := t.pidNS().task(id); u != nil {
 			list = append(list, u)
 		}
 	case linux.PRIO_PGRP:
 		pg := t.group.pgrp
 		if id != 0 {
-			pg = t.k.pgrp(id)
+			pg = t.pidNS().pgrp(id)
 		}
 		if pg != nil {
 			for _, g := range pg.members {
@@ -238,7 +238,7 @@ func (t *Task) prioTasks(which, who uint64) (list []*Task, errno linux.Errno) {
 		if id == 0 {
 			uid = t.cred.UID
 		}
-		t.k.pids.each(func(u *Task) {
+		t.pidNS().each(func(u *Task) {
 			if u.cred.UID == uid {
 				list = append(list, u)
 			}

@@ -59,6 +59,7 @@ func sysFstat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	t.cred.user.showOwner(&st)
 	return 0, t.putStruct(a[1], &st, linux.SizeofStat)
 }
 
@@ -75,6 +76,7 @@ func (t *Task) stat(dirfd, addr, buf, flags uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	t.cred.user.showOwner(&st)
 	return 0, t.putStruct(buf, &st, linux.SizeofStat)
 }
 
@@ -112,6 +114,7 @@ func sysStatx(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	t.cred.user.showOwner(&st)
 	x := linux.Statx{Stat: st, Mask: linux.STATX_BASIC_STATS}
 	if st.Btim != (linux.Timespec{}) {
 		x.Mask |= linux.STATX_BTIME
@@ -252,7 +255,20 @@ func (t *Task) chown(dirfd, addr, uid, gid, flags uint64) (uint64, linux.Errno) 
 		return 0, errno
 	}
 	defer p.Put()
-	return 0, vfs.Chown(t.ctx(), p, uint32(uid), uint32(gid))
+	return t.chownPath(p, uid, gid)
+}
+
+// chownPath gives a file to a user and a group of the caller's namespace.
+func (t *Task) chownPath(p vfs.Path, uid, gid uint64) (uint64, linux.Errno) {
+	u, errno := t.cred.user.uids.idsIn(uid)
+	if errno != 0 {
+		return 0, errno
+	}
+	g, errno := t.cred.user.gids.idsIn(gid)
+	if errno != 0 {
+		return 0, errno
+	}
+	return 0, vfs.Chown(t.ctx(), p, u[0], g[0])
 }
 
 func sysFchown(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -263,7 +279,7 @@ func sysFchown(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if p.Dentry == nil {
 		return 0, linux.EINVAL
 	}
-	return 0, vfs.Chown(t.ctx(), p, uint32(a[1]), uint32(a[2]))
+	return t.chownPath(p, a[1], a[2])
 }
 
 func sysTruncate(t *Task, a *[6]uint64) (uint64, linux.Errno) {

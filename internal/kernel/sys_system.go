@@ -27,9 +27,6 @@ const (
 	sysMachine = "x86_64"
 )
 
-// utsNamespace holds the names of a machine.
-type utsNamespace struct{ hostname, domainname string }
-
 func sysUname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	u := linux.Utsname{
 		Sysname: sysName, Nodename: t.ns.uts.hostname, Release: sysRelease,
@@ -40,7 +37,7 @@ func sysUname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // utsName reads a name for sethostname and setdomainname.
 func (t *Task) utsName(a *[6]uint64) (string, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
+	if !t.capableIn(t.ns.uts.owner, linux.CAP_SYS_ADMIN) {
 		return "", linux.EPERM
 	}
 	if a[1] > 64 {
@@ -126,7 +123,7 @@ func sysSyslog(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // sysReboot ends the machine on the commands that end one.
 func sysReboot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_BOOT) {
+	if !t.capableIn(t.pidNS().owner, linux.CAP_SYS_BOOT) {
 		return 0, linux.EPERM
 	}
 	const magic1, magic2, magic2A, magic2B, magic2C = 0xfee1dead, 672274793, 85072278, 369367448, 537993216
@@ -138,7 +135,7 @@ func sysReboot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.LINUX_REBOOT_CMD_CAD_ON, linux.LINUX_REBOOT_CMD_CAD_OFF:
 		return 0, 0
 	case linux.LINUX_REBOOT_CMD_HALT, linux.LINUX_REBOOT_CMD_POWER_OFF, linux.LINUX_REBOOT_CMD_RESTART, linux.LINUX_REBOOT_CMD_RESTART2:
-		if init := t.k.init; init != nil {
+		if init := t.k.pids.init; init != nil {
 			init.kill(linux.SIGKILL)
 			init.exitCode = 0
 		}

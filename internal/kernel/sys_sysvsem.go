@@ -38,7 +38,7 @@ func (t *Task) exitSemaphores() {
 
 // sysSemget is semget(2): key, number, flags.
 func sysSemget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, errno := t.k.sys.ipc.Semget(t.ipcCaller(), int32(a[0]), int(int32(a[1])), uint32(a[2]))
+	id, errno := t.ns.ipc.Semget(t.ipcCaller(), int32(a[0]), int(int32(a[1])), uint32(a[2]))
 	return uint64(id), errno
 }
 
@@ -60,7 +60,7 @@ func (t *Task) semop(id, addr, n, timeout uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	ops := ipc.DecodeSemOps(b)
-	s, errno := t.k.sys.ipc.Sem.Find(int(int32(id)))
+	s, errno := t.ns.ipc.Sem.Find(int(int32(id)))
 	if errno != 0 {
 		return 0, t.waited(errno)
 	}
@@ -121,7 +121,7 @@ func (k *Kernel) semWaiting(id int, what uint64) (n uint64) {
 // sysSemctl is semctl(2): id, number, command, argument.
 func sysSemctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	id, cmd := int(int32(a[0])), int(int32(a[2]))
-	ns := t.k.sys.ipc
+	ns := t.ns.ipc
 	if id < 0 {
 		return 0, linux.EINVAL
 	}

@@ -64,9 +64,10 @@ func (t *Task) clock(id int32) (int64, linux.Errno) {
 	switch id {
 	case linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE, linux.CLOCK_TAI, linux.CLOCK_REALTIME_ALARM:
 		return k.cfg.Clock.Realtime(), 0
-	case linux.CLOCK_MONOTONIC, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE,
-		linux.CLOCK_BOOTTIME, linux.CLOCK_BOOTTIME_ALARM:
-		return k.now(), 0
+	case linux.CLOCK_MONOTONIC, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE:
+		return k.now() + t.ns.time.monotonic, 0
+	case linux.CLOCK_BOOTTIME, linux.CLOCK_BOOTTIME_ALARM:
+		return k.now() + t.ns.time.boottime, 0
 	case linux.CLOCK_PROCESS_CPUTIME_ID:
 		u := t.group.ownUsage()
 		return u.user + u.system, 0
@@ -88,7 +89,7 @@ func (t *Task) cpuClock(id int32) (int64, linux.Errno) {
 	}
 	u := t
 	if pid := int(^(id >> 3)); pid != 0 {
-		if u = t.k.task(pid); u == nil {
+		if u = t.pidNS().task(pid); u == nil {
 			return 0, linux.EINVAL
 		}
 	}
