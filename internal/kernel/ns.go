@@ -65,10 +65,6 @@ func (t *Task) newNamespaces(flags uint64) (*Namespaces, linux.Errno) {
 	return ns, 0
 }
 
-func init() {
-	register(map[int]handler{linux.SYS_unshare: sysUnshare})
-}
-
 func sysUnshare(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const known = newNamespaces | linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SYSVSEM |
 		linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM
