@@ -299,15 +299,6 @@ func (t *Task) allocPidfd(a *cloneArgs) (*vfs.File, linux.Errno) {
 	return f, 0
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_fork:   sysFork,
-		linux.SYS_vfork:  sysVfork,
-		linux.SYS_clone:  sysClone,
-		linux.SYS_clone3: sysClone3,
-	})
-}
-
 func sysFork(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	return t.doClone(&cloneArgs{exitSignal: linux.SIGCHLD})
 }

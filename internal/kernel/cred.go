@@ -147,27 +147,20 @@ func (u *userTable) add(uid uint32, n int) {
 
 func (u userTable) count(uid uint32) int { return u[uid] }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_getuid:    func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.user.uidOut(t.cred.UID)), 0 },
-		linux.SYS_geteuid:   func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.user.uidOut(t.cred.EUID)), 0 },
-		linux.SYS_getgid:    func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.user.gidOut(t.cred.GID)), 0 },
-		linux.SYS_getegid:   func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.user.gidOut(t.cred.EGID)), 0 },
-		linux.SYS_getresuid: sysGetresuid,
-		linux.SYS_getresgid: sysGetresgid,
-		linux.SYS_setuid:    sysSetuid,
-		linux.SYS_setgid:    sysSetgid,
-		linux.SYS_setreuid:  sysSetreuid,
-		linux.SYS_setregid:  sysSetregid,
-		linux.SYS_setresuid: sysSetresuid,
-		linux.SYS_setresgid: sysSetresgid,
-		linux.SYS_setfsuid:  sysSetfsuid,
-		linux.SYS_setfsgid:  sysSetfsgid,
-		linux.SYS_getgroups: sysGetgroups,
-		linux.SYS_setgroups: sysSetgroups,
-		linux.SYS_capget:    sysCapget,
-		linux.SYS_capset:    sysCapset,
-	})
+func sysGetuid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.uidOut(t.cred.UID)), 0
+}
+
+func sysGeteuid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.uidOut(t.cred.EUID)), 0
+}
+
+func sysGetgid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.gidOut(t.cred.GID)), 0
+}
+
+func sysGetegid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.gidOut(t.cred.EGID)), 0
 }
 
 func (t *Task) putIDs(a *[6]uint64, ids ...uint32) (uint64, linux.Errno) {

@@ -257,13 +257,6 @@ func (t *Task) openExec(path string) (*vfs.File, linux.Errno) {
 	return vfs.OpenExec(t.ctx(), t.fs.Cwd, path, 0)
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_execve:   sysExecve,
-		linux.SYS_execveat: sysExecveat,
-	})
-}
-
 func sysExecve(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return t.doExec(linux.AT_FDCWD, a[0], a[1], a[2], 0)
 }

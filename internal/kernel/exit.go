@@ -17,13 +17,6 @@ func stoppedStatus(sig linux.Signal) int { return int(sig)<<8 | 0x7f }
 
 const continuedStatus = 0xffff
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_exit:       sysExit,
-		linux.SYS_exit_group: sysExitGroup,
-	})
-}
-
 func sysExit(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	t.exit(exitedStatus(int(a[0])))
 	return 0, 0

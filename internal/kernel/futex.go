@@ -71,14 +71,6 @@ func (k *Kernel) futexWakeAt(as *mm.AddressSpace, addr uint64, n int) {
 	}
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_futex:           sysFutex,
-		linux.SYS_set_robust_list: sysSetRobustList,
-		linux.SYS_get_robust_list: sysGetRobustList,
-	})
-}
-
 // sysFutex is futex(2): uaddr, op, val, timeout or val2, uaddr2, val3.
 func sysFutex(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	op := uint32(a[1])

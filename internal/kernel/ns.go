@@ -212,13 +212,6 @@ func (t *Task) newNamespaces(user *userNamespace, fs *FSInfo, flags uint64) (*Na
 	return ns, 0
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_unshare: sysUnshare,
-		linux.SYS_setns:   sysSetns,
-	})
-}
-
 func sysUnshare(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const known = newNamespaces | linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SYSVSEM |
 		linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM

@@ -47,14 +47,6 @@ func (t *Task) pidfdGroup(fd uint64) (*Group, *vfs.File, linux.Errno) {
 	return p.g, f, 0
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_pidfd_open:        sysPidfdOpen,
-		linux.SYS_pidfd_send_signal: sysPidfdSendSignal,
-		linux.SYS_pidfd_getfd:       sysPidfdGetfd,
-	})
-}
-
 func sysPidfdOpen(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	pid := int(int32(a[0]))
 	if a[1]&^linux.O_NONBLOCK != 0 || pid <= 0 {

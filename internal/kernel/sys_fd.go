@@ -7,29 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_close:           sysClose,
-		linux.SYS_close_range:     sysCloseRange,
-		linux.SYS_dup:             sysDup,
-		linux.SYS_dup2:            sysDup2,
-		linux.SYS_dup3:            sysDup3,
-		linux.SYS_fcntl:           sysFcntl,
-		linux.SYS_flock:           sysFlock,
-		linux.SYS_ioctl:           sysIoctl,
-		linux.SYS_fsync:           sysFsync,
-		linux.SYS_fdatasync:       sysFsync,
-		linux.SYS_sync:            sysSync,
-		linux.SYS_syncfs:          sysSyncfs,
-		linux.SYS_sync_file_range: sysSyncFileRange,
-		linux.SYS_ftruncate:       sysFtruncate,
-		linux.SYS_fallocate:       sysFallocate,
-		linux.SYS_fadvise64:       sysFadvise,
-		linux.SYS_readahead:       sysReadahead,
-		linux.SYS_getdents64:      sysGetdents64,
-	})
-}
-
 func sysClose(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, t.files.close(int(int32(a[0])))
 }

@@ -5,28 +5,9 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_mmap:     sysMmap,
-		linux.SYS_munmap:   sysMunmap,
-		linux.SYS_mprotect: sysMprotect,
-		linux.SYS_mremap:   sysMremap,
-		linux.SYS_brk:      sysBrk,
-		linux.SYS_madvise:  sysMadvise,
-		linux.SYS_msync:    sysMsync,
-		linux.SYS_mincore:  sysMincore,
-		linux.SYS_mlock:    sysMlock,
-		linux.SYS_mlock2:   sysMlock,
-		linux.SYS_munlock:  sysMunlock,
-		linux.SYS_mlockall: sysMlockall,
-		linux.SYS_munlockall: func(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
-			t.as.SetFlags(0, mm.UserTop, 0, mm.MapLocked)
-			return 0, 0
-		},
-		linux.SYS_process_vm_readv:  sysProcessVMReadv,
-		linux.SYS_process_vm_writev: sysProcessVMWritev,
-		linux.SYS_membarrier:        sysMembarrier,
-	})
+func sysMunlockall(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	t.as.SetFlags(0, mm.UserTop, 0, mm.MapLocked)
+	return 0, 0
 }
 
 // memLimits are the resource limits that memory calls enforce.

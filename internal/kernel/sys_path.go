@@ -7,39 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_open:       sysOpen,
-		linux.SYS_creat:      sysCreat,
-		linux.SYS_openat:     sysOpenat,
-		linux.SYS_openat2:    sysOpenat2,
-		linux.SYS_chdir:      sysChdir,
-		linux.SYS_fchdir:     sysFchdir,
-		linux.SYS_chroot:     sysChroot,
-		linux.SYS_getcwd:     sysGetcwd,
-		linux.SYS_umask:      sysUmask,
-		linux.SYS_mkdir:      sysMkdir,
-		linux.SYS_mkdirat:    sysMkdirat,
-		linux.SYS_mknod:      sysMknod,
-		linux.SYS_mknodat:    sysMknodat,
-		linux.SYS_symlink:    sysSymlink,
-		linux.SYS_symlinkat:  sysSymlinkat,
-		linux.SYS_link:       sysLink,
-		linux.SYS_linkat:     sysLinkat,
-		linux.SYS_unlink:     sysUnlink,
-		linux.SYS_unlinkat:   sysUnlinkat,
-		linux.SYS_rmdir:      sysRmdir,
-		linux.SYS_rename:     sysRename,
-		linux.SYS_renameat:   sysRenameat,
-		linux.SYS_renameat2:  sysRenameat2,
-		linux.SYS_readlink:   sysReadlink,
-		linux.SYS_readlinkat: sysReadlinkat,
-		linux.SYS_mount:      sysMount,
-		linux.SYS_umount2:    sysUmount2,
-		linux.SYS_pivot_root: sysPivotRoot,
-	})
-}
-
 // at is the place where a relative path of an ...at call begins. An absolute
 // path needs none, so a bad descriptor does not matter then.
 func (t *Task) at(dirfd uint64, path string) (vfs.Path, linux.Errno) {

@@ -10,25 +10,16 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_getpid:          func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.group.nr()), 0 },
-		linux.SYS_gettid:          func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.nr()), 0 },
-		linux.SYS_getppid:         sysGetppid,
-		linux.SYS_getpgrp:         func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.group.pgrp.pid.in(t.pidNS())), 0 },
-		linux.SYS_getpgid:         sysGetpgid,
-		linux.SYS_setpgid:         sysSetpgid,
-		linux.SYS_getsid:          sysGetsid,
-		linux.SYS_setsid:          sysSetsid,
-		linux.SYS_set_tid_address: sysSetTidAddress,
-		linux.SYS_arch_prctl:      sysArchPrctl,
-		linux.SYS_prctl:           sysPrctl,
-		linux.SYS_rseq:            sysRseq,
-		linux.SYS_personality:     sysPersonality,
-		linux.SYS_prlimit64:       sysPrlimit,
-		linux.SYS_getrlimit:       sysGetrlimit,
-		linux.SYS_setrlimit:       sysSetrlimit,
-	})
+func sysGetpid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.group.nr()), 0
+}
+
+func sysGettid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.nr()), 0
+}
+
+func sysGetpgrp(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.group.pgrp.pid.in(t.pidNS())), 0
 }
 
 func sysGetppid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {

@@ -4,26 +4,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_sched_yield:            sysSchedYield,
-		linux.SYS_sched_getaffinity:      sysSchedGetaffinity,
-		linux.SYS_sched_setaffinity:      sysSchedSetaffinity,
-		linux.SYS_sched_getscheduler:     sysSchedGetscheduler,
-		linux.SYS_sched_setscheduler:     sysSchedSetscheduler,
-		linux.SYS_sched_getparam:         sysSchedGetparam,
-		linux.SYS_sched_setparam:         sysSchedSetparam,
-		linux.SYS_sched_get_priority_max: sysSchedPriorityMax,
-		linux.SYS_sched_get_priority_min: sysSchedPriorityMin,
-		linux.SYS_sched_rr_get_interval:  sysSchedRRInterval,
-		linux.SYS_getpriority:            sysGetpriority,
-		linux.SYS_setpriority:            sysSetpriority,
-		linux.SYS_getcpu:                 sysGetcpu,
-		linux.SYS_ioprio_get:             sysIoprioGet,
-		linux.SYS_ioprio_set:             sysIoprioSet,
-	})
-}
-
 // sysSchedYield lets everyone else who is ready run first.
 func sysSchedYield(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	if !t.sched.realtime() {

@@ -4,25 +4,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_rt_sigaction:      sysSigaction,
-		linux.SYS_rt_sigprocmask:    sysSigprocmask,
-		linux.SYS_rt_sigreturn:      sysSigreturn,
-		linux.SYS_rt_sigpending:     sysSigpending,
-		linux.SYS_rt_sigsuspend:     sysSigsuspend,
-		linux.SYS_rt_sigtimedwait:   sysSigtimedwait,
-		linux.SYS_rt_sigqueueinfo:   sysSigqueueinfo,
-		linux.SYS_rt_tgsigqueueinfo: sysTgsigqueueinfo,
-		linux.SYS_sigaltstack:       sysSigaltstack,
-		linux.SYS_kill:              sysKill,
-		linux.SYS_tkill:             sysTkill,
-		linux.SYS_tgkill:            sysTgkill,
-		linux.SYS_pause:             sysPause,
-		linux.SYS_restart_syscall:   sysRestart,
-	})
-}
-
 const sigsetSize = 8
 
 func validSignal(sig uint64) bool { return sig >= 1 && sig <= linux.NSIG }
@@ -361,5 +342,5 @@ func sysRestart(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	nr, deadline := r.sc.nr, r.sc.deadline
 	t.sc = r.sc
 	t.sc.active, t.sc.restart, t.sc.deadline = true, 0, deadline
-	return lookup(nr)(t, &t.sc.args)
+	return lookup(nr).fn(t, &t.sc.args)
 }

@@ -8,21 +8,12 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_socket:      sysSocket,
-		linux.SYS_socketpair:  sysSocketpair,
-		linux.SYS_bind:        sysBind,
-		linux.SYS_listen:      sysListen,
-		linux.SYS_accept:      func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.accept(a[0], a[1], a[2], 0) },
-		linux.SYS_accept4:     func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.accept(a[0], a[1], a[2], uint32(a[3])) },
-		linux.SYS_connect:     sysConnect,
-		linux.SYS_getsockname: sysGetsockname,
-		linux.SYS_getpeername: sysGetpeername,
-		linux.SYS_shutdown:    sysShutdown,
-		linux.SYS_getsockopt:  sysGetsockopt,
-		linux.SYS_setsockopt:  sysSetsockopt,
-	})
+func sysAccept(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.accept(a[0], a[1], a[2], 0)
+}
+
+func sysAccept4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.accept(a[0], a[1], a[2], uint32(a[3]))
 }
 
 // newStack makes a network of its own: the loopback interface, up or down.

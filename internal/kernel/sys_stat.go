@@ -5,45 +5,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_stat:         sysStat,
-		linux.SYS_lstat:        sysLstat,
-		linux.SYS_fstat:        sysFstat,
-		linux.SYS_newfstatat:   sysNewfstatat,
-		linux.SYS_statx:        sysStatx,
-		linux.SYS_statfs:       sysStatfs,
-		linux.SYS_fstatfs:      sysFstatfs,
-		linux.SYS_access:       sysAccess,
-		linux.SYS_faccessat:    sysFaccessat,
-		linux.SYS_faccessat2:   sysFaccessat2,
-		linux.SYS_chmod:        sysChmod,
-		linux.SYS_fchmod:       sysFchmod,
-		linux.SYS_fchmodat:     sysFchmodat,
-		linux.SYS_chown:        sysChown,
-		linux.SYS_lchown:       sysLchown,
-		linux.SYS_fchown:       sysFchown,
-		linux.SYS_fchownat:     sysFchownat,
-		linux.SYS_truncate:     sysTruncate,
-		linux.SYS_utime:        sysUtime,
-		linux.SYS_utimes:       sysUtimes,
-		linux.SYS_futimesat:    sysFutimesat,
-		linux.SYS_utimensat:    sysUtimensat,
-		linux.SYS_getxattr:     sysGetxattr,
-		linux.SYS_lgetxattr:    sysLgetxattr,
-		linux.SYS_fgetxattr:    sysFgetxattr,
-		linux.SYS_setxattr:     sysSetxattr,
-		linux.SYS_lsetxattr:    sysLsetxattr,
-		linux.SYS_fsetxattr:    sysFsetxattr,
-		linux.SYS_listxattr:    sysListxattr,
-		linux.SYS_llistxattr:   sysLlistxattr,
-		linux.SYS_flistxattr:   sysFlistxattr,
-		linux.SYS_removexattr:  sysRemovexattr,
-		linux.SYS_lremovexattr: sysLremovexattr,
-		linux.SYS_fremovexattr: sysFremovexattr,
-	})
-}
-
 func sysStat(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.stat(cwdFD, a[0], a[1], 0) }
 
 func sysLstat(t *Task, a *[6]uint64) (uint64, linux.Errno) {

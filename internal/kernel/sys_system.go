@@ -4,20 +4,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_uname:         sysUname,
-		linux.SYS_sethostname:   sysSethostname,
-		linux.SYS_setdomainname: sysSetdomainname,
-		linux.SYS_sysinfo:       sysSysinfo,
-		linux.SYS_getrandom:     sysGetrandom,
-		linux.SYS_syslog:        sysSyslog,
-		linux.SYS_reboot:        sysReboot,
-		linux.SYS_get_mempolicy: sysGetMempolicy,
-		linux.SYS_set_mempolicy: sysSetMempolicy,
-	})
-}
-
 // What uname(2) reports: the release is that of a Linux whose behaviour the
 // machine aims at, so that programs choose the interfaces it has.
 const (

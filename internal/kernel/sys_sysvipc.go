@@ -6,19 +6,6 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_shmget: sysShmget,
-		linux.SYS_shmat:  sysShmat,
-		linux.SYS_shmdt:  sysShmdt,
-		linux.SYS_shmctl: sysShmctl,
-		linux.SYS_msgget: sysMsgget,
-		linux.SYS_msgsnd: sysMsgsnd,
-		linux.SYS_msgrcv: sysMsgrcv,
-		linux.SYS_msgctl: sysMsgctl,
-	})
-}
-
 // ipcCaller is the task as package ipc sees it.
 func (t *Task) ipcCaller() *ipc.Caller {
 	sec, _ := t.k.realtime()

@@ -7,13 +7,12 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_semget:     sysSemget,
-		linux.SYS_semop:      func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.semop(a[0], a[1], a[2], 0) },
-		linux.SYS_semtimedop: func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.semop(a[0], a[1], a[2], a[3]) },
-		linux.SYS_semctl:     sysSemctl,
-	})
+func sysSemop(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.semop(a[0], a[1], a[2], 0)
+}
+
+func sysSemtimedop(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.semop(a[0], a[1], a[2], a[3])
 }
 
 // semUndoList is what CLONE_SYSVSEM shares: adjustments of System V semaphores

@@ -10,28 +10,6 @@ const clockTicks = 100
 // ticks converts nanoseconds to clock ticks.
 func ticks(ns int64) int64 { return ns / (1e9 / clockTicks) }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_clock_gettime:    sysClockGettime,
-		linux.SYS_clock_getres:     sysClockGetres,
-		linux.SYS_clock_settime:    sysClockSettime,
-		linux.SYS_gettimeofday:     sysGettimeofday,
-		linux.SYS_time:             sysTime,
-		linux.SYS_nanosleep:        sysNanosleep,
-		linux.SYS_clock_nanosleep:  sysClockNanosleep,
-		linux.SYS_alarm:            sysAlarm,
-		linux.SYS_getitimer:        sysGetitimer,
-		linux.SYS_setitimer:        sysSetitimer,
-		linux.SYS_timer_create:     sysTimerCreate,
-		linux.SYS_timer_settime:    sysTimerSettime,
-		linux.SYS_timer_gettime:    sysTimerGettime,
-		linux.SYS_timer_getoverrun: sysTimerGetoverrun,
-		linux.SYS_timer_delete:     sysTimerDelete,
-		linux.SYS_times:            sysTimes,
-		linux.SYS_getrusage:        sysGetrusage,
-	})
-}
-
 // timespecNS converts to nanoseconds; very long times become for ever.
 func timespecNS(ts linux.Timespec) (int64, linux.Errno) {
 	if ts.Sec < 0 || ts.Nsec < 0 || ts.Nsec >= 1e9 {

@@ -17,13 +17,6 @@ type waitResult struct {
 	usage  usage
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_wait4:  sysWait4,
-		linux.SYS_waitid: sysWaitid,
-	})
-}
-
 // sysWait4 is wait4(2): pid, status, options, rusage.
 func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const known = linux.WNOHANG | linux.WUNTRACED | linux.WCONTINUED | linux.WNOTHREAD | linux.WCLONE | linux.WALL
