@@ -208,7 +208,7 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 		oomAdj: g.oomAdj, dumpable: g.dumpable, loginUID: g.loginUID,
 	}
 	child.group = ng
-	ng.session = g.session
+	ng.session, ng.tty = g.session, g.tty
 	t.k.joinPgrp(ng, g.pgrp)
 	ng.parent, ng.parentTask = g, t
 	if a.flags&linux.CLONE_PARENT != 0 {

@@ -351,8 +351,8 @@ func (t *Task) procStat() string {
 	if g.parent != nil {
 		ppid = g.parent.pid
 	}
-	if s := g.session; s != nil && s.tty != nil {
-		tty, tpgid = s.tty.Number(), s.tty.Foreground()
+	if g.tty != nil {
+		tty, tpgid = g.tty.Number(), g.tty.Foreground()
 	}
 	pgid, sid := 0, 0
 	if g.pgrp != nil {

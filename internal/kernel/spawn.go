@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -14,7 +15,7 @@ type Process struct {
 	Cred   *Cred
 	Files  []*vfs.File // descriptors 0, 1, ...; references are taken over
 	Limits map[int]linux.Rlimit
-	TTY    Terminal // becomes the controlling terminal, if any
+	TTY    *tty.TTY // becomes the controlling terminal, if any
 
 	// Exited is called with the wait status when the process has ended. The
 	// kernel lock is held.
@@ -82,7 +83,8 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		}
 	}
 	if p.TTY != nil {
-		g.session.tty = p.TTY
+		p.TTY.Attach(g.session, g.pgrp.id)
+		g.tty = p.TTY
 	}
 	return t, 0
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/tinevm/tine/internal/ipc"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/net"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -16,12 +17,14 @@ type systemObjects struct {
 	unnamed *memfs.FS // of memfd_create
 	net     *net.Stack
 	ipc     *ipc.Namespace
+	tty     *tty.System
 }
 
 func (s *systemObjects) init(k *Kernel) {
 	s.k = k
 	s.initNet()
 	s.ipc = ipc.New()
+	s.tty = tty.New(terminals{k})
 }
 
 // close frees them, when the machine closes.

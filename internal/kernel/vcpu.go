@@ -181,6 +181,7 @@ func (k *Kernel) kickIdle() {
 func (k *Kernel) Do(fn func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.current = nil // nobody's system call
 	fn()
 	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {
 		k.kickIdle()

@@ -1,0 +1,69 @@
+package tty
+
+import (
+	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/vfs"
+)
+
+// HostSide is the master side of a terminal that the host drives. The terminal
+// is an ordinary one, /dev/pts/N, and the machine's console. Its methods are
+// called with the kernel lock held; none blocks.
+type HostSide struct{ tty *TTY }
+
+// NewHostTTY makes a terminal for the host, owned by uid. ready is called when
+// there is output to take, when Input has room again, and when the last file of
+// the terminal is closed; it must not block.
+func (s *System) NewHostTTY(uid uint32, ready func()) (*HostSide, linux.Errno) {
+	t, errno := s.newTTY(uid)
+	if errno != 0 {
+		return nil, errno
+	}
+	t.master.ready = ready
+	if s.console == nil {
+		s.console = t
+	}
+	return &HostSide{t}, 0
+}
+
+// TTY is the terminal, to be attached to the session that uses it.
+func (h *HostSide) TTY() *TTY { return h.tty }
+
+// Name is the path to open for descriptors 0, 1 and 2 (with O_NOCTTY: the
+// session is attached with TTY.Attach).
+func (h *HostSide) Name() string { return h.tty.name() }
+
+// Inode is what that name leads to.
+func (h *HostSide) Inode() vfs.Inode { return h.tty.node }
+
+// Input takes bytes that were typed and returns how many: if not all, the rest
+// is to be given when ready is called next.
+func (h *HostSide) Input(p []byte) int {
+	if h.tty.closed {
+		return len(p)
+	}
+	return h.tty.arrive(p)
+}
+
+// Output removes and returns what programs have written. done reports that no
+// program has the terminal open any more.
+func (h *HostSide) Output() (p []byte, done bool) {
+	t := h.tty
+	if n := len(t.out.buf); n > 0 {
+		p = make([]byte, n)
+		t.drain(p)
+	}
+	return p, t.master.abandoned()
+}
+
+// Resize sets the size of the window.
+func (h *HostSide) Resize(rows, cols uint16) {
+	h.tty.resize(linux.Winsize{Row: rows, Col: cols})
+}
+
+// Hangup is the end of the host's terminal: the session's leader gets SIGHUP,
+// and programs can no longer read or write.
+func (h *HostSide) Hangup() {
+	if !h.tty.closed {
+		h.tty.closeMaster()
+	}
+}
