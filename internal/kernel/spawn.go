@@ -39,6 +39,10 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	if p.Exited != nil {
 		k.done[t.group] = p.Exited
 	}
+	if p.TTY != nil {
+		p.TTY.Attach(t.group.session, t.group.pgrp.id)
+		t.group.tty = p.TTY
+	}
 	t.state = TaskRunning
 	k.enqueue(t)
 	return t.tid, 0
@@ -81,10 +85,6 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		if f != nil {
 			t.files.set(fd, f, false)
 		}
-	}
-	if p.TTY != nil {
-		p.TTY.Attach(g.session, g.pgrp.id)
-		g.tty = p.TTY
 	}
 	return t, 0
 }

@@ -11,8 +11,7 @@ import (
 type HostSide struct{ tty *TTY }
 
 // NewHostTTY makes a terminal for the host, owned by uid. ready is called when
-// there is output to take, when Input has room again, and when the last file of
-// the terminal is closed; it must not block.
+// there is output to take and when Input has room again; it must not block.
 func (s *System) NewHostTTY(uid uint32, ready func()) (*HostSide, linux.Errno) {
 	t, errno := s.newTTY(uid)
 	if errno != 0 {
@@ -44,15 +43,11 @@ func (h *HostSide) Input(p []byte) int {
 	return h.tty.arrive(p)
 }
 
-// Output removes and returns what programs have written. done reports that no
-// program has the terminal open any more.
-func (h *HostSide) Output() (p []byte, done bool) {
-	t := h.tty
-	if n := len(t.out.buf); n > 0 {
-		p = make([]byte, n)
-		t.drain(p)
-	}
-	return p, t.master.abandoned()
+// Output removes and returns what programs have written, the echo included.
+func (h *HostSide) Output() []byte {
+	p := make([]byte, len(h.tty.out.buf))
+	h.tty.drain(p)
+	return p
 }
 
 // Resize sets the size of the window.

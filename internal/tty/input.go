@@ -213,7 +213,7 @@ func (t *TTY) signalKey(c byte) bool {
 	default:
 		return false
 	}
-	t.signal(sig)
+	t.Signal(sig)
 	if !t.lflag(linux.NOFLSH) {
 		t.out.echoes = nil
 		t.flushOutput()

@@ -100,7 +100,7 @@ func (m *master) Ioctl(f *vfs.File, c *vfs.IoctlContext, req uint32, arg uint64)
 		if arg < 1 || arg > linux.NSIG {
 			return 0, linux.EINVAL
 		}
-		t.signal(linux.Signal(arg))
+		t.Signal(linux.Signal(arg))
 		return 0, 0
 	case linux.FIONREAD:
 		return 0, writeInt(c, arg, len(t.out.buf))

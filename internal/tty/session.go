@@ -24,7 +24,7 @@ func (t *TTY) release() {
 
 // SessionEnded tells that the leader of the session that t controls is ending.
 func (t *TTY) SessionEnded() {
-	t.signal(linux.SIGHUP)
+	t.Signal(linux.SIGHUP)
 	t.release()
 }
 
@@ -60,8 +60,8 @@ func (t *TTY) disown() linux.Errno {
 		p.SetTerminal(nil)
 		return 0
 	}
-	t.signal(linux.SIGHUP)
-	t.signal(linux.SIGCONT)
+	t.Signal(linux.SIGHUP)
+	t.Signal(linux.SIGCONT)
 	t.release()
 	return 0
 }

@@ -57,8 +57,8 @@ func (t *TTY) group() Group {
 	return t.session.Group(t.foreground)
 }
 
-// signal sends a signal to the foreground group.
-func (t *TTY) signal(sig linux.Signal) {
+// Signal sends a signal to the foreground group.
+func (t *TTY) Signal(sig linux.Signal) {
 	if g := t.group(); g != nil {
 		g.Signal(sig)
 	}
@@ -91,7 +91,7 @@ func (t *TTY) resize(size linux.Winsize) {
 		return
 	}
 	t.size = size
-	t.signal(linux.SIGWINCH)
+	t.Signal(linux.SIGWINCH)
 }
 
 // stop holds output back.
