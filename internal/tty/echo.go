@@ -8,11 +8,11 @@ func (t *TTY) edit(c byte) bool {
 	extended := t.lflag(linux.IEXTEN)
 	switch {
 	case t.isKey(c, linux.VERASE):
-		t.eraseCharacter()
+		t.erase(t.eraseCharacter)
 	case t.isKey(c, linux.VKILL):
-		t.eraseLine()
+		t.erase(t.eraseLine)
 	case extended && t.isKey(c, linux.VWERASE):
-		t.eraseWord()
+		t.erase(t.eraseWord)
 	case extended && t.isKey(c, linux.VLNEXT):
 		t.in.literal = true
 		if t.lflag(linux.ECHO) {
@@ -40,10 +40,19 @@ func (t *TTY) reprint(key byte) {
 	}
 }
 
-func (t *TTY) eraseCharacter() {
-	t.eraseLast(t.lflag(linux.ECHOE))
-	t.erased()
+// erase does what a key says that erases, if there is anything to erase. Once
+// the line is empty the display of erased characters ends.
+func (t *TTY) erase(what func()) {
+	if !t.in.editing() {
+		return
+	}
+	what()
+	if !t.in.editing() && t.lflag(linux.ECHO) {
+		t.finishErasing()
+	}
 }
+
+func (t *TTY) eraseCharacter() { t.eraseLast(t.lflag(linux.ECHOE)) }
 
 // eraseWord erases back to the beginning of a word.
 func (t *TTY) eraseWord() {
@@ -59,18 +68,13 @@ func (t *TTY) eraseWord() {
 			break
 		}
 	}
-	t.erased()
 }
 
 // eraseLine erases everything, and shows it as the flags say.
 func (t *TTY) eraseLine() {
-	if !t.in.editing() {
-		return
-	}
 	if t.lflag(linux.ECHO) && t.lflag(linux.ECHOK) && t.lflag(linux.ECHOKE) && t.lflag(linux.ECHOE) {
-		for t.in.editing() && t.eraseLast(true) {
+		for t.eraseLast(true) {
 		}
-		t.erased()
 		return
 	}
 	t.in.cut(t.in.lines)
@@ -85,13 +89,6 @@ func (t *TTY) eraseLine() {
 }
 
 func isWord(c byte) bool { return isUpper(c) || isLower(c) || '0' <= c && c <= '9' || c == '_' }
-
-// erased ends the display of erased characters once the line is empty.
-func (t *TTY) erased() {
-	if !t.in.editing() && t.lflag(linux.ECHO) {
-		t.finishErasing()
-	}
-}
 
 // lastCharacter is where the last character of the line begins.
 func (t *TTY) lastCharacter() int {

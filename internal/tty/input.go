@@ -66,9 +66,9 @@ func (in *input) changeMode(canonical bool) {
 	}
 }
 
-// clearInput throws away what could be read.
+// clearInput throws away what could be read. VLNEXT holds for what comes next.
 func (t *TTY) clearInput() {
-	t.in = input{arrived: t.in.arrived}
+	t.in = input{arrived: t.in.arrived, literal: t.in.literal}
 	t.master.note(linux.TIOCPKT_FLUSHREAD, 0)
 }
 
