@@ -34,6 +34,9 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRunCommand(), newVersionCommand())
+	if g := newGuardCommand(); g != nil {
+		root.AddCommand(g)
+	}
 	err := root.Execute()
 	var code exitCode
 	switch {

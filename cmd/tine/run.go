@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -29,11 +28,13 @@ type runFlags struct {
 	cpus        int
 	timeout     time.Duration
 	interactive bool
-	tty         bool
-	strace      bool
-	stats       bool
-	parentFirst bool
-	bare        bool
+	// interactiveSet: -i was given, and is not only the default.
+	interactiveSet bool
+	tty            bool
+	strace         bool
+	stats          bool
+	parentFirst    bool
+	bare           bool
 }
 
 func newRunCommand() *cobra.Command {
@@ -53,9 +54,13 @@ executed; 127 if there is none of that name.`,
 		Example: `  tine run -- bash -c 'echo $((6 * 7))'
   tine run -v $PWD:$PWD:rw -- make -j4
   tine run -m 512m --pids-limit 100 --timeout 10s -- ./untrusted
+  tine run -it -- bash
   tine run --strace -e trace=%process -- sh -c 'ls | wc -l'`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return f.run(args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.interactiveSet = cmd.Flags().Changed("interactive")
+			return f.run(args)
+		},
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
@@ -72,7 +77,7 @@ executed; 127 if there is none of that name.`,
 	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "kill the program after this time, such as 10s, and exit with 124")
 	fl.BoolVarP(&f.interactive, "interactive", "i", true, "connect standard input; -i=false gives the program an empty one")
-	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal")
+	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal; its keys and screen are those of tine's")
 	fl.BoolVar(&f.strace, "strace", false, "print system calls to standard error, as strace does")
 	fl.BoolVar(&f.stats, "stats", false, "print counters to standard error at the end")
 	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
@@ -87,9 +92,9 @@ func (f *runFlags) run(args []string) error {
 		return err
 	}
 	if f.strace {
-		cfg.Trace = &tine.Trace{W: os.Stderr, Filter: filter}
+		cfg.Trace = &tine.Trace{W: &hostErr, Filter: filter}
 	}
-	cfg.Log = func(line string) { fmt.Fprintf(os.Stderr, "tine: %s\n", line) }
+	cfg.Log = func(line string) { fmt.Fprintf(&hostErr, "tine: %s\n", line) }
 	m, err := tine.New(cfg)
 	if err != nil {
 		return err
@@ -123,15 +128,16 @@ func (f *runFlags) run(args []string) error {
 
 // wait runs the command and translates its end into an exit code.
 func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd) (int, error) {
-	end, err := f.connect(cmd)
+	con, err := f.connect(cmd)
 	if err != nil {
 		return 0, err
 	}
-	defer end()
+	defer con.end()
 	if err := cmd.Start(); err != nil {
 		return startFailure(cmd.Path, err)
 	}
-	stop := forwardSignals(cmd, f.tty)
+	con.begin()
+	stop := forwardSignals(cmd, con)
 	err = cmd.Wait()
 	stop()
 	var ee *tine.ExitError
@@ -139,7 +145,7 @@ func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd) (int, error) {
 	case err == nil:
 		return 0, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		fmt.Fprintf(os.Stderr, "tine: %s: killed after %v\n", cmd.Path, f.timeout)
+		fmt.Fprintf(&hostErr, "tine: %s: killed after %v\n", cmd.Path, f.timeout)
 		return exitTimeout, nil
 	case errors.As(err, &ee):
 		return ee.Status.Code(), nil
@@ -156,22 +162,22 @@ func startFailure(name string, err error) (int, error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if !strings.Contains(name, "/") {
-			fmt.Fprintf(os.Stderr, "tine: %s: program not found in the machine's PATH\n", name)
+			fmt.Fprintf(&hostErr, "tine: %s: program not found in the machine's PATH\n", name)
 		} else {
-			fmt.Fprintf(os.Stderr, "tine: %v; the machine shows system folders and the current folder, -v shows more\n", err)
+			fmt.Fprintf(&hostErr, "tine: %v; the machine shows system folders and the current folder, -v shows more\n", err)
 		}
 		return exitNotFound, nil
 	}
 	if se.Errno == "ENOEXEC" || se.Errno == "ELIBBAD" {
-		fmt.Fprintf(os.Stderr, "tine: %v: not a program for x86-64 Linux\n", err)
+		fmt.Fprintf(&hostErr, "tine: %v: not a program for x86-64 Linux\n", err)
 	} else {
-		fmt.Fprintf(os.Stderr, "tine: %v\n", err)
+		fmt.Fprintf(&hostErr, "tine: %v\n", err)
 	}
 	return exitNoExec, nil
 }
 
 func printStats(m *tine.Machine) {
 	s := m.Stats()
-	fmt.Fprintf(os.Stderr, "instructions: %d\nmemory: %d\npeak memory: %d\ntasks created: %d\n",
+	fmt.Fprintf(&hostErr, "instructions: %d\nmemory: %d\npeak memory: %d\ntasks created: %d\n",
 		s.Instructions, s.Memory, s.PeakMemory, s.Forks)
 }

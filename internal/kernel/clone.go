@@ -254,7 +254,7 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 	if ns := child.pidNS(); ns.init == nil && !ns.dying {
 		ns.init = ng // the first process of its namespace
 	}
-	ng.session = g.session
+	ng.session, ng.tty = g.session, g.tty
 	t.k.joinPgrp(ng, g.pgrp)
 	ng.parent, ng.parentTask = g, t
 	if a.flags&linux.CLONE_PARENT != 0 {

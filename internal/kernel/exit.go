@@ -120,18 +120,6 @@ func (t *Task) exitMemory() {
 	t.releaseVfork()
 }
 
-// endSession is what the end of a session leader means for the terminal and
-// its foreground group.
-func (g *Group) endSession() {
-	s := g.session
-	s.leader = nil
-	if s.tty != nil {
-		tty := s.tty
-		s.tty = nil
-		tty.Hangup(s)
-	}
-}
-
 // exitNotify gives the children to a new parent, tells the parent, and decides
 // whether anything remains to be reaped.
 func (t *Task) exitNotify(last bool) {

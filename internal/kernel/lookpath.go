@@ -66,6 +66,10 @@ func (k *Kernel) SignalForeground(pid int, sig linux.Signal) linux.Errno {
 	if g == nil || g.pgrp == nil {
 		return linux.ESRCH
 	}
+	if g.tty != nil {
+		g.tty.Signal(sig)
+		return 0
+	}
 	k.signalPgrp(g.pgrp, sig, kernelSignal(sig))
 	return 0
 }

@@ -121,7 +121,7 @@ func New(cfg Config) *Kernel {
 	k.started = cfg.Clock.Monotonic()
 	k.bootTime = cfg.Clock.Realtime()
 	k.bootID = k.newUUID()
-	k.sys.k = k
+	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initNamespaces()
 	k.bootInit()
 	return k
@@ -237,13 +237,19 @@ func (k *Kernel) Realtime() (sec, nsec int64) { return k.realtime() }
 // Entropy fills p with random bytes.
 func (k *Kernel) Entropy(p []byte) { k.cfg.Entropy(p) }
 
+// outside is the context of what is done from outside the machine, with all
+// rights. done is to be called afterwards.
+func (k *Kernel) outside() (c *vfs.Context, done func()) {
+	root := k.cfg.Root.Root()
+	return &vfs.Context{Root: root, Cwd: root, Cred: &vfs.Cred{Caps: allCaps}, Mounts: k.cfg.Root, Now: k.realtime}, root.Put
+}
+
 // OpenNull opens a file that is empty to read and takes everything. The kernel
 // lock is held.
 func (k *Kernel) OpenNull(flags uint32) *vfs.File {
-	root := k.cfg.Root.Root()
-	defer root.Put()
-	c := &vfs.Context{Root: root, Cwd: root, Cred: &vfs.Cred{Caps: allCaps}, Mounts: k.cfg.Root, Now: k.realtime}
-	f, errno := vfs.Open(c, root, "/dev/null", flags, 0)
+	c, done := k.outside()
+	defer done()
+	f, errno := vfs.Open(c, c.Root, "/dev/null", flags, 0)
 	if errno != 0 {
 		panic("kernel: no /dev/null: " + errno.String())
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tinevm/tine/internal/fs/synthfs"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -50,6 +51,7 @@ func (k *Kernel) NewProcFS(c *vfs.Context) vfs.FileSystem {
 				synthfs.Entry{Name: "sem", Node: synthfs.Text("       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n")},
 				synthfs.Entry{Name: "msg", Node: synthfs.Text("       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")},
 			)},
+			{Name: "tty", Node: synthfs.Dir(synthfs.Entry{Name: "drivers", Node: synthfs.Text(tty.Drivers)})},
 			{Name: "uptime", Node: synthfs.File(k.procUptime)},
 			{Name: "version", Node: synthfs.Text(sysName + " version " + sysRelease + " (tine) " + sysVersion + "\n")},
 			{Name: "vmstat", Node: synthfs.File(k.procVmstat)},
@@ -234,6 +236,10 @@ func (k *Kernel) procSys() *synthfs.Node {
 			sysctl("sem", "32000\t1024000000\t500\t32000"), sysctl("shmmax", "18446744073692774399"),
 			sysctl("shmall", "18446744073692774399"), sysctl("shmmni", "4096"), sysctl("msgmax", "8192"), sysctl("msgmnb", "16384"), sysctl("msgmni", "32000"),
 			sysctl("sched_child_runs_first", strconv.Itoa(int(b2u(k.cfg.ChildFirst)))),
+			dir("pty",
+				sysctl("max", strconv.Itoa(tty.MaxTTYs)), sysctl("reserve", "0"),
+				file("nr", func() string { return strconv.Itoa(k.sys.tty.Count()) }),
+			),
 			dir("random",
 				file("boot_id", func() string { return k.bootID }),
 				file("uuid", k.newUUID), sysctl("entropy_avail", "256"), sysctl("poolsize", "256"),
@@ -246,6 +252,7 @@ func (k *Kernel) procSys() *synthfs.Node {
 			dir("inotify", sysctl("max_queued_events", "16384"), sysctl("max_user_instances", "128"), sysctl("max_user_watches", "65536")),
 			dir("mqueue"),
 		),
+		dir("dev", dir("tty", sysctl("legacy_tiocsti", "1"))),
 		dir("net",
 			dir("core", sysctl("somaxconn", "4096"), sysctl("rmem_max", "212992"), sysctl("wmem_max", "212992"), sysctl("rmem_default", "212992"), sysctl("wmem_default", "212992")),
 			dir("ipv4", sysctl("ip_local_port_range", "32768\t60999"), sysctl("tcp_fin_timeout", "60"), sysctl("tcp_keepalive_time", "7200")),

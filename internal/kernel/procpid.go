@@ -339,8 +339,11 @@ func (t *Task) procStat(ns *pidNamespace) string {
 	if g.parent != nil {
 		ppid = g.parent.leader.id.in(ns)
 	}
-	if s := g.session; s != nil && s.tty != nil {
-		tty, tpgid = s.tty.Number(), s.tty.Foreground()
+	if g.tty != nil {
+		tty, tpgid = g.tty.Number(), g.tty.Foreground()
+		if p := t.k.pids.find(tpgid); p != nil {
+			tpgid = p.in(ns)
+		}
 	}
 	pgid, sid := 0, 0
 	if g.pgrp != nil {

@@ -19,17 +19,6 @@ type Session struct {
 	pid    *pid
 	leader *Group // nil once it has ended
 	groups []*ProcessGroup
-	tty    Terminal // controlling terminal; nil if none
-}
-
-// Terminal is the kernel's view of a controlling terminal.
-type Terminal interface {
-	// Hangup tells the terminal that its session leader has ended.
-	Hangup(s *Session)
-	// Foreground is the foreground process group's id.
-	Foreground() int
-	// Number is the device number that /proc/PID/stat shows.
-	Number() uint64
 }
 
 // newSession makes g the leader of a new session and group, both of its pid.
@@ -38,6 +27,7 @@ func (k *Kernel) newSession(g *Group) {
 	s := &Session{pid: g.leader.id, leader: g}
 	s.pid.session = s
 	g.session = s
+	g.tty, g.hungUp = nil, nil
 	k.joinPgrp(g, k.newPgrp(s.pid, s))
 }
 

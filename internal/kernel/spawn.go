@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -14,7 +15,7 @@ type Process struct {
 	Cred   *Cred
 	Files  []*vfs.File // descriptors 0, 1, ...; references are taken over
 	Limits map[int]linux.Rlimit
-	TTY    Terminal // becomes the controlling terminal, if any
+	TTY    *tty.TTY // becomes the controlling terminal, if any
 
 	// Exited is called with the wait status when the process has ended. The
 	// kernel lock is held.
@@ -37,6 +38,10 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	}
 	if p.Exited != nil {
 		k.done[t.group] = p.Exited
+	}
+	if p.TTY != nil {
+		p.TTY.Attach(t.group.session, t.group.pgrp.id)
+		t.group.tty = p.TTY
 	}
 	t.state = TaskRunning
 	k.enqueue(t)
@@ -83,9 +88,6 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		if f != nil {
 			t.files.set(fd, f, false)
 		}
-	}
-	if p.TTY != nil {
-		g.session.tty = p.TTY
 	}
 	return t, 0
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/tinevm/tine/internal/fs/synthfs"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/net"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -13,6 +14,7 @@ type systemObjects struct {
 	k       *Kernel
 	lastIno uint64
 	unnamed *memfs.FS // of memfd_create
+	tty     *tty.System
 }
 
 // close frees them, when the machine closes.

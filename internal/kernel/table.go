@@ -199,7 +199,7 @@ var syscalls = [NumSyscalls]Syscall{
 	linux.SYS_munlock:                 {sysMunlock, "ptr size", full},
 	linux.SYS_mlockall:                {sysMlockall, "mlockall", full},
 	linux.SYS_munlockall:              {sysMunlockall, "", full},
-	linux.SYS_vhangup:                 {nil, "", absent(linux.ENOSYS)},
+	linux.SYS_vhangup:                 {sysVhangup, "", full},
 	linux.SYS_modify_ldt:              {nil, "int ptr ulong", absent(linux.ENOSYS)},
 	linux.SYS_pivot_root:              {sysPivotRoot, "path path", full},
 	linux.SYS__sysctl:                 {nil, "ptr", absent(linux.ENOSYS)},

@@ -4,6 +4,7 @@ import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -119,6 +120,8 @@ type Group struct {
 
 	pgrp    *ProcessGroup
 	session *Session
+	tty     *tty.TTY      // controlling terminal; nil if none
+	hungUp  *ProcessGroup // the foreground group of a terminal that was hung up
 
 	pending sigPending // signals sent to the process
 	rlimits [linux.RLIM_NLIMITS]linux.Rlimit
