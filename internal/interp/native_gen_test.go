@@ -228,6 +228,9 @@ func (g generator) request(row *x86.Row, index int, t template) (q hwRequest, in
 	if g.Intn(8) > 0 {
 		q.Flags &^= cpu.FlagDF
 	}
+	if g.Intn(8) == 0 {
+		q.Flags |= cpu.FlagAC
+	}
 	g.floats(&q)
 	q.Steps = 1
 	q.Len = uint64(in.Len)

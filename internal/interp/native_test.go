@@ -34,6 +34,8 @@ var (
 const (
 	hwCode = 0x20000000
 	hwData = 0x10000000
+
+	busAlign = 1 // BUS_ADRALN
 )
 
 type hwRequest struct {
@@ -184,7 +186,7 @@ func (o *hwOutcome) signal(t cpu.Trap) {
 	switch {
 	case t.Kind == cpu.TrapPageFault:
 		o.Signal, o.Addr = 11, t.Addr
-	case t.Kind == cpu.TrapException && t.Vector == cpu.VectorDE, t.Kind == cpu.TrapException && t.Vector >= cpu.VectorMF:
+	case t.Kind == cpu.TrapException && (t.Vector == cpu.VectorDE || t.Vector == cpu.VectorMF || t.Vector == cpu.VectorXM):
 		o.Signal = 8
 	case t.Kind == cpu.TrapException && t.Vector == cpu.VectorUD:
 		o.Signal = 4
@@ -192,6 +194,8 @@ func (o *hwOutcome) signal(t cpu.Trap) {
 		o.Signal = 5
 	case t.Kind == cpu.TrapException && t.Vector == cpu.VectorSS:
 		o.Signal = 7
+	case t.Kind == cpu.TrapException && t.Vector == cpu.VectorAC:
+		o.Signal, o.Code = 7, busAlign
 	case t.Kind == cpu.TrapException:
 		o.Signal = 11
 	default:
@@ -328,6 +332,9 @@ func (g generator) readers(q *hwRequest, first *x86.Inst) uint64 {
 // difference describes what differs, undefined flags aside.
 func difference(q *hwRequest, undefined uint64, want, got *hwOutcome) string {
 	var d strings.Builder
+	if faultOrder(want, got) {
+		return ""
+	}
 	seen := (arithFlags | cpu.FlagDF) &^ undefined
 	for i := range want.GPR {
 		if want.GPR[i] != got.GPR[i] {
@@ -345,6 +352,8 @@ func difference(q *hwRequest, undefined uint64, want, got *hwOutcome) string {
 	}
 	if want.Signal != got.Signal {
 		fmt.Fprintf(&d, "  signal %d, processor %d (code %d, address %#x)\n", got.Signal, want.Signal, want.Code, want.Addr)
+	} else if want.Signal == 7 && (want.Code == busAlign) != (got.Code == busAlign) {
+		fmt.Fprintf(&d, "  code %d, processor %d\n", got.Code, want.Code)
 	} else if want.Signal == 11 && want.Code != 128 && want.Addr != got.Addr {
 		fmt.Fprintf(&d, "  fault address %#x, processor %#x\n", got.Addr, want.Addr)
 	}

@@ -158,6 +158,10 @@ func (g sseGen) state(r *nativeRequest) {
 	}
 	r.In.GPR[cpu.RSP] = 0
 	r.In.Flags = 0x202 | g.Uint64()&arithFlags
+	if hostAMD() && g.pick(8) {
+		// Which sixteen-byte operands are checked is the implementation's affair.
+		r.In.Flags |= cpu.FlagAC
+	}
 	r.In.MXCSR = 0x1f80 | g.Uint64()&mxFlags
 	switch g.Intn(4) {
 	case 0:
