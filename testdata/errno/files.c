@@ -1,4 +1,4 @@
-// Errors of the calls that name files: paths, folders, links, times, attributes.
+// Errors: the calls that name files: paths, folders, links, times, attributes.
 #include "errno.h"
 #include <linux/openat2.h>
 

@@ -1,4 +1,4 @@
-// Errors of the calls that map, protect, move and lock memory.
+// Errors: the calls that map, protect, move and lock memory.
 #include "errno.h"
 
 int main(void) {
@@ -60,7 +60,6 @@ int main(void) {
 	E(mremap, "old length 0 on private memory", m, 0, PAGE, MREMAP_MAYMOVE);
 	E(mremap, "DONTUNMAP with another length", m, PAGE, 2 * PAGE, MREMAP_MAYMOVE | 4);
 	E(mremap, "DONTUNMAP without MAYMOVE", m, PAGE, PAGE, 4);
-	E(mremap, "more than the address space", m, PAGE, huge, MREMAP_MAYMOVE);
 	E(madvise, "an odd address", m + 1, PAGE, MADV_NORMAL);
 	E(madvise, "an unknown advice", m, PAGE, 12345);
 	E(madvise, "a hole", hole, PAGE, MADV_DONTNEED);

@@ -1,4 +1,4 @@
-// Errors of the calls that make, change, end and wait for processes.
+// Errors: the calls that make, change, end and wait for processes.
 #include "errno.h"
 #include <linux/capability.h>
 #include <sys/personality.h>
