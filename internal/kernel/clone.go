@@ -3,6 +3,7 @@ package kernel
 import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -345,12 +346,12 @@ func sysClone3(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func (t *Task) clone3(ca *linux.CloneArgs) (uint64, linux.Errno) {
-	const known = linux.CLONE_CLEAR_SIGHAND | linux.CLONE_INTO_CGROUP | 0xffff_ff00
+	const known = linux.CLONE_CLEAR_SIGHAND | linux.CLONE_INTO_CGROUP | linux.CLONE_NEWTIME | 0xffff_ff00
 	switch {
 	case ca.Flags&^known != 0, ca.Flags&(linux.CLONE_DETACHED|linux.CSIGNAL&^linux.CLONE_NEWTIME) != 0,
 		ca.ExitSignal&^linux.CSIGNAL != 0 || ca.ExitSignal > linux.NSIG,
 		ca.Flags&(linux.CLONE_THREAD|linux.CLONE_PARENT) != 0 && ca.ExitSignal != 0,
-		(ca.Stack == 0) != (ca.StackSize == 0),
+		(ca.Stack == 0) != (ca.StackSize == 0), ca.Stack+ca.StackSize < ca.Stack || ca.Stack+ca.StackSize > mm.UserTop,
 		ca.SetTIDSize > 32 || (ca.SetTID == 0) != (ca.SetTIDSize == 0):
 		return 0, linux.EINVAL
 	}

@@ -121,6 +121,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
 	t.forkNoExec, t.didExec = false, true
+	t.exitSignal, g.exitSignal = linux.SIGCHLD, linux.SIGCHLD
 	g.stopTimers()
 	t.unshareFiles()
 	t.files.closeOnExec()
@@ -150,6 +151,7 @@ func (t *Task) leaveImage() {
 	}
 	t.usage.maxrss = max(t.usage.maxrss, int64(t.as.PeakPages()))
 	t.exitRobust()
+	t.exitPI()
 	t.clearChildTID = 0
 	t.rseq = rseqArea{}
 	t.as.Put()

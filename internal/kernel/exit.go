@@ -110,6 +110,7 @@ func (t *Task) exitMemory() {
 	}
 	t.usage.maxrss = max(t.usage.maxrss, int64(t.as.PeakPages()))
 	t.exitRobust()
+	t.exitPI()
 	if t.clearChildTID != 0 && t.as.Users() > 1 {
 		t.putUint32(t.clearChildTID, 0)
 		t.k.futexWakeAt(t.as, t.clearChildTID, 1)

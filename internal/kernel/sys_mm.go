@@ -350,9 +350,7 @@ func (t *Task) otherMemory(pid int) (*mm.AddressSpace, linux.Errno) {
 	if u == nil || u.as == nil {
 		return nil, linux.ESRCH
 	}
-	c, o := t.cred, u.cred
-	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
-	if !(same && u.group.dumpable == 1) && u.group != t.group && !t.capableIn(u.cred.user, linux.CAP_SYS_PTRACE) {
+	if !t.mayInspect(u) {
 		return nil, linux.EPERM
 	}
 	return u.as, 0

@@ -82,6 +82,7 @@ type Task struct {
 	robustList    uint64
 	rseq          rseqArea
 	futex         futexWaiter
+	piWaiters     []*Task // those who wait for locks of this task
 
 	exitSignal  linux.Signal // sent to the parent at exit; 0 for threads
 	exitCode    int          // wait status of this task
