@@ -167,24 +167,6 @@ func (m *Machine) untrack(c *Cmd) {
 	delete(m.running, c)
 }
 
-// Stats are counters of a machine.
-type Stats struct {
-	Instructions uint64 // guest instructions executed
-	Memory       int64  // bytes of guest memory in use
-	PeakMemory   int64
-	Forks        int64 // tasks created
-}
-
-// Stats reads the machine's counters.
-func (m *Machine) Stats() (s Stats) {
-	m.k.Do(func() {
-		s.Instructions = m.k.Instructions()
-		s.Memory, s.PeakMemory = m.k.Memory()
-		s.Forks = m.k.Forks()
-	})
-	return s
-}
-
 // defaultEnv is the environment of commands that do not set one.
 func (m *Machine) defaultEnv(u *User) []string {
 	home := "/"

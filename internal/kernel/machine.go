@@ -207,12 +207,14 @@ func (k *Kernel) Failure() error {
 	return k.failure
 }
 
-// Memory returns the bytes of guest memory in use and the most there has been.
-// The kernel lock is held.
-func (k *Kernel) Memory() (used, peak int64) { return k.acct.Used(), k.acct.Peak() }
-
-// Forks is the number of tasks created so far. The kernel lock is held.
-func (k *Kernel) Forks() int64 { return k.forks }
+// Memory returns the bytes of guest memory in use and the most there has been;
+// nothing once the machine is closed. The kernel lock is held.
+func (k *Kernel) Memory() (used, peak int64) {
+	if k.acct == nil {
+		return 0, 0
+	}
+	return k.acct.Used(), k.acct.Peak()
+}
 
 // SetRoot gives the machine its file tree, before the first process. The
 // reference on ns is taken over.
