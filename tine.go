@@ -54,6 +54,8 @@ type Config struct {
 	Bare bool
 	// Mounts are put into the file tree in order.
 	Mounts []Mount
+	// ReadOnly makes everything but /dev, /proc, /sys and Mounts read-only.
+	ReadOnly bool
 	// Dir is the working directory of commands that do not set one; by default
 	// the host's current folder, or / if Bare.
 	Dir string

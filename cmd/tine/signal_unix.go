@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/tinevm/tine"
 )
 
 // forwarded are the signals that tine passes on to the program.
@@ -20,7 +18,7 @@ var forwarded = []os.Signal{
 // Those that the keyboard sends go to the program's whole process group, as
 // the host's terminal would do it; with a terminal of its own (raw), the keys
 // reach the guest as bytes.
-func forwardSignals(cmd *tine.Cmd, raw bool) (stop func()) {
+func forwardSignals(cmd signaller, raw bool) (stop func()) {
 	c := make(chan os.Signal, 16)
 	done := make(chan struct{})
 	signal.Notify(c, forwarded...)
@@ -44,6 +42,10 @@ func forwardSignals(cmd *tine.Cmd, raw bool) (stop func()) {
 		close(done)
 	}
 }
+
+// ignoreBrokenPipes makes a write to a pipe that nobody reads an error, which
+// is the guest's, instead of a signal that ends tine.
+func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // guestSignal gives Linux's number of a host signal.
 func guestSignal(s syscall.Signal) syscall.Signal {
