@@ -66,6 +66,9 @@ type Config struct {
 
 	// Trace, if not nil, gets what strace would print.
 	Trace *Trace
+	// Events, if not nil, is told what happens to processes. It is called while
+	// the machine stands still and must not call into the machine.
+	Events func(Event)
 	// Log, if not nil, gets the machine's log, line by line: system calls and
 	// instructions that are not supported, processes killed for memory.
 	Log func(line string)
@@ -111,6 +114,9 @@ func New(cfg Config) (*Machine, error) {
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
 		Hostname: cfg.Hostname, Log: cfg.Log,
+	}
+	if cfg.Events != nil {
+		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }
 	}
 	if cfg.Trace != nil {
 		var err error

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tinevm/tine"
 	"github.com/tinevm/tine/internal/control"
+	"github.com/tinevm/tine/internal/picture"
 )
 
 func newPsCommand() *cobra.Command {
@@ -58,9 +59,9 @@ func psRow(p *tine.Process) []string {
 func psCommand(p *tine.Process) string {
 	switch {
 	case p.State == "Z":
-		return "[" + printable(p.Comm) + "] <defunct>"
+		return "[" + picture.Printable(p.Comm) + "] <defunct>"
 	case len(p.Cmdline) == 0:
-		return "[" + printable(p.Comm) + "]"
+		return "[" + picture.Printable(p.Comm) + "]"
 	}
 	return commandLine(p.Cmdline)
 }
@@ -143,7 +144,7 @@ func (n *node) branches() (list []branch) {
 // that go on below: the width of each level's name, and whether more of its
 // children follow.
 func (n *node) draw(b *strings.Builder, lines []level, ascii bool) {
-	label := printable(n.Comm) + "(" + strconv.Itoa(n.PID) + ")"
+	label := picture.Printable(n.Comm) + "(" + strconv.Itoa(n.PID) + ")"
 	b.WriteString(label)
 	list := n.branches()
 	if len(list) == 0 {
@@ -178,7 +179,7 @@ func (n *node) draw(b *strings.Builder, lines []level, ascii bool) {
 			}
 		}
 		if c.node == nil {
-			b.WriteString(printable(c.name) + "(" + strconv.Itoa(c.id) + ")\n")
+			b.WriteString(picture.Printable(c.name) + "(" + strconv.Itoa(c.id) + ")\n")
 			continue
 		}
 		c.node.draw(b, append(lines, level{len([]rune(label)), more}), ascii)

@@ -37,6 +37,9 @@ type runFlags struct {
 	readOnly    bool
 	remove      bool
 	name        string
+	events      string
+	timeline    string
+	family      string
 }
 
 func newRunCommand() *cobra.Command {
@@ -83,6 +86,9 @@ executed; 127 if there is none of that name.`,
 	fl.BoolVar(&f.strace, "strace", false, "print system calls to standard error, as strace does")
 	fl.BoolVar(&f.stats, "stats", false, "print counters to standard error at the end")
 	fl.BoolVar(&f.asJSON, "json", false, "print the counters of --stats as JSON")
+	fl.StringVar(&f.events, "events", "", "write what happens to processes to `FILE`, as lines of JSON")
+	fl.StringVar(&f.timeline, "timeline", "", "write a timeline to `FILE`, for ui.perfetto.dev or chrome://tracing")
+	fl.StringVar(&f.family, "family", "", "draw the family tree of the processes over time to `FILE`, as SVG")
 	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
 	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
 	return cmd
@@ -109,6 +115,14 @@ func (f *runFlags) run(args []string) error {
 	env, err := f.environment(cfg.User)
 	if err != nil {
 		return err
+	}
+	rec, err := f.record()
+	if err != nil {
+		return err
+	}
+	if rec != nil {
+		cfg.Events = rec.event
+		defer rec.close()
 	}
 	server, err := control.Listen(f.name)
 	if err != nil && f.name != "" {
@@ -144,6 +158,11 @@ func (f *runFlags) run(args []string) error {
 	}
 	if cerr := m.Close(); err == nil && cerr != nil {
 		err = cerr
+	}
+	if rec != nil {
+		if rerr := rec.close(); err == nil && rerr != nil {
+			err = rerr
+		}
 	}
 	if err != nil {
 		return err

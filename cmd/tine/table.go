@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/tinevm/tine/internal/picture"
 )
 
 // table is rows of cells, the headings first. A heading that begins with < is
@@ -73,24 +74,5 @@ func size(n int64) string {
 	return fmt.Sprintf("%.0f%c", f, units[i])
 }
 
-// printable makes what a guest has named itself safe for a terminal: control
-// characters and what is no UTF-8 become \ooo, as pstree shows them.
-func printable(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
-			for ; n > 0; n-- {
-				fmt.Fprintf(&b, `\%03o`, s[i])
-				i++
-			}
-			continue
-		}
-		b.WriteString(s[i : i+n])
-		i += n
-	}
-	return b.String()
-}
-
 // commandLine shows arguments as ps does.
-func commandLine(argv []string) string { return printable(strings.Join(argv, " ")) }
+func commandLine(argv []string) string { return picture.Printable(strings.Join(argv, " ")) }

@@ -57,6 +57,7 @@ type Config struct {
 	Hostname   string            // UTS node name
 	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
+	Events     func(*Event)      // optional: told what happens to processes; must not call back
 	Log        func(line string) // optional: the machine's log
 }
 
@@ -90,7 +91,7 @@ type Kernel struct {
 	forks    int64
 	switches int64
 
-	current *Task       // the task whose system call is running
+	current *Task       // the task whose system call or page fault is handled
 	vfsCtx  vfs.Context // scratch of Task.ctx
 	bounce  []byte      // scratch of userBuf
 	unknown map[uint64]bool
@@ -110,6 +111,9 @@ func New(cfg Config) *Kernel {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
+	if cfg.Events != nil {
+		k.acct.OnCopy = k.noteCopy
+	}
 	k.pids.init()
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)

@@ -27,7 +27,8 @@ type processor struct {
 	// waited counts instructions run here while other processors idled and
 	// tasks waited; see pokeInsns.
 	waited int64
-	cond   *sync.Cond // wakes it when idle; on the kernel lock
+	shown  switchState // see noteSwitch
+	cond   *sync.Cond  // wakes it when idle; on the kernel lock
 }
 
 // run is the life of a processor: pick a task, run it until it gives way.
@@ -51,6 +52,7 @@ func (p *processor) run() {
 	for !k.stopped {
 		k.runTimers()
 		t := k.pickNext(p.id)
+		p.noteSwitch(t)
 		if t == nil {
 			p.wait()
 			continue
@@ -59,6 +61,7 @@ func (p *processor) run() {
 		k.switches++
 		p.runTask(t)
 		p.task = nil
+		p.noteLeft(t)
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueue(t)
