@@ -40,6 +40,10 @@ type Cmd struct {
 	Stdout io.Writer
 	Stderr io.Writer
 
+	// Terminal, if not nil, is the program's controlling terminal, and takes the
+	// place of those of Stdin, Stdout and Stderr that are nil.
+	Terminal *Terminal
+
 	// User is who runs the program; nil is the machine's user.
 	User *User
 	// Limits are resource limits that differ from the machine's, by the number
@@ -120,12 +124,18 @@ func (c *Cmd) Start() error {
 	if c.exited != nil {
 		return errors.New("tine: command already started")
 	}
+	if c.Terminal != nil && c.Terminal.port.Load() != nil {
+		return errors.New("tine: the terminal belongs to another command")
+	}
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
 	c.exited = make(chan struct{})
 	var err error
 	c.m.k.Do(func() { err = c.spawn() })
+	if err == nil {
+		err = c.m.k.Failure()
+	}
 	if err != nil {
 		c.closePorts()
 		return err
@@ -135,6 +145,9 @@ func (c *Cmd) Start() error {
 	}
 	for _, p := range c.outputs {
 		go p.serve()
+	}
+	if c.Terminal != nil {
+		c.Terminal.port.Load().serve()
 	}
 	c.m.track(c)
 	c.stop = context.AfterFunc(c.ctx, func() { c.Signal(syscall.SIGKILL) })
@@ -175,7 +188,9 @@ func (c *Cmd) spawn() error {
 	path, errno := m.k.LookPath(c.Path, p)
 	if errno == 0 {
 		p.Path = path
-		c.openFiles(p)
+		errno = c.openFiles(p, user)
+	}
+	if errno == 0 {
 		c.PID, errno = m.k.Spawn(p)
 	}
 	if errno != 0 {
@@ -187,27 +202,45 @@ func (c *Cmd) spawn() error {
 	return nil
 }
 
-// openFiles makes descriptors 0, 1 and 2.
-func (c *Cmd) openFiles(p *kernel.Process) {
+// openFiles makes the terminal, if there is one, and descriptors 0, 1 and 2.
+func (c *Cmd) openFiles(p *kernel.Process, user *User) linux.Errno {
 	m := c.m
+	var terminal *vfs.File
+	if c.Terminal != nil {
+		var errno linux.Errno
+		if terminal, errno = c.Terminal.connect(m.k, user.UID); errno != 0 {
+			return errno
+		}
+		defer terminal.Put()
+		p.TTY = c.Terminal.port.Load().host.TTY()
+	}
 	if c.Stdin == nil {
-		p.Files = append(p.Files, m.openNull(linux.O_RDONLY))
+		p.Files = append(p.Files, c.openDefault(terminal, linux.O_RDONLY))
 	} else {
 		in := newInputPort(m.k, c.Stdin, m.nextIno())
 		c.inputs = append(c.inputs, in)
 		p.Files = append(p.Files, vfs.NewFile(in.in, linux.O_RDONLY))
 	}
-	p.Files = append(p.Files, c.openOutput(c.Stdout))
+	p.Files = append(p.Files, c.openOutput(c.Stdout, terminal))
 	if c.Stderr != nil && sameWriter(c.Stdout, c.Stderr) {
 		p.Files = append(p.Files, p.Files[1].Get())
 	} else {
-		p.Files = append(p.Files, c.openOutput(c.Stderr))
+		p.Files = append(p.Files, c.openOutput(c.Stderr, terminal))
 	}
+	return 0
 }
 
-func (c *Cmd) openOutput(w io.Writer) *vfs.File {
+// openDefault is what stands for a stream that is nil.
+func (c *Cmd) openDefault(terminal *vfs.File, flags uint32) *vfs.File {
+	if terminal != nil {
+		return terminal.Get()
+	}
+	return c.m.openNull(flags)
+}
+
+func (c *Cmd) openOutput(w io.Writer, terminal *vfs.File) *vfs.File {
 	if w == nil {
-		return c.m.openNull(linux.O_WRONLY)
+		return c.openDefault(terminal, linux.O_WRONLY)
 	}
 	out := newOutputPort(c.m.k, w, c.m.nextIno())
 	c.outputs = append(c.outputs, out)
@@ -259,6 +292,9 @@ func (c *Cmd) outputError() error {
 			return p.err
 		}
 	}
+	if c.Terminal != nil {
+		return c.Terminal.port.Load().err
+	}
 	return nil
 }
 
@@ -273,6 +309,9 @@ func (c *Cmd) closePorts() {
 			<-p.done
 		}
 	}
+	if c.Terminal != nil && c.Terminal.port.Load() != nil {
+		c.Terminal.port.Load().close(c.PID != 0)
+	}
 }
 
 // Status is the wait status of the program, once Wait has returned.
@@ -283,8 +322,8 @@ func (c *Cmd) Signal(sig syscall.Signal) error {
 	return c.signal(func() linux.Errno { return c.m.k.Signal(c.PID, linux.Signal(sig)) })
 }
 
-// SignalGroup sends a signal to the program's process group, as a terminal
-// does when a key like Ctrl-C is pressed.
+// SignalGroup sends a signal to the program's process group, or to the
+// foreground group of its terminal, as pressing a key like Ctrl-C does.
 func (c *Cmd) SignalGroup(sig syscall.Signal) error {
 	return c.signal(func() linux.Errno { return c.m.k.SignalForeground(c.PID, linux.Signal(sig)) })
 }

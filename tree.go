@@ -136,16 +136,18 @@ func (b *treeBuilder) registerTypes() {
 	k := b.m.k
 	for _, t := range []struct {
 		name string
-		make func() vfs.FileSystem
+		make func(c *vfs.Context) vfs.FileSystem
 	}{
-		{"sysfs", k.NewSysFS},
-		{"tmpfs", func() vfs.FileSystem { return memfs.New(b.memOptions()) }},
-		{"ramfs", func() vfs.FileSystem { return memfs.New(b.memOptions()) }},
+		{"sysfs", func(*vfs.Context) vfs.FileSystem { return k.NewSysFS() }},
+		{"tmpfs", func(*vfs.Context) vfs.FileSystem { return memfs.New(b.memOptions()) }},
+		{"ramfs", func(*vfs.Context) vfs.FileSystem { return memfs.New(b.memOptions()) }},
 		{"proc", k.NewProcFS},
+		{"devpts", func(*vfs.Context) vfs.FileSystem { return k.Terminals().DevptsFS() }},
 	} {
-		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, Mount: func(*vfs.Context, string, uint64, string) (vfs.FileSystem, linux.Errno) {
-			return t.make(), 0
-		}})
+		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, UserNS: true,
+			Mount: func(c *vfs.Context, _ string, _ uint64, _ string) (vfs.FileSystem, linux.Errno) {
+				return t.make(c), 0
+			}})
 	}
 }
 
@@ -222,21 +224,29 @@ func (b *treeBuilder) mount(ns *vfs.Namespace, at string, fsys vfs.FileSystem, s
 // mountSystem mounts the machine's own file systems.
 func (b *treeBuilder) mountSystem(ns *vfs.Namespace) error {
 	k := b.m.k
-	dev, errno := devfs.New(b.sys, devfs.Options{Account: k.Account(), Now: k.Realtime, Entropy: k.Entropy})
+	ttys := k.Terminals()
+	ttys.Register(b.sys)
+	dev, errno := devfs.New(b.sys, devfs.Options{
+		Account: k.Account(), Now: k.Realtime, Entropy: k.Entropy,
+		TTY: ttys.OpenTTY, Console: ttys.OpenConsole, Ptmx: ttys.OpenPtmx,
+	})
 	if errno != 0 {
 		return fmt.Errorf("tine: make /dev: %s", errno.Message())
 	}
-	const noSuidDev = linux.MS_NOSUID | linux.MS_NODEV
 	if err := b.mount(ns, "/dev", dev, "udev", linux.MS_NOSUID); err != nil {
 		return err
 	}
 	for _, mt := range []struct {
-		at   string
-		fsys vfs.FileSystem
+		at    string
+		fsys  vfs.FileSystem
+		flags uint64
 	}{
-		{"/dev/shm", memfs.New(b.memOptions())}, {"/proc", k.NewProcFS()}, {"/sys", k.NewSysFS()},
+		{"/dev/pts", ttys.DevptsFS(), linux.MS_NOSUID | linux.MS_NOEXEC},
+		{"/dev/shm", memfs.New(b.memOptions()), linux.MS_NOSUID | linux.MS_NODEV},
+		{"/proc", k.NewProcFS(nil), linux.MS_NOSUID | linux.MS_NODEV},
+		{"/sys", k.NewSysFS(), linux.MS_NOSUID | linux.MS_NODEV},
 	} {
-		if err := b.mount(ns, mt.at, mt.fsys, mt.fsys.Type(), noSuidDev); err != nil {
+		if err := b.mount(ns, mt.at, mt.fsys, mt.fsys.Type(), mt.flags); err != nil {
 			return err
 		}
 	}

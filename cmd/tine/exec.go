@@ -89,7 +89,7 @@ func (f *execFlags) run(args []string, nameless bool) error {
 	if err != nil {
 		return err
 	}
-	stop := forwardSignals(s, false)
+	stop := forwardSignals(s, &connection{})
 	code, err := s.Wait()
 	stop()
 	if err == nil && code != 0 {

@@ -37,6 +37,9 @@ func main() {
 	}
 	root.AddCommand(newRunCommand(), newExecCommand(), newListCommand(), newPsCommand(), newTreeCommand(),
 		newStatsCommand(), newKillCommand(), newVersionCommand())
+	if g := newGuardCommand(); g != nil {
+		root.AddCommand(g)
+	}
 	err := root.Execute()
 	var code exitCode
 	if err == nil {

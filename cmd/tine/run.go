@@ -28,18 +28,20 @@ type runFlags struct {
 	cpus        int
 	timeout     time.Duration
 	interactive bool
-	tty         bool
-	strace      bool
-	stats       bool
-	asJSON      bool
-	parentFirst bool
-	bare        bool
-	readOnly    bool
-	remove      bool
-	name        string
-	events      string
-	timeline    string
-	family      string
+	// interactiveSet: -i was given, and is not only the default.
+	interactiveSet bool
+	tty            bool
+	strace         bool
+	stats          bool
+	asJSON         bool
+	parentFirst    bool
+	bare           bool
+	readOnly       bool
+	remove         bool
+	name           string
+	events         string
+	timeline       string
+	family         string
 }
 
 func newRunCommand() *cobra.Command {
@@ -59,10 +61,14 @@ executed; 127 if there is none of that name.`,
 		Example: `  tine run -- bash -c 'echo $((6 * 7))'
   tine run -v $PWD:$PWD:rw -- make -j4
   tine run -m 512m --pids-limit 100 --timeout 10s -- ./untrusted
+  tine run -it -- bash
   tine run --strace -e trace=%process -- sh -c 'ls | wc -l'
   tine run --name box -- bash & tine exec box ps ax; tine tree box`,
 		Args: programArgs,
-		RunE: func(_ *cobra.Command, args []string) error { return f.run(args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.interactiveSet = cmd.Flags().Changed("interactive")
+			return f.run(args)
+		},
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
@@ -82,7 +88,7 @@ executed; 127 if there is none of that name.`,
 	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")
 	fl.BoolVarP(&f.interactive, "interactive", "i", true, "connect standard input; -i=false gives the program an empty one")
-	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal")
+	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal; its keys and screen are those of tine's")
 	fl.BoolVar(&f.strace, "strace", false, "print system calls to standard error, as strace does")
 	fl.BoolVar(&f.stats, "stats", false, "print counters to standard error at the end")
 	fl.BoolVar(&f.asJSON, "json", false, "print the counters of --stats as JSON")
@@ -109,9 +115,9 @@ func (f *runFlags) run(args []string) error {
 		return err
 	}
 	if f.strace {
-		cfg.Trace = &tine.Trace{W: os.Stderr, Filter: filter}
+		cfg.Trace = &tine.Trace{W: &hostErr, Filter: filter}
 	}
-	cfg.Log = func(line string) { fmt.Fprintf(os.Stderr, "tine: %s\n", line) }
+	cfg.Log = func(line string) { fmt.Fprintf(&hostErr, "tine: %s\n", line) }
 	env, err := f.environment(cfg.User)
 	if err != nil {
 		return err
@@ -154,7 +160,7 @@ func (f *runFlags) run(args []string) error {
 		server.Close()
 	}
 	if f.stats {
-		printStats(os.Stderr, m.Stats(), f.asJSON)
+		printStats(&hostErr, m.Stats(), f.asJSON)
 	}
 	if cerr := m.Close(); err == nil && cerr != nil {
 		err = cerr
@@ -176,20 +182,21 @@ func (f *runFlags) run(args []string) error {
 // wait runs the command and translates its end into an exit code. started is
 // called when it runs.
 func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd, started func()) (int, error) {
-	end, err := f.connect(cmd)
+	con, err := f.connect(cmd)
 	if err != nil {
 		return 0, err
 	}
-	defer end()
+	defer con.end()
 	if err := cmd.Start(); err != nil {
 		if text, code, ok := control.StartFailure(cmd.Path, err); ok {
-			fmt.Fprintf(os.Stderr, "tine: %s\n", text)
+			fmt.Fprintf(&hostErr, "tine: %s\n", text)
 			return code, nil
 		}
 		return 0, err
 	}
 	started()
-	stop := forwardSignals(cmd, f.tty)
+	con.begin()
+	stop := forwardSignals(cmd, con)
 	err = cmd.Wait()
 	stop()
 	var ee *tine.ExitError
@@ -197,7 +204,7 @@ func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd, started func()) (int
 	case err == nil:
 		return 0, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		fmt.Fprintf(os.Stderr, "tine: %s: killed after %v\n", cmd.Path, f.timeout)
+		fmt.Fprintf(&hostErr, "tine: %s: killed after %v\n", cmd.Path, f.timeout)
 		return exitTimeout, nil
 	case errors.As(err, &ee):
 		return ee.Status.Code(), nil

@@ -11,14 +11,12 @@ import (
 // forwarded are the signals that tine passes on to the program.
 var forwarded = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
-	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
 }
 
 // forwardSignals passes signals on until the returned function is called.
-// Those that the keyboard sends go to the program's whole process group, as
-// the host's terminal would do it; with a terminal of its own (raw), the keys
-// reach the guest as bytes.
-func forwardSignals(cmd signaller, raw bool) (stop func()) {
+func forwardSignals(cmd signaller, con *connection) (stop func()) {
+	f := forwarder{cmd: cmd, con: con}
 	c := make(chan os.Signal, 16)
 	done := make(chan struct{})
 	signal.Notify(c, forwarded...)
@@ -26,12 +24,7 @@ func forwardSignals(cmd signaller, raw bool) (stop func()) {
 		for {
 			select {
 			case s := <-c:
-				sig := guestSignal(s.(syscall.Signal))
-				if (sig == 2 || sig == 3) && !raw {
-					cmd.SignalGroup(sig)
-				} else if sig != 0 {
-					cmd.Signal(sig)
-				}
+				f.forward(s.(syscall.Signal))
 			case <-done:
 				return
 			}
@@ -40,6 +33,38 @@ func forwardSignals(cmd signaller, raw bool) (stop func()) {
 	return func() {
 		signal.Stop(c)
 		close(done)
+	}
+}
+
+type forwarder struct {
+	cmd   signaller
+	con   *connection
+	terms int // how often SIGTERM came
+}
+
+// forward passes a signal on. Those of the keyboard go to the program's whole
+// process group, as the host's terminal would do it. With a terminal they come
+// only from other programs, and SIGTERM is the end of the terminal as well, for
+// shells do not heed it: once more, and the program is killed.
+func (f *forwarder) forward(s syscall.Signal) {
+	terminal := f.con.terminal
+	switch {
+	case s == syscall.SIGINT || s == syscall.SIGQUIT:
+		f.cmd.SignalGroup(s)
+	case s == syscall.SIGHUP && terminal != nil:
+		terminal.Hangup()
+	case s == syscall.SIGTERM && terminal != nil:
+		if f.terms++; f.terms > 1 {
+			f.cmd.Signal(syscall.SIGKILL)
+			return
+		}
+		f.cmd.Signal(s)
+		terminal.Hangup()
+	default:
+		if s == syscall.SIGCONT && f.con.raw != nil {
+			f.con.raw.again() // the shell has used the terminal
+		}
+		f.cmd.Signal(guestSignal(s))
 	}
 }
 
@@ -56,8 +81,6 @@ func guestSignal(s syscall.Signal) syscall.Signal {
 		return 12
 	case syscall.SIGCONT:
 		return 18
-	case syscall.SIGWINCH:
-		return 0 // the terminal port sees to it
 	}
 	return s
 }

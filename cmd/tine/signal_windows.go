@@ -8,7 +8,7 @@ import (
 
 // forwardSignals passes Ctrl-C on as SIGINT until the returned function is
 // called.
-func forwardSignals(cmd signaller, raw bool) (stop func()) {
+func forwardSignals(cmd signaller, _ *connection) (stop func()) {
 	c := make(chan os.Signal, 4)
 	done := make(chan struct{})
 	signal.Notify(c, os.Interrupt)

@@ -33,18 +33,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	// It has not run yet, has used no privilege, and has not exec'd.
 	child.clearStatistics()
 	child.superPriv, child.forkNoExec = false, true
-	// Its number.
-	pid, errno := t.allocPID(a)
-	if errno != 0 {
-		return nil, errno
-	}
-	pidfd, errno := t.allocPidfd(a)
-	if errno != 0 {
-		t.k.pids.release(pid)
-		return nil, errno
-	}
-	if errno := t.copyNamespaces(child, a.flags); errno != 0 {
-		t.k.pids.release(pid)
+	if errno := t.copyCred(child, a.flags); errno != 0 {
 		return nil, errno
 	}
 	// What it copies or shares, in Linux's order.
@@ -54,8 +43,14 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	t.copySigHand(child, a.flags)
 	t.copyMemory(child, a.flags)
 	t.copyThreadState(child, a)
+	// Its namespaces, and its number in the innermost of those for pids.
+	pid, pidfd, errno := t.placeInNamespaces(child, a)
+	if errno != 0 {
+		child.dropCopies()
+		return nil, errno
+	}
 	// From here on it can be found.
-	t.k.attachPID(child, pid)
+	pid.attach(child)
 	t.joinFamily(child, a)
 	t.noteFork(child, a.flags)
 	t.storeTIDs(child, a, pidfd)
@@ -79,7 +74,7 @@ func (t *Task) checkCloneFlags(a *cloneArgs) linux.Errno {
 		has(linux.CLONE_SIGHAND | linux.CLONE_CLEAR_SIGHAND),
 		has(linux.CLONE_THREAD | linux.CLONE_PIDFD),
 		has(linux.CLONE_PIDFD | linux.CLONE_DETACHED),
-		has(linux.CLONE_PARENT) && t.group == t.k.init,
+		has(linux.CLONE_PARENT) && t.group.isInit(),
 		has(linux.CLONE_NEWIPC | linux.CLONE_SYSVSEM):
 		return linux.EINVAL
 	}
@@ -115,17 +110,65 @@ func (t *Task) clearStatistics() {
 	t.startTime = t.k.now()
 }
 
-func (t *Task) allocPID(a *cloneArgs) (*pidEntry, linux.Errno) {
-	if len(a.setTID) == 0 {
-		return t.k.pids.alloc()
+// copyCred gives the child the maker's credentials, which are shared for as
+// long as nobody changes them, or those of the first task of a new user
+// namespace.
+func (t *Task) copyCred(child *Task, flags uint64) linux.Errno {
+	if flags&linux.CLONE_NEWUSER == 0 {
+		return 0
 	}
-	if len(a.setTID) > 1 {
+	user, errno := t.newUserNS()
+	if errno == 0 {
+		child.cred = t.cred.entering(user)
+	}
+	return errno
+}
+
+// placeInNamespaces gives the child its namespaces, its number, and the maker
+// the pidfd it asks for.
+func (t *Task) placeInNamespaces(child *Task, a *cloneArgs) (p *pid, pidfd *vfs.File, errno linux.Errno) {
+	if errno = t.copyNamespaces(child, a.flags); errno != 0 {
+		return nil, nil, errno
+	}
+	if p, errno = t.allocPID(child, a); errno != 0 {
+		return nil, nil, errno
+	}
+	if pidfd, errno = t.allocPidfd(a); errno != 0 {
+		p.release()
+	}
+	return p, pidfd, errno
+}
+
+// dropCopies undoes the copying for a task that will not be.
+func (t *Task) dropCopies() {
+	if t.ns != nil {
+		t.ns.put()
+	}
+	t.as.Put()
+	t.sighand.put()
+	t.fs.put()
+	t.files.put()
+	if t.undo != nil {
+		t.undo.refs--
+	}
+}
+
+// allocPID gives the child its numbers. Choosing them (clone3's set_tid) takes a
+// capability in every namespace for which one is chosen.
+func (t *Task) allocPID(child *Task, a *cloneArgs) (*pid, linux.Errno) {
+	ns := child.ns.pid
+	if len(a.setTID) > ns.level+1 {
 		return nil, linux.EINVAL
 	}
-	if !t.capable(linux.CAP_SYS_ADMIN) && !t.capable(linux.CAP_CHECKPOINT_RESTORE) {
-		return nil, linux.EPERM
+	for i, n := 0, ns; i < len(a.setTID); i, n = i+1, n.parent {
+		if errno := n.checkWanted(a.setTID[i]); errno == linux.EINVAL {
+			return nil, errno
+		}
+		if !t.capableIn(n.owner, linux.CAP_SYS_ADMIN) && !t.capableIn(n.owner, linux.CAP_CHECKPOINT_RESTORE) {
+			return nil, linux.EPERM
+		}
 	}
-	return t.k.pids.allocAt(a.setTID[0])
+	return ns.alloc(a.setTID)
 }
 
 func (t *Task) copyUndo(child *Task, flags uint64) {
@@ -209,7 +252,10 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 		oomAdj: g.oomAdj, dumpable: g.dumpable, loginUID: g.loginUID,
 	}
 	child.group = ng
-	ng.session = g.session
+	if ns := child.pidNS(); ns.init == nil && !ns.dying {
+		ns.init = ng // the first process of its namespace
+	}
+	ng.session, ng.tty = g.session, g.tty
 	t.k.joinPgrp(ng, g.pgrp)
 	ng.parent, ng.parentTask = g, t
 	if a.flags&linux.CLONE_PARENT != 0 {
@@ -226,10 +272,10 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 // addresses here.
 func (t *Task) storeTIDs(child *Task, a *cloneArgs, pidfd *vfs.File) {
 	if a.flags&linux.CLONE_PARENT_SETTID != 0 {
-		t.putUint32(a.parentTID, uint32(child.tid))
+		t.putUint32(a.parentTID, uint32(child.id.in(t.pidNS())))
 	}
 	if a.flags&linux.CLONE_CHILD_SETTID != 0 {
-		child.putUint32(a.childTID, uint32(child.tid))
+		child.putUint32(a.childTID, uint32(child.nr()))
 	}
 	if pidfd != nil {
 		t.k.bindPidfd(pidfd, child.group)
@@ -252,15 +298,6 @@ func (t *Task) allocPidfd(a *cloneArgs) (*vfs.File, linux.Errno) {
 		return nil, errno
 	}
 	return f, 0
-}
-
-func init() {
-	register(map[int]handler{
-		linux.SYS_fork:   sysFork,
-		linux.SYS_vfork:  sysVfork,
-		linux.SYS_clone:  sysClone,
-		linux.SYS_clone3: sysClone3,
-	})
 }
 
 func sysFork(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
@@ -346,10 +383,10 @@ func (t *Task) doClone(a *cloneArgs) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	if a.flags&linux.CLONE_VFORK == 0 {
-		return uint64(child.tid), 0
+		return uint64(child.id.in(t.pidNS())), 0
 	}
 	t.vforkChild, child.vforkParent = child, t
-	t.sc.step, t.sc.ret = 1, uint64(child.tid)
+	t.sc.step, t.sc.ret = 1, uint64(child.id.in(t.pidNS()))
 	return t.awaitVfork()
 }
 

@@ -15,6 +15,8 @@ type Cred struct {
 	UID, EUID, SUID uint32
 	GID, EGID, SGID uint32
 
+	user *userNamespace // that the capabilities are for, and ids are shown in
+
 	Permitted, Inheritable, Bounding, Ambient uint64
 	SecureBits                                uint32
 
@@ -35,14 +37,10 @@ func NewCred(uid, gid uint32, groups []uint32) *Cred {
 	return c
 }
 
-// capable reports whether the caller has a capability, and notes that it used
-// superuser privileges.
+// capable reports whether the caller has a capability over the machine, and
+// notes that it used superuser privileges.
 func (t *Task) capable(c int) bool {
-	if t.cred.Caps>>c&1 == 0 {
-		return false
-	}
-	t.superPriv = true
-	return true
+	return t.capableIn(t.k.rootUser, c)
 }
 
 // changeCred gives the task a changed copy of its credentials.
@@ -60,6 +58,15 @@ func (t *Task) changeCred(change func(c *Cred)) {
 	t.cred = &c
 }
 
+// root is the machine's number of user 0 of the namespace; keepID, which nobody
+// has, if it has none.
+func (c *Cred) root() uint32 {
+	if id, ok := c.user.uids.in(0); ok {
+		return id
+	}
+	return keepID
+}
+
 // fixCaps adjusts capabilities after user ids changed from old
 // (capabilities(7), "Effect of user ID changes on capabilities").
 func (c *Cred) fixCaps(old *Cred, keep bool) {
@@ -67,26 +74,27 @@ func (c *Cred) fixCaps(old *Cred, keep bool) {
 	if c.SecureBits&noSetuidFixup != 0 {
 		return
 	}
-	wasRoot := old.UID == 0 || old.EUID == 0 || old.SUID == 0
-	isRoot := c.UID == 0 || c.EUID == 0 || c.SUID == 0
+	root := c.root()
+	wasRoot := old.UID == root || old.EUID == root || old.SUID == root
+	isRoot := c.UID == root || c.EUID == root || c.SUID == root
 	if wasRoot && !isRoot {
 		if !keep {
 			c.Permitted, c.Caps = 0, 0
 		}
 		c.Ambient = 0
 	}
-	if old.EUID == 0 && c.EUID != 0 {
+	if old.EUID == root && c.EUID != root {
 		c.Caps = 0
 	}
-	if old.EUID != 0 && c.EUID == 0 {
+	if old.EUID != root && c.EUID == root {
 		c.Caps = c.Permitted
 	}
 	const fsCaps = 1<<linux.CAP_CHOWN | 1<<linux.CAP_DAC_OVERRIDE | 1<<linux.CAP_DAC_READ_SEARCH |
 		1<<linux.CAP_FOWNER | 1<<linux.CAP_FSETID | 1<<linux.CAP_MKNOD
-	if old.FSUID == 0 && c.FSUID != 0 {
+	if old.FSUID == root && c.FSUID != root {
 		c.Caps &^= fsCaps
 	}
-	if old.FSUID != 0 && c.FSUID == 0 {
+	if old.FSUID != root && c.FSUID == root {
 		c.Caps |= c.Permitted & fsCaps
 	}
 }
@@ -97,10 +105,10 @@ func (t *Task) execCred(f *vfs.File) *Cred {
 	c := *t.cred
 	st, _ := f.Ops.Stat(f)
 	if !t.noNewPrivs && !f.Path.NoSuid() {
-		if st.Mode&linux.S_ISUID != 0 {
+		if st.Mode&linux.S_ISUID != 0 && c.user.MapsUID(st.Uid) && c.user.MapsGID(st.Gid) {
 			c.EUID = st.Uid
 		}
-		if st.Mode&(linux.S_ISGID|0o010) == linux.S_ISGID|0o010 {
+		if st.Mode&(linux.S_ISGID|0o010) == linux.S_ISGID|0o010 && c.user.MapsUID(st.Uid) && c.user.MapsGID(st.Gid) {
 			c.EGID = st.Gid
 		}
 	}
@@ -112,10 +120,10 @@ func (t *Task) execCred(f *vfs.File) *Cred {
 		c.Ambient = 0
 	}
 	switch {
-	case c.SecureBits&noRoot == 0 && (c.UID == 0 || c.EUID == 0):
+	case c.SecureBits&noRoot == 0 && (c.UID == c.root() || c.EUID == c.root()):
 		c.Permitted = c.Inheritable | c.Bounding
 		c.Caps = c.Ambient
-		if c.EUID == 0 {
+		if c.EUID == c.root() {
 			c.Caps = c.Permitted
 		}
 	default:
@@ -139,27 +147,20 @@ func (u *userTable) add(uid uint32, n int) {
 
 func (u userTable) count(uid uint32) int { return u[uid] }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_getuid:    func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.UID), 0 },
-		linux.SYS_geteuid:   func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.EUID), 0 },
-		linux.SYS_getgid:    func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.GID), 0 },
-		linux.SYS_getegid:   func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.cred.EGID), 0 },
-		linux.SYS_getresuid: sysGetresuid,
-		linux.SYS_getresgid: sysGetresgid,
-		linux.SYS_setuid:    sysSetuid,
-		linux.SYS_setgid:    sysSetgid,
-		linux.SYS_setreuid:  sysSetreuid,
-		linux.SYS_setregid:  sysSetregid,
-		linux.SYS_setresuid: sysSetresuid,
-		linux.SYS_setresgid: sysSetresgid,
-		linux.SYS_setfsuid:  sysSetfsuid,
-		linux.SYS_setfsgid:  sysSetfsgid,
-		linux.SYS_getgroups: sysGetgroups,
-		linux.SYS_setgroups: sysSetgroups,
-		linux.SYS_capget:    sysCapget,
-		linux.SYS_capset:    sysCapset,
-	})
+func sysGetuid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.uidOut(t.cred.UID)), 0
+}
+
+func sysGeteuid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.uidOut(t.cred.EUID)), 0
+}
+
+func sysGetgid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.gidOut(t.cred.GID)), 0
+}
+
+func sysGetegid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.cred.user.gidOut(t.cred.EGID)), 0
 }
 
 func (t *Task) putIDs(a *[6]uint64, ids ...uint32) (uint64, linux.Errno) {
@@ -172,11 +173,13 @@ func (t *Task) putIDs(a *[6]uint64, ids ...uint32) (uint64, linux.Errno) {
 }
 
 func sysGetresuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	return t.putIDs(a, t.cred.UID, t.cred.EUID, t.cred.SUID)
+	u := t.cred.user
+	return t.putIDs(a, u.uidOut(t.cred.UID), u.uidOut(t.cred.EUID), u.uidOut(t.cred.SUID))
 }
 
 func sysGetresgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	return t.putIDs(a, t.cred.GID, t.cred.EGID, t.cred.SGID)
+	u := t.cred.user
+	return t.putIDs(a, u.gidOut(t.cred.GID), u.gidOut(t.cred.EGID), u.gidOut(t.cred.SGID))
 }
 
 // keepID is the value that leaves an id as it is.
@@ -198,11 +201,12 @@ func (t *Task) setGIDs(r, e, s uint32) (uint64, linux.Errno) {
 }
 
 func sysSetuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, c := uint32(a[0]), t.cred
+	c := t.cred
+	id, ok := c.user.uids.in(uint32(a[0]))
 	switch {
-	case id == keepID:
+	case !ok:
 		return 0, linux.EINVAL
-	case t.capable(linux.CAP_SETUID):
+	case t.capableIn(c.user, linux.CAP_SETUID):
 		return t.setUIDs(id, id, id)
 	case id == c.UID || id == c.SUID:
 		return t.setUIDs(c.UID, id, c.SUID)
@@ -211,11 +215,12 @@ func sysSetuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysSetgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, c := uint32(a[0]), t.cred
+	c := t.cred
+	id, ok := c.user.gids.in(uint32(a[0]))
 	switch {
-	case id == keepID:
+	case !ok:
 		return 0, linux.EINVAL
-	case t.capable(linux.CAP_SETGID):
+	case t.capableIn(c.user, linux.CAP_SETGID):
 		return t.setGIDs(id, id, id)
 	case id == c.GID || id == c.SGID:
 		return t.setGIDs(c.GID, id, c.SGID)
@@ -246,7 +251,11 @@ func reIDs(wantR, wantE, r, e, s uint32, capable bool) (nr, ne, ns uint32, errno
 
 func sysSetreuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	c := t.cred
-	r, e, s, errno := reIDs(uint32(a[0]), uint32(a[1]), c.UID, c.EUID, c.SUID, t.capable(linux.CAP_SETUID))
+	ids, errno := c.user.uids.idsIn(a[:2]...)
+	if errno != 0 {
+		return 0, errno
+	}
+	r, e, s, errno := reIDs(ids[0], ids[1], c.UID, c.EUID, c.SUID, t.capableIn(c.user, linux.CAP_SETUID))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -255,7 +264,11 @@ func sysSetreuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 func sysSetregid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	c := t.cred
-	r, e, s, errno := reIDs(uint32(a[0]), uint32(a[1]), c.GID, c.EGID, c.SGID, t.capable(linux.CAP_SETGID))
+	ids, errno := c.user.gids.idsIn(a[:2]...)
+	if errno != 0 {
+		return 0, errno
+	}
+	r, e, s, errno := reIDs(ids[0], ids[1], c.GID, c.EGID, c.SGID, t.capableIn(c.user, linux.CAP_SETGID))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -263,9 +276,9 @@ func sysSetregid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 // resIDs is the rule of setresuid and setresgid for one kind of id.
-func resIDs(a *[6]uint64, old [3]uint32, capable bool) (ids [3]uint32, errno linux.Errno) {
-	for i := range ids {
-		want := uint32(a[i])
+func resIDs(m idMap, a *[6]uint64, old [3]uint32, capable bool) (ids [3]uint32, errno linux.Errno) {
+	wanted, errno := m.idsIn(a[:3]...)
+	for i, want := range wanted {
 		switch {
 		case want == keepID:
 			ids[i] = old[i]
@@ -275,12 +288,12 @@ func resIDs(a *[6]uint64, old [3]uint32, capable bool) (ids [3]uint32, errno lin
 			return ids, linux.EPERM
 		}
 	}
-	return ids, 0
+	return ids, errno
 }
 
 func sysSetresuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	c := t.cred
-	ids, errno := resIDs(a, [3]uint32{c.UID, c.EUID, c.SUID}, t.capable(linux.CAP_SETUID))
+	ids, errno := resIDs(c.user.uids, a, [3]uint32{c.UID, c.EUID, c.SUID}, t.capableIn(c.user, linux.CAP_SETUID))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -289,7 +302,7 @@ func sysSetresuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 func sysSetresgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	c := t.cred
-	ids, errno := resIDs(a, [3]uint32{c.GID, c.EGID, c.SGID}, t.capable(linux.CAP_SETGID))
+	ids, errno := resIDs(c.user.gids, a, [3]uint32{c.GID, c.EGID, c.SGID}, t.capableIn(c.user, linux.CAP_SETGID))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -297,22 +310,24 @@ func sysSetresgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysSetfsuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, c := uint32(a[0]), t.cred
-	if id == c.UID || id == c.EUID || id == c.SUID || id == c.FSUID || id != keepID && t.capable(linux.CAP_SETUID) {
+	c := t.cred
+	id, ok := c.user.uids.in(uint32(a[0]))
+	if ok && (id == c.UID || id == c.EUID || id == c.SUID || id == c.FSUID || t.capableIn(c.user, linux.CAP_SETUID)) {
 		t.changeCred(func(n *Cred) {
 			n.FSUID = id
 			n.fixCaps(c, t.keepCaps)
 		})
 	}
-	return uint64(c.FSUID), 0
+	return uint64(c.user.uidOut(c.FSUID)), 0
 }
 
 func sysSetfsgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, c := uint32(a[0]), t.cred
-	if id == c.GID || id == c.EGID || id == c.SGID || id == c.FSGID || id != keepID && t.capable(linux.CAP_SETGID) {
+	c := t.cred
+	id, ok := c.user.gids.in(uint32(a[0]))
+	if ok && (id == c.GID || id == c.EGID || id == c.SGID || id == c.FSGID || t.capableIn(c.user, linux.CAP_SETGID)) {
 		t.changeCred(func(n *Cred) { n.FSGID = id })
 	}
-	return uint64(c.FSGID), 0
+	return uint64(c.user.gidOut(c.FSGID)), 0
 }
 
 func sysGetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -324,7 +339,7 @@ func sysGetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	for i, g := range groups {
-		if errno := t.putUint32(a[1]+4*uint64(i), g); errno != 0 {
+		if errno := t.putUint32(a[1]+4*uint64(i), t.cred.user.gidOut(g)); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -333,8 +348,8 @@ func sysGetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 func sysSetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const ngroupsMax = 65536
-	n := a[0]
-	if !t.capable(linux.CAP_SETGID) {
+	n, user := a[0], t.cred.user
+	if !t.capableIn(user, linux.CAP_SETGID) || user.noSetgroups || len(user.gids) == 0 {
 		return 0, linux.EPERM
 	}
 	if n > ngroupsMax {
@@ -346,7 +361,11 @@ func sysSetgroups(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if errno != 0 {
 			return 0, errno
 		}
-		groups[i] = g
+		id, ok := user.gids.in(g)
+		if !ok {
+			return 0, linux.EINVAL
+		}
+		groups[i] = id
 	}
 	slices.Sort(groups)
 	t.changeCred(func(c *Cred) { c.Groups = groups })
@@ -390,7 +409,7 @@ func sysCapget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if pid < 0 {
 			return 0, linux.EINVAL
 		}
-		if u = t.k.task(pid); u == nil {
+		if u = t.pidNS().task(pid); u == nil {
 			return 0, linux.ESRCH
 		}
 	}
@@ -409,7 +428,7 @@ func sysCapset(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if pid != 0 && pid != t.tid {
+	if pid != 0 && pid != t.nr() {
 		return 0, linux.EPERM
 	}
 	var v [3]uint64 // effective, permitted, inheritable
@@ -427,7 +446,7 @@ func sysCapset(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		v[j] &= allCaps
 	}
 	if v[1]&^c.Permitted != 0 || v[0]&^v[1] != 0 || v[2]&^(c.Inheritable|c.Bounding) != 0 ||
-		v[2]&^(c.Inheritable|c.Permitted) != 0 && !t.capable(linux.CAP_SETPCAP) {
+		v[2]&^(c.Inheritable|c.Permitted) != 0 && !t.capableIn(c.user, linux.CAP_SETPCAP) {
 		return 0, linux.EPERM
 	}
 	t.changeCred(func(n *Cred) {

@@ -82,11 +82,8 @@ func (t *Task) becomeOnlyThread() bool {
 	g.leader = t
 	t.exitSignal, t.startTime = old.exitSignal, old.startTime
 	old.state = TaskDead
-	t.k.detachPID(t)
-	tid := old.tid
-	e := t.k.pids.entry(tid)
-	e.task = t
-	t.tid = tid
+	t.id.detach(t)
+	old.id.handOver(t)
 	t.k.users.add(old.cred.UID, -1)
 	old.sighand.put()
 	old.ns.put()
@@ -260,13 +257,6 @@ func parseScript(line []byte) (interp, arg string, errno linux.Errno) {
 // openExec opens a file for execution.
 func (t *Task) openExec(path string) (*vfs.File, linux.Errno) {
 	return vfs.OpenExec(t.ctx(), t.fs.Cwd, path, 0)
-}
-
-func init() {
-	register(map[int]handler{
-		linux.SYS_execve:   sysExecve,
-		linux.SYS_execveat: sysExecveat,
-	})
 }
 
 func sysExecve(t *Task, a *[6]uint64) (uint64, linux.Errno) {

@@ -17,13 +17,6 @@ func stoppedStatus(sig linux.Signal) int { return int(sig)<<8 | 0x7f }
 
 const continuedStatus = 0xffff
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_exit:       sysExit,
-		linux.SYS_exit_group: sysExitGroup,
-	})
-}
-
 func sysExit(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	t.exit(exitedStatus(int(a[0])))
 	return 0, 0
@@ -128,22 +121,10 @@ func (t *Task) exitMemory() {
 	t.releaseVfork()
 }
 
-// endSession is what the end of a session leader means for the terminal and
-// its foreground group.
-func (g *Group) endSession() {
-	s := g.session
-	s.leader = nil
-	if s.tty != nil {
-		tty := s.tty
-		s.tty = nil
-		tty.Hangup(s)
-	}
-}
-
 // exitNotify gives the children to a new parent, tells the parent, and decides
 // whether anything remains to be reaped.
 func (t *Task) exitNotify(last bool) {
-	k, g := t.k, t.group
+	g := t.group
 	t.deathSignals()
 	if t.isLeader() {
 		t.state = TaskZombie
@@ -161,12 +142,23 @@ func (t *Task) exitNotify(last bool) {
 	if !last {
 		return
 	}
+	if g.isInit() && g.leader.id.ns.level > 0 {
+		if g.zapNamespace(); g.zapping {
+			return // what follows waits until the namespace is empty
+		}
+	}
 	g.reparentChildren()
+	g.becomeZombie()
+}
+
+// becomeZombie is the end of a process: it waits to be reaped.
+func (g *Group) becomeZombie() {
+	k := g.k
 	k.checkOrphaned(g.pgrp, g)
 	g.zombie = true
 	g.zombieStatus = g.exitCode
 	g.exitq.Wake(0)
-	if g == k.init {
+	if g == k.pids.init {
 		k.initExited(g)
 		return
 	}
@@ -198,7 +190,8 @@ func (t *Task) deathSignals() {
 }
 
 // reparentChildren gives the children of an ended process to the nearest
-// living ancestor that is a subreaper, otherwise to init.
+// living ancestor that is a subreaper, otherwise to process 1 of its pid
+// namespace.
 func (g *Group) reparentChildren() {
 	if len(g.children) == 0 {
 		return
@@ -233,15 +226,50 @@ func (g *Group) reparentChildren() {
 
 // newReaper finds who takes over the children of g.
 func (g *Group) newReaper() *Group {
-	for p := g.parent; p != nil; p = p.parent {
+	ns := g.leader.pidNS()
+	for p := g.parent; p != nil && p.leader.pidNS() == ns; p = p.parent {
 		if p.reaper && p.alive() > 0 {
 			return p
 		}
 	}
-	if init := g.k.init; init != nil && init != g && !init.zombie {
-		return init
+	for ; ns != nil; ns = ns.parent {
+		if init := ns.init; init != nil && init != g && !init.zombie {
+			return init
+		}
 	}
 	return nil
+}
+
+// zapNamespace is the end of process 1 of a pid namespace: everything in it is
+// killed and nothing new can be made in it (zap_pid_ns_processes). Process 1
+// becomes a zombie when all others are gone.
+func (g *Group) zapNamespace() {
+	ns := g.leader.pidNS()
+	ns.dying = true
+	var zombies []*Group
+	for _, c := range g.children {
+		if c.zombie {
+			zombies = append(zombies, c)
+		}
+	}
+	for _, c := range zombies {
+		c.reap()
+	}
+	g.zapping = ns.tasks > 1
+	ns.each(func(t *Task) {
+		if t.isLeader() && t.group != g {
+			t.group.kill(linux.SIGKILL)
+		}
+	})
+}
+
+// finishZap lets process 1 of a namespace that is empty now end.
+func (g *Group) finishZap() {
+	if g.zapping {
+		g.zapping = false
+		g.reparentChildren()
+		g.becomeZombie()
+	}
 }
 
 // notifyParent tells the parent that g has ended, and reaps g at once if the
@@ -252,7 +280,7 @@ func (g *Group) notifyParent() {
 		g.reap()
 		return
 	}
-	autoreap := false
+	autoreap := p.zapping
 	sig := g.exitSignal
 	if sig == linux.SIGCHLD {
 		act := p.leader.sighand.actions[linux.SIGCHLD]
@@ -278,7 +306,7 @@ func (g *Group) childSignal(sig linux.Signal, status int) linux.Siginfo {
 	code, value := childCode(status)
 	u := g.totalUsage()
 	return linux.Siginfo{
-		Signo: sig, Code: code, PID: int32(g.pid), UID: g.leader.cred.UID,
+		Signo: sig, Code: code, PID: int32(g.leader.id.in(g.parent.leader.pidNS())), UID: g.parent.leader.cred.user.uidOut(g.leader.cred.UID),
 		Status: value, Utime: ticks(u.user), Stime: ticks(u.system),
 	}
 }
@@ -316,7 +344,7 @@ func (t *Task) forget() {
 	t.sighand.put()
 	t.ns.put()
 	k.users.add(t.cred.UID, -1)
-	k.detachPID(t)
+	t.id.detach(t)
 }
 
 // reap removes a zombie process; its resource usage goes to the parent. Whoever
@@ -342,7 +370,7 @@ func (g *Group) reap() {
 // initExited ends the machine's other processes: without PID 1 there is no
 // machine (pid_namespaces(7)).
 func (k *Kernel) initExited(init *Group) {
-	k.init = nil
+	k.pids.init = nil
 	k.pids.each(func(t *Task) {
 		if t.group != init && !t.group.exiting && !t.group.zombie {
 			t.group.kill(linux.SIGKILL)
@@ -374,7 +402,7 @@ func (g *Group) die(sig linux.Signal) {
 func (k *Kernel) destroyTasks() {
 	var all []*Task
 	k.pids.each(func(t *Task) { all = append(all, t) })
-	k.init = nil
+	k.pids.init = nil
 	for _, t := range all {
 		t.removeWaits()
 		if t.as != nil {

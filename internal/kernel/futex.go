@@ -71,14 +71,6 @@ func (k *Kernel) futexWakeAt(as *mm.AddressSpace, addr uint64, n int) {
 	}
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_futex:           sysFutex,
-		linux.SYS_set_robust_list: sysSetRobustList,
-		linux.SYS_get_robust_list: sysGetRobustList,
-	})
-}
-
 // sysFutex is futex(2): uaddr, op, val, timeout or val2, uaddr2, val3.
 func sysFutex(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	op := uint32(a[1])
@@ -313,16 +305,16 @@ func (t *Task) futexTryPI(addr uint64) (uint64, linux.Errno) {
 			return 0, errno
 		}
 		owner := v & linux.FUTEX_TID_MASK
-		if owner == uint32(t.tid) {
+		if owner == uint32(t.nr()) {
 			return 0, linux.EDEADLK
 		}
 		if owner != 0 {
-			if t.k.task(int(owner)) == nil && v&linux.FUTEX_OWNER_DIED == 0 {
+			if t.pidNS().task(int(owner)) == nil && v&linux.FUTEX_OWNER_DIED == 0 {
 				return 0, linux.ESRCH
 			}
 			return 0, linux.EAGAIN
 		}
-		ok, errno := t.as.CompareAndSwap32(addr, v, uint32(t.tid)|v&(linux.FUTEX_OWNER_DIED|linux.FUTEX_WAITERS))
+		ok, errno := t.as.CompareAndSwap32(addr, v, uint32(t.nr())|v&(linux.FUTEX_OWNER_DIED|linux.FUTEX_WAITERS))
 		if ok || errno != 0 {
 			return 0, errno
 		}
@@ -365,7 +357,7 @@ func (t *Task) futexUnlockPI(addr uint64, key mm.Key) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if v&linux.FUTEX_TID_MASK != uint32(t.tid) {
+	if v&linux.FUTEX_TID_MASK != uint32(t.nr()) {
 		return 0, linux.EPERM
 	}
 	return 0, t.k.handOver(t.as, addr, key, 0)
@@ -384,7 +376,7 @@ func (k *Kernel) handOver(as *mm.AddressSpace, addr uint64, key mm.Key, flags ui
 			next = w
 		}
 	}
-	word := uint32(next.tid) | flags
+	word := uint32(next.nr()) | flags
 	if len(q) > 1 {
 		word |= linux.FUTEX_WAITERS
 	}
@@ -410,7 +402,7 @@ func sysSetRobustList(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func sysGetRobustList(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	u := t
 	if pid := int(int32(a[0])); pid != 0 {
-		if u = t.k.task(pid); u == nil {
+		if u = t.pidNS().task(pid); u == nil {
 			return 0, linux.ESRCH
 		}
 	}
@@ -457,7 +449,7 @@ func (t *Task) orphanMutex(addr uint64, pi, pending bool) {
 		if errno != 0 {
 			return
 		}
-		if v&linux.FUTEX_TID_MASK != uint32(t.tid) {
+		if v&linux.FUTEX_TID_MASK != uint32(t.nr()) {
 			if pending && !pi && v == 0 {
 				t.k.futexWakeAt(t.as, addr, 1)
 			}

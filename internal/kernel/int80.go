@@ -38,7 +38,7 @@ func (t *Task) enterSyscall32() {
 		nr, ok, args[3] = linux.SYS_wait4, true, 0
 	}
 	if !ok {
-		t.k.unknownSyscall(1<<32 | uint64(nr32))
+		t.k.unknownSyscall(1<<32|uint64(nr32), linux.ENOSYS)
 		g[cpu.RAX] = errnoResult(linux.ENOSYS)
 		return
 	}

@@ -233,7 +233,7 @@ func (t *Task) timerEvent(it *itimer, addr uint64) linux.Errno {
 		return linux.EINVAL
 	}
 	if it.notify == linux.SIGEV_THREAD_ID {
-		it.target = t.k.task(int(int32(le.Uint32(b[16:]))))
+		it.target = t.pidNS().task(int(int32(le.Uint32(b[16:]))))
 		if it.target == nil || it.target.group != t.group {
 			return linux.EINVAL
 		}

@@ -84,9 +84,13 @@ func (k *Kernel) startContext(p *Process) (*vfs.Context, linux.Errno) {
 // SignalForeground sends a signal to the whole process group of a process, as a
 // terminal does. The kernel lock is held.
 func (k *Kernel) SignalForeground(pid int, sig linux.Signal) linux.Errno {
-	g := k.process(pid)
+	g := k.pids.process(pid)
 	if g == nil || g.pgrp == nil {
 		return linux.ESRCH
+	}
+	if g.tty != nil {
+		g.tty.Signal(sig)
+		return 0
 	}
 	k.signalPgrp(g.pgrp, sig, kernelSignal(sig))
 	return 0

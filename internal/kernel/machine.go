@@ -78,12 +78,13 @@ type Kernel struct {
 	peers       []*mm.Runner
 
 	acct  *mm.Account
-	pids  pidTable
+	pids  *pidNamespace // the machine's first
 	futex futexTable
 	users userTable
-	init  *Group // PID 1
 
-	uts      *utsNamespace
+	rootNS   *Namespaces    // the machine's first namespaces
+	rootUser *userNamespace // and user namespace
+	lastNS   uint64
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns
 	bootID   string
@@ -114,7 +115,6 @@ func New(cfg Config) *Kernel {
 	if cfg.Events != nil {
 		k.acct.OnCopy = k.noteCopy
 	}
-	k.pids.init()
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)
 	for i := range k.cfg.CPUs {
@@ -122,11 +122,11 @@ func New(cfg Config) *Kernel {
 		k.cpus = append(k.cpus, p)
 	}
 	k.peers = k.runners()
-	k.uts = &utsNamespace{hostname: cfg.Hostname, domainname: "(none)"}
 	k.started = cfg.Clock.Monotonic()
 	k.bootTime = cfg.Clock.Realtime()
 	k.bootID = k.newUUID()
-	k.sys.init(k)
+	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
+	k.initNamespaces()
 	k.bootInit()
 	return k
 }
@@ -148,6 +148,7 @@ func (k *Kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.destroyTasks()
+	k.rootNS.put()
 	k.sys.close()
 	if k.cfg.Root != nil {
 		k.cfg.Root.Close()
@@ -224,10 +225,13 @@ func (k *Kernel) Memory() (used, peak int64) {
 // reference on ns is taken over.
 func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 	k.cfg.Root = ns
-	t := k.init.leader
+	t := k.pids.init.leader
 	t.fs.put()
 	t.fs = &FSInfo{refs: 1, Root: ns.Root(), Cwd: ns.Root(), Umask: 0o022}
-	t.ns = &Namespaces{refs: 1, uts: k.uts, mnt: ns.Get()}
+	ns.Owner, ns.Ino = k.rootUser, rootMntIno
+	k.rootNS.mnt = ns.Get()
+	t.ns.put()
+	t.ns = k.rootNS.get()
 }
 
 // Account is the machine's memory account, to which file systems charge.
@@ -239,13 +243,19 @@ func (k *Kernel) Realtime() (sec, nsec int64) { return k.realtime() }
 // Entropy fills p with random bytes.
 func (k *Kernel) Entropy(p []byte) { k.cfg.Entropy(p) }
 
+// outside is the context of what is done from outside the machine, with all
+// rights. done is to be called afterwards.
+func (k *Kernel) outside() (c *vfs.Context, done func()) {
+	root := k.cfg.Root.Root()
+	return &vfs.Context{Root: root, Cwd: root, Cred: &vfs.Cred{Caps: allCaps}, Mounts: k.cfg.Root, Now: k.realtime}, root.Put
+}
+
 // OpenNull opens a file that is empty to read and takes everything. The kernel
 // lock is held.
 func (k *Kernel) OpenNull(flags uint32) *vfs.File {
-	root := k.cfg.Root.Root()
-	defer root.Put()
-	c := &vfs.Context{Root: root, Cwd: root, Cred: &vfs.Cred{Caps: allCaps}, Mounts: k.cfg.Root, Now: k.realtime}
-	f, errno := vfs.Open(c, root, "/dev/null", flags, 0)
+	c, done := k.outside()
+	defer done()
+	f, errno := vfs.Open(c, c.Root, "/dev/null", flags, 0)
 	if errno != 0 {
 		panic("kernel: no /dev/null: " + errno.String())
 	}

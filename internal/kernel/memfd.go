@@ -14,10 +14,6 @@ type memfd struct {
 	seals *uint32
 }
 
-func init() {
-	register(map[int]handler{linux.SYS_memfd_create: sysMemfdCreate})
-}
-
 func sysMemfdCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const maxName = 249
 	flags := a[1]

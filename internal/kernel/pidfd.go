@@ -47,20 +47,12 @@ func (t *Task) pidfdGroup(fd uint64) (*Group, *vfs.File, linux.Errno) {
 	return p.g, f, 0
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_pidfd_open:        sysPidfdOpen,
-		linux.SYS_pidfd_send_signal: sysPidfdSendSignal,
-		linux.SYS_pidfd_getfd:       sysPidfdGetfd,
-	})
-}
-
 func sysPidfdOpen(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	pid := int(int32(a[0]))
 	if a[1]&^linux.O_NONBLOCK != 0 || pid <= 0 {
 		return 0, linux.EINVAL
 	}
-	u := t.k.task(pid)
+	u := t.pidNS().task(pid)
 	if u == nil {
 		return 0, linux.ESRCH
 	}
@@ -91,14 +83,14 @@ func sysPidfdSendSignal(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[2] == 0 {
 		return 0, t.killGroup(g, sig)
 	}
-	info, errno := t.queueInfo(a[2], sig, g.pid)
+	info, errno := t.queueInfo(a[2], sig, g.nrFor(t))
 	if errno != 0 {
 		return 0, errno
 	}
 	if !t.maySignal(g, sig) {
 		return 0, linux.EPERM
 	}
-	return 0, t.k.signalGroup(g, sig, info)
+	return 0, t.sendSignal(g, nil, sig, info)
 }
 
 func sysPidfdGetfd(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -112,7 +104,7 @@ func sysPidfdGetfd(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if g.leader.state == TaskDead || g.zombie {
 		return 0, linux.ESRCH
 	}
-	if _, errno := t.otherMemory(g.pid); errno != 0 {
+	if _, errno := t.otherMemory(g.nrFor(t)); errno != 0 {
 		return 0, errno
 	}
 	f, errno := g.livingThread().files.lookup(int(int32(a[1])))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tinevm/tine/internal/fs/synthfs"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -19,13 +20,18 @@ const firstPIDPos = 256
 
 const procMagic = 0x9fa0 // PROC_SUPER_MAGIC
 
-// NewProcFS makes /proc.
-func (k *Kernel) NewProcFS() vfs.FileSystem {
+// NewProcFS makes /proc as process 1 of the machine sees it; a mount(2) with a
+// caller shows the processes of the caller's namespace.
+func (k *Kernel) NewProcFS(c *vfs.Context) vfs.FileSystem {
+	ns := k.pids
+	if c != nil {
+		ns = c.Task.(*Task).pidNS()
+	}
 	root := &synthfs.Node{
 		Mode: 0o555,
 		Entries: []synthfs.Entry{
-			{Name: "self", Node: &synthfs.Node{Mode: 0o777, Link: selfLink}},
-			{Name: "thread-self", Node: &synthfs.Node{Mode: 0o777, Link: threadSelfLink}},
+			{Name: "self", Node: &synthfs.Node{Mode: 0o777, Link: ns.selfLink}},
+			{Name: "thread-self", Node: &synthfs.Node{Mode: 0o777, Link: ns.threadSelfLink}},
 			{Name: "cmdline", Node: synthfs.Text("tine\n")},
 			{Name: "cpuinfo", Node: synthfs.File(k.procCPUInfo)},
 			{Name: "devices", Node: synthfs.Text("Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n")},
@@ -45,37 +51,38 @@ func (k *Kernel) NewProcFS() vfs.FileSystem {
 				synthfs.Entry{Name: "sem", Node: synthfs.Text("       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n")},
 				synthfs.Entry{Name: "msg", Node: synthfs.Text("       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")},
 			)},
+			{Name: "tty", Node: synthfs.Dir(synthfs.Entry{Name: "drivers", Node: synthfs.Text(tty.Drivers)})},
 			{Name: "uptime", Node: synthfs.File(k.procUptime)},
 			{Name: "version", Node: synthfs.Text(sysName + " version " + sysRelease + " (tine) " + sysVersion + "\n")},
 			{Name: "vmstat", Node: synthfs.File(k.procVmstat)},
 		},
-		List:   k.procPIDs,
-		Lookup: k.procLookup,
+		List:   ns.procPIDs,
+		Lookup: ns.procLookup,
 	}
 	return synthfs.New("proc", procMagic, root, k.realtime)
 }
 
-func selfLink(c *vfs.Context) (string, linux.Errno) {
+func (ns *pidNamespace) selfLink(c *vfs.Context) (string, linux.Errno) {
 	t, ok := c.Task.(*Task)
-	if !ok {
+	if !ok || !t.visibleTo(ns) {
 		return "", linux.ENOENT
 	}
-	return strconv.Itoa(t.PID()), 0
+	return strconv.Itoa(t.group.leader.id.in(ns)), 0
 }
 
-func threadSelfLink(c *vfs.Context) (string, linux.Errno) {
+func (ns *pidNamespace) threadSelfLink(c *vfs.Context) (string, linux.Errno) {
 	t, ok := c.Task.(*Task)
-	if !ok {
+	if !ok || !t.visibleTo(ns) {
 		return "", linux.ENOENT
 	}
-	return fmt.Sprintf("%d/task/%d", t.PID(), t.tid), 0
+	return fmt.Sprintf("%d/task/%d", t.group.leader.id.in(ns), t.id.in(ns)), 0
 }
 
 // procPIDs lists the processes.
-func (k *Kernel) procPIDs(*vfs.Context) (list []synthfs.Entry) {
-	k.pids.each(func(t *Task) {
-		if t.isLeader() {
-			list = append(list, synthfs.Entry{Name: strconv.Itoa(t.tid), Node: k.procPID(t.group), Pos: int64(firstPIDPos + t.tid)})
+func (ns *pidNamespace) procPIDs(*vfs.Context) (list []synthfs.Entry) {
+	ns.each(func(t *Task) {
+		if nr := t.id.in(ns); t.isLeader() {
+			list = append(list, synthfs.Entry{Name: strconv.Itoa(nr), Node: t.k.procPID(ns, t.group), Pos: int64(firstPIDPos + nr)})
 		}
 	})
 	return list
@@ -83,16 +90,16 @@ func (k *Kernel) procPIDs(*vfs.Context) (list []synthfs.Entry) {
 
 // procLookup finds a process by name. Threads can be looked up but are not
 // listed.
-func (k *Kernel) procLookup(_ *vfs.Context, name string) *synthfs.Node {
+func (ns *pidNamespace) procLookup(_ *vfs.Context, name string) *synthfs.Node {
 	pid, err := strconv.Atoi(name)
 	if err != nil || strconv.Itoa(pid) != name {
 		return nil
 	}
-	t := k.task(pid)
+	t := ns.task(pid)
 	if t == nil {
 		return nil
 	}
-	return k.procPID(t.group)
+	return t.k.procPID(ns, t.group)
 }
 
 func (k *Kernel) procCPUInfo() string {
@@ -220,8 +227,8 @@ func (k *Kernel) procSys() *synthfs.Node {
 	return synthfs.Dir(
 		dir("kernel",
 			sysctl("ostype", sysName), sysctl("osrelease", sysRelease), sysctl("version", sysVersion),
-			file("hostname", func() string { return k.uts.hostname }),
-			file("domainname", func() string { return k.uts.domainname }),
+			file("hostname", func() string { return k.rootNS.uts.hostname }),
+			file("domainname", func() string { return k.rootNS.uts.domainname }),
 			sysctl("pid_max", strconv.Itoa(pidMax)), sysctl("threads-max", strconv.Itoa(k.cfg.MaxTasks)),
 			sysctl("cap_last_cap", strconv.Itoa(linux.CAP_LAST_CAP)), sysctl("ngroups_max", "65536"),
 			sysctl("core_pattern", "core"), sysctl("core_uses_pid", "0"), sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"),
@@ -229,6 +236,10 @@ func (k *Kernel) procSys() *synthfs.Node {
 			sysctl("sem", "32000\t1024000000\t500\t32000"), sysctl("shmmax", "18446744073692774399"),
 			sysctl("shmall", "18446744073692774399"), sysctl("shmmni", "4096"), sysctl("msgmax", "8192"), sysctl("msgmnb", "16384"), sysctl("msgmni", "32000"),
 			sysctl("sched_child_runs_first", strconv.Itoa(int(b2u(k.cfg.ChildFirst)))),
+			dir("pty",
+				sysctl("max", strconv.Itoa(tty.MaxTTYs)), sysctl("reserve", "0"),
+				file("nr", func() string { return strconv.Itoa(k.sys.tty.Count()) }),
+			),
 			dir("random",
 				file("boot_id", func() string { return k.bootID }),
 				file("uuid", k.newUUID), sysctl("entropy_avail", "256"), sysctl("poolsize", "256"),
@@ -241,6 +252,7 @@ func (k *Kernel) procSys() *synthfs.Node {
 			dir("inotify", sysctl("max_queued_events", "16384"), sysctl("max_user_instances", "128"), sysctl("max_user_watches", "65536")),
 			dir("mqueue"),
 		),
+		dir("dev", dir("tty", sysctl("legacy_tiocsti", "1"))),
 		dir("net",
 			dir("core", sysctl("somaxconn", "4096"), sysctl("rmem_max", "212992"), sysctl("wmem_max", "212992"), sysctl("rmem_default", "212992"), sysctl("wmem_default", "212992")),
 			dir("ipv4", sysctl("ip_local_port_range", "32768\t60999"), sysctl("tcp_fin_timeout", "60"), sysctl("tcp_keepalive_time", "7200")),

@@ -13,20 +13,20 @@ import (
 )
 
 // procPID is the directory of a process, /proc/PID.
-func (k *Kernel) procPID(g *Group) *synthfs.Node {
-	n := k.procTask(g.leader)
+func (k *Kernel) procPID(ns *pidNamespace, g *Group) *synthfs.Node {
+	n := k.procTask(ns, g.leader)
 	n.Entries = append(n.Entries, synthfs.Entry{Name: "task", Node: &synthfs.Node{
 		Mode: 0o555, UID: n.UID, GID: n.GID,
 		List: func(*vfs.Context) (list []synthfs.Entry) {
 			for _, t := range g.threads {
-				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.tid), Node: k.procTask(t)})
+				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.id.in(ns)), Node: k.procTask(ns, t)})
 			}
 			return list
 		},
 		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
 			for _, t := range g.threads {
-				if strconv.Itoa(t.tid) == name {
-					return k.procTask(t)
+				if strconv.Itoa(t.id.in(ns)) == name {
+					return k.procTask(ns, t)
 				}
 			}
 			return nil
@@ -40,7 +40,7 @@ func procIno(t *Task, i int) uint64 { return uint64(t.tid)<<16 | uint64(i) | 1<<
 
 // procTask is the directory of a thread: what it has in common with that of
 // its process.
-func (k *Kernel) procTask(t *Task) *synthfs.Node {
+func (k *Kernel) procTask(ns *pidNamespace, t *Task) *synthfs.Node {
 	owner := t.cred
 	n := &synthfs.Node{Mode: 0o555, Ino: procIno(t, 0)}
 	if t.group.dumpable == 1 {
@@ -58,8 +58,8 @@ func (k *Kernel) procTask(t *Task) *synthfs.Node {
 			return []byte(read(t)), 0
 		}})
 	}
-	file("stat", 0o444, (*Task).procStat)
-	file("status", 0o444, (*Task).procStatus)
+	file("stat", 0o444, func(t *Task) string { return t.procStat(ns) })
+	file("status", 0o444, func(t *Task) string { return t.procStatus(ns) })
 	file("statm", 0o444, (*Task).procStatm)
 	file("cmdline", 0o444, (*Task).procCmdline)
 	file("environ", 0o400, (*Task).procEnviron)
@@ -72,7 +72,7 @@ func (k *Kernel) procTask(t *Task) *synthfs.Node {
 	file("mountinfo", 0o444, func(t *Task) string { return vfs.MountinfoText(t.mounts()) })
 	file("mounts", 0o444, func(t *Task) string { return vfs.MountsText(t.mounts()) })
 	file("wchan", 0o444, func(*Task) string { return "0" })
-	file("children", 0o444, (*Task).procChildren)
+	file("children", 0o444, func(t *Task) string { return t.procChildren(ns) })
 	file("syscall", 0o400, (*Task).procSyscall)
 	file("io", 0o400, func(*Task) string {
 		return "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
@@ -81,9 +81,10 @@ func (k *Kernel) procTask(t *Task) *synthfs.Node {
 	file("personality", 0o400, func(t *Task) string { return fmt.Sprintf("%08x\n", t.personality) })
 	file("oom_score", 0o444, func(*Task) string { return "0\n" })
 	file("sessionid", 0o444, func(*Task) string { return "4294967295\n" })
-	file("uid_map", 0o444, func(*Task) string { return "         0          0 4294967295\n" })
-	file("gid_map", 0o444, func(*Task) string { return "         0          0 4294967295\n" })
-	file("setgroups", 0o444, func(*Task) string { return "allow\n" })
+	add("uid_map", k.procIDMap(t, true))
+	add("gid_map", k.procIDMap(t, false))
+	add("setgroups", k.procSetgroups(t))
+	add("timens_offsets", k.procTimeOffsets(t))
 	file("timerslack_ns", 0o644, func(t *Task) string { return fmt.Sprintf("%d\n", t.timerSlack) })
 	add("comm", k.procComm(t))
 	add("oom_score_adj", k.procNumber(func() int { return t.group.oomAdj }, func(v int) linux.Errno {
@@ -258,22 +259,9 @@ func (k *Kernel) procFDInfo(t *Task, fd int) *synthfs.Node {
 	})
 }
 
-func (k *Kernel) procNS(t *Task) *synthfs.Node {
-	var list []synthfs.Entry
-	for i, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"} {
-		kind := strings.TrimSuffix(name, "_for_children")
-		id := 4026531834 + uint64(i)
-		if kind == "mnt" && t.ns.mnt != nil {
-			id = 4026532000 + t.ns.mnt.ID
-		}
-		list = append(list, synthfs.Entry{Name: name, Node: synthfs.Symlink(fmt.Sprintf("%s:[%d]", kind, id))})
-	}
-	return synthfs.Dir(list...)
-}
-
 // procNet is /proc/PID/net.
-func (k *Kernel) procNet(*Task) *synthfs.Node {
-	return synthfs.Dir(k.sys.netFiles()...)
+func (k *Kernel) procNet(t *Task) *synthfs.Node {
+	return synthfs.Dir(t.ns.net.procFiles()...)
 }
 
 // cmdline reads a range of strings of the task's memory.
@@ -308,11 +296,11 @@ func (t *Task) procAuxv() string {
 }
 
 // procChildren lists the children that the thread has made.
-func (t *Task) procChildren() string {
+func (t *Task) procChildren(ns *pidNamespace) string {
 	var b strings.Builder
 	for _, c := range t.group.children {
 		if c.parentTask == t {
-			fmt.Fprintf(&b, "%d ", c.pid)
+			fmt.Fprintf(&b, "%d ", c.leader.id.in(ns))
 		}
 	}
 	return b.String()
@@ -345,18 +333,21 @@ func (t *Task) caughtIgnored() (caught, ignored linux.Sigset) {
 }
 
 // procStat is /proc/PID/stat: 52 fields in one line.
-func (t *Task) procStat() string {
+func (t *Task) procStat(ns *pidNamespace) string {
 	g := t.group
 	ppid, tty, tpgid := 0, uint64(0), -1
 	if g.parent != nil {
-		ppid = g.parent.pid
+		ppid = g.parent.leader.id.in(ns)
 	}
-	if s := g.session; s != nil && s.tty != nil {
-		tty, tpgid = s.tty.Number(), s.tty.Foreground()
+	if g.tty != nil {
+		tty, tpgid = g.tty.Number(), g.tty.Foreground()
+		if p := t.k.pids.find(tpgid); p != nil {
+			tpgid = p.in(ns)
+		}
 	}
 	pgid, sid := 0, 0
 	if g.pgrp != nil {
-		pgid, sid = g.pgrp.id, g.session.id
+		pgid, sid = g.pgrp.pid.in(ns), g.session.pid.in(ns)
 	}
 	own, kids := g.ownUsage(), g.childUse
 	if !t.isLeader() {
@@ -383,7 +374,7 @@ func (t *Task) procStat() string {
 	}
 	return fmt.Sprintf("%d (%s) %c %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d 0 %d %d %d %d %d %d %d %d %d "+
 		"%d %d %d %d 0 0 0 %d %d %d %d 0 0 0 %d %d %d %d %d %d %d %d\n",
-		t.tid, t.comm, t.state.Letter(), ppid, pgid, sid, tty, tpgid, flags,
+		t.id.in(ns), t.comm, t.state.Letter(), ppid, pgid, sid, tty, tpgid, flags,
 		own.minflt, kids.minflt, own.majflt, kids.majflt,
 		ticks(own.user), ticks(own.system), ticks(kids.user), ticks(kids.system),
 		prio, t.sched.nice, len(g.threads), start, vsize, rss, g.rlimits[linux.RLIMIT_RSS].Cur,
@@ -399,12 +390,12 @@ func (t *Task) stateName() string {
 		'Z': "Z (zombie)", 'X': "X (dead)"}[t.state.Letter()]
 }
 
-func (t *Task) procStatus() string {
+func (t *Task) procStatus(ns *pidNamespace) string {
 	g, c := t.group, t.cred
 	var b strings.Builder
 	ppid, umask, fds := 0, uint32(0), 0
 	if g.parent != nil {
-		ppid = g.parent.pid
+		ppid = g.parent.leader.id.in(ns)
 	}
 	if t.fs != nil {
 		umask = t.fs.Umask
@@ -413,16 +404,18 @@ func (t *Task) procStatus() string {
 		fds = max(64, len(t.files.slots))
 	}
 	fmt.Fprintf(&b, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		t.comm, umask, t.stateName(), g.pid, t.tid, ppid)
+		t.comm, umask, t.stateName(), g.leader.id.in(ns), t.id.in(ns), ppid)
 	fmt.Fprintf(&b, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%d\nGroups:\t", c.UID, c.EUID, c.SUID, c.FSUID, c.GID, c.EGID, c.SGID, c.FSGID, fds)
 	for _, gid := range c.Groups {
 		fmt.Fprintf(&b, "%d ", gid)
 	}
-	pgid, sid := 0, 0
-	if g.pgrp != nil {
-		pgid, sid = g.pgrp.id, g.session.id
+	b.WriteByte('\n')
+	for _, l := range []struct {
+		name string
+		id   *pid
+	}{{"NStgid", g.leader.id}, {"NSpid", t.id}, {"NSpgid", g.pgrpID()}, {"NSsid", g.sessionID()}} {
+		fmt.Fprintf(&b, "%s:%s\n", l.name, l.id.levels(ns))
 	}
-	fmt.Fprintf(&b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", g.pid, t.tid, pgid, sid)
 	t.statusMemory(&b)
 	caught, ignored := t.caughtIgnored()
 	fmt.Fprintf(&b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n", len(g.threads),

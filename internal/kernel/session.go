@@ -8,7 +8,7 @@ import (
 
 // ProcessGroup is a job: the processes that terminal signals reach together.
 type ProcessGroup struct {
-	id      int
+	pid     *pid
 	session *Session
 	members []*Group // in order of joining
 }
@@ -16,38 +16,26 @@ type ProcessGroup struct {
 // Session is a set of process groups with at most one controlling terminal
 // (credentials(7)).
 type Session struct {
-	id     int
+	pid    *pid
 	leader *Group // nil once it has ended
 	groups []*ProcessGroup
-	tty    Terminal // controlling terminal; nil if none
-}
-
-// Terminal is the kernel's view of a controlling terminal.
-type Terminal interface {
-	// Hangup tells the terminal that its session leader has ended.
-	Hangup(s *Session)
-	// Foreground is the foreground process group's id.
-	Foreground() int
-	// Number is the device number that /proc/PID/stat shows.
-	Number() uint64
 }
 
 // newSession makes g the leader of a new session and group, both of its pid.
 func (k *Kernel) newSession(g *Group) {
 	g.leavePgrp()
-	s := &Session{id: g.pid, leader: g}
-	e := k.pids.entry(g.pid)
-	e.session = s
+	s := &Session{pid: g.leader.id, leader: g}
+	s.pid.session = s
 	g.session = s
-	k.joinPgrp(g, k.newPgrp(g.pid, s))
+	g.tty, g.hungUp = nil, nil
+	k.joinPgrp(g, k.newPgrp(s.pid, s))
 }
 
-// newPgrp makes an empty group in s with number id, which is in use by a
-// process.
-func (k *Kernel) newPgrp(id int, s *Session) *ProcessGroup {
-	pg := &ProcessGroup{id: id, session: s}
+// newPgrp makes an empty group in s with the number of a process.
+func (k *Kernel) newPgrp(p *pid, s *Session) *ProcessGroup {
+	pg := &ProcessGroup{pid: p, session: s}
 	s.groups = append(s.groups, pg)
-	k.pids.entry(id).pgrp = pg
+	p.pgrp = pg
 	return pg
 }
 
@@ -68,19 +56,15 @@ func (g *Group) leavePgrp() {
 	if len(pg.members) > 0 {
 		return
 	}
-	k, s := g.k, pg.session
-	if e := k.pids.entry(pg.id); e != nil && e.pgrp == pg {
-		e.pgrp = nil
-		k.pids.release(e)
-	}
+	s := pg.session
+	pg.pid.pgrp = nil
+	pg.pid.release()
 	s.groups = remove(s.groups, pg)
 	if len(s.groups) > 0 {
 		return
 	}
-	if e := k.pids.entry(s.id); e != nil && e.session == s {
-		e.session = nil
-		k.pids.release(e)
-	}
+	s.pid.session = nil
+	s.pid.release()
 }
 
 // remove deletes the first v from list, keeping the order.
@@ -89,14 +73,6 @@ func remove[T comparable](list []T, v T) []T {
 		return slices.Delete(list, i, i+1)
 	}
 	return list
-}
-
-// pgrp finds a process group by number.
-func (k *Kernel) pgrp(id int) *ProcessGroup {
-	if e := k.pids.entry(id); e != nil {
-		return e.pgrp
-	}
-	return nil
 }
 
 // setpgid moves g into the group pgid (setpgid(2)).
@@ -110,8 +86,8 @@ func (t *Task) setpgid(g *Group, pgid int) linux.Errno {
 	case g.session != self.session || g.session.leader == g:
 		return linux.EPERM
 	}
-	pg := k.pgrp(pgid)
-	if pgid != g.pid && (pg == nil || pg.session != self.session) {
+	pg, own := t.pidNS().pgrp(pgid), pgid == g.nrFor(t)
+	if !own && (pg == nil || pg.session != self.session) {
 		return linux.EPERM
 	}
 	if pg == g.pgrp {
@@ -119,7 +95,7 @@ func (t *Task) setpgid(g *Group, pgid int) linux.Errno {
 	}
 	old := g.pgrp
 	if pg == nil {
-		pg = k.newPgrp(pgid, g.session)
+		pg = k.newPgrp(g.leader.id, g.session)
 	}
 	g.leavePgrp()
 	k.joinPgrp(g, pg)
@@ -136,7 +112,7 @@ func (pg *ProcessGroup) orphaned(ignore *Group) bool {
 		if g.topLevel && g != ignore {
 			return false // who started it can continue it
 		}
-		if g == ignore || g.zombie && len(g.threads) == 0 || p == nil || p == g.k.init {
+		if g == ignore || g.zombie && len(g.threads) == 0 || p == nil || p == g.k.pids.init {
 			continue
 		}
 		if p.pgrp != pg && p.session == pg.session {
@@ -163,4 +139,20 @@ func (k *Kernel) checkOrphaned(pg *ProcessGroup, leaving *Group) {
 	}
 	k.signalPgrp(pg, linux.SIGHUP, kernelSignal(linux.SIGHUP))
 	k.signalPgrp(pg, linux.SIGCONT, kernelSignal(linux.SIGCONT))
+}
+
+// pgrpID and sessionID are the numbers of the group and the session; nil once
+// the process has left them.
+func (g *Group) pgrpID() *pid {
+	if g.pgrp == nil {
+		return nil
+	}
+	return g.pgrp.pid
+}
+
+func (g *Group) sessionID() *pid {
+	if g.pgrp == nil {
+		return nil
+	}
+	return g.session.pid
 }

@@ -146,20 +146,25 @@ func kernelSignal(sig linux.Signal) linux.Siginfo {
 
 // userSignal is the siginfo of kill(2).
 func userSignal(sig linux.Signal, from *Task) linux.Siginfo {
-	return linux.Siginfo{Signo: sig, Code: linux.SI_USER, PID: int32(from.PID()), UID: from.cred.UID}
+	return linux.Siginfo{Signo: sig, Code: linux.SI_USER, PID: int32(from.group.nr()), UID: from.cred.user.uidOut(from.cred.UID)}
 }
 
-// ignores reports whether the process would throw sig away on delivery.
-func (g *Group) ignores(sig linux.Signal) bool {
+// isInit reports whether g is process 1 of its pid namespace. Signals that it
+// does not handle cannot hurt it, unless they come from outside the namespace.
+func (g *Group) isInit() bool { return g.leader.id.ns.init == g }
+
+// ignores reports whether the process would throw sig away on delivery. forced
+// signals come from the kernel or from outside the pid namespace.
+func (g *Group) ignores(sig linux.Signal, forced bool) bool {
 	h := g.leader.sighand.actions[sig].Handler
+	if h == linux.SIG_DFL && g.isInit() && !(forced && (sig == linux.SIGKILL || sig == linux.SIGSTOP)) {
+		return true
+	}
 	if h == linux.SIG_IGN {
 		return sig != linux.SIGKILL && sig != linux.SIGSTOP
 	}
 	if h != linux.SIG_DFL {
 		return false
-	}
-	if g == g.k.init {
-		return true // signals PID 1 does not handle cannot hurt it
 	}
 	return sigDefaults[sig] == actIgnore
 }
@@ -187,12 +192,35 @@ func (g *Group) removePending(set linux.Sigset) {
 	}
 }
 
-// signalGroup sends a signal to a process: to whichever thread wants it.
+// signalGroup sends a signal from the kernel to a process: to whichever thread
+// wants it.
 func (k *Kernel) signalGroup(g *Group, sig linux.Signal, info linux.Siginfo) linux.Errno {
+	return g.queueSignal(sig, info, info.Code == linux.SI_KERNEL)
+}
+
+// sendSignal sends a signal of t to a process, or to its thread u if that is
+// not nil. The receiver does not learn the number of a sender that it cannot
+// see (pid_namespaces(7)).
+func (t *Task) sendSignal(g *Group, u *Task, sig linux.Signal, info linux.Siginfo) linux.Errno {
+	outside := !t.visibleTo(g.leader.pidNS())
+	if outside {
+		info.PID = 0
+	}
+	if to := g.leader.cred.user; to != t.cred.user {
+		id, _ := t.cred.user.uids.in(info.UID)
+		info.UID = to.uidOut(id)
+	}
+	if u != nil {
+		return u.queueSignal(sig, info, outside)
+	}
+	return g.queueSignal(sig, info, outside)
+}
+
+func (g *Group) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) linux.Errno {
 	if sig == 0 || !g.prepare(sig) {
 		return 0
 	}
-	if g.ignores(sig) && !g.blockedByAll(sig) {
+	if g.ignores(sig, forced) && !g.blockedByAll(sig) {
 		return 0
 	}
 	if g.queueFull(sig, &info) {
@@ -206,13 +234,17 @@ func (k *Kernel) signalGroup(g *Group, sig linux.Signal, info linux.Siginfo) lin
 	return 0
 }
 
-// signalTask sends a signal to one thread.
+// signalTask sends a signal from the kernel to one thread.
 func (t *Task) signalTask(sig linux.Signal, info linux.Siginfo) linux.Errno {
+	return t.queueSignal(sig, info, info.Code == linux.SI_KERNEL)
+}
+
+func (t *Task) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) linux.Errno {
 	g := t.group
 	if sig == 0 || t.exiting || !g.prepare(sig) {
 		return 0
 	}
-	if g.ignores(sig) && !t.blocks(sig) {
+	if g.ignores(sig, forced) && !t.blocks(sig) {
 		return 0
 	}
 	if g.queueFull(sig, &info) {
@@ -262,7 +294,7 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 	if t == nil {
 		return
 	}
-	if sig == linux.SIGKILL && g != g.k.init {
+	if sig == linux.SIGKILL {
 		g.pending.remove(1 << (linux.SIGKILL - 1))
 		t.pending.remove(1 << (linux.SIGKILL - 1))
 		g.die(linux.SIGKILL)
@@ -322,7 +354,7 @@ func (t *Task) signalPending() bool {
 // sendSignalSelf sends a synchronous kernel signal such as SIGPIPE to the
 // caller.
 func (t *Task) sendSignalSelf(sig linux.Signal) {
-	t.signalTask(sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER, PID: int32(t.PID()), UID: t.cred.UID})
+	t.signalTask(sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER, PID: int32(t.group.nr()), UID: t.cred.user.uidOut(t.cred.UID)})
 }
 
 // forceSignal delivers a fault to t even if it is blocked or ignored, in which
@@ -334,7 +366,7 @@ func (t *Task) forceSignal(info linux.Siginfo) {
 		*act = linux.Sigaction{}
 		t.sigmask.Del(info.Signo)
 	}
-	if act.Handler == linux.SIG_DFL && t.group == t.k.init {
+	if act.Handler == linux.SIG_DFL && t.group.isInit() {
 		t.exitSignaled(info.Signo)
 		return
 	}
@@ -424,7 +456,7 @@ func (t *Task) defaultSignal(sig linux.Signal) {
 	if action == actIgnore {
 		return
 	}
-	if g == t.k.init && !synchronous.Has(sig) {
+	if g.isInit() && sig != linux.SIGSTOP {
 		return
 	}
 	if action != actStop {

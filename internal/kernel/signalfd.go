@@ -78,13 +78,6 @@ func (s *signalfd) Queue(*vfs.File) *vfs.WaitQueue { return &s.k.current.group.s
 // Stat implements vfs.FileOps.
 func (s *signalfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return anon.Stat(), 0 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_signalfd:  sysSignalfd,
-		linux.SYS_signalfd4: sysSignalfd4,
-	})
-}
-
 func sysSignalfd(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.signalfd(a, 0) }
 
 func sysSignalfd4(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.signalfd(a, a[3]) }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -14,7 +15,7 @@ type Process struct {
 	Cred   *Cred
 	Files  []*vfs.File // descriptors 0, 1, ...; references are taken over
 	Limits map[int]linux.Rlimit
-	TTY    Terminal // becomes the controlling terminal, if any
+	TTY    *tty.TTY // becomes the controlling terminal, if any
 
 	// Exited is called with the wait status when the process has ended. The
 	// kernel lock is held.
@@ -41,6 +42,10 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	if p.Exited != nil {
 		k.done[t.group] = p.Exited
 	}
+	if p.TTY != nil {
+		p.TTY.Attach(t.group.session, t.group.pgrp.id)
+		t.group.tty = p.TTY
+	}
 	t.state = TaskRunning
 	k.enqueue(t)
 	return t.tid, 0
@@ -51,41 +56,41 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 	if k.pids.tasks >= k.cfg.MaxTasks {
 		return nil, linux.EAGAIN
 	}
-	e, errno := k.pids.alloc()
+	id, errno := k.pids.alloc(nil)
 	if errno != 0 {
 		return nil, errno
+	}
+	if p.Cred.user == nil {
+		p.Cred.user = k.rootUser
 	}
 	t := &Task{
 		k: k, files: newFDTable(), cred: p.Cred, sighand: &SigHand{refs: 1},
 		fs:         &FSInfo{refs: 1, Umask: 0o022},
-		ns:         &Namespaces{refs: 1, uts: k.uts},
+		ns:         k.rootNS.get(),
 		timerSlack: defaultTimerSlack, exitSignal: linux.SIGCHLD, startTime: k.now(),
 		altstack: linux.StackT{Flags: linux.SS_DISABLE},
 	}
 	t.sched = schedEntity{policy: linux.SCHED_OTHER, slice: sliceInsns, affinity: ^uint64(0), index: -1, vruntime: k.runq.min}
 	if root := k.cfg.Root; root != nil {
-		t.fs.Root, t.fs.Cwd, t.ns.mnt = root.Root(), root.Root(), root.Get()
+		t.fs.Root, t.fs.Cwd = root.Root(), root.Root()
 	}
-	g := &Group{k: k, pid: e.nr, leader: t, threads: []*Task{t}, exitSignal: linux.SIGCHLD, startTime: t.startTime, dumpable: 1, loginUID: ^uint32(0)}
-	if k.init != nil {
-		g.parent, g.parentTask = k.init, k.init.leader
-		k.init.children = append(k.init.children, g)
+	g := &Group{k: k, pid: id.nr, leader: t, threads: []*Task{t}, exitSignal: linux.SIGCHLD, startTime: t.startTime, dumpable: 1, loginUID: ^uint32(0)}
+	if k.pids.init != nil {
+		g.parent, g.parentTask = k.pids.init, k.pids.init.leader
+		k.pids.init.children = append(k.pids.init.children, g)
 	}
 	g.rlimits = defaultLimits()
 	for r, l := range p.Limits {
 		g.rlimits[r] = l
 	}
 	t.group = g
-	k.attachPID(t, e)
+	id.attach(t)
 	k.users.add(t.cred.UID, 1)
 	k.placeInSession(g, p.TTY != nil)
 	for fd, f := range p.Files {
 		if f != nil {
 			t.files.set(fd, f, false)
 		}
-	}
-	if p.TTY != nil {
-		g.session.tty = p.TTY
 	}
 	return t, 0
 }
@@ -161,7 +166,7 @@ func defaultLimits() (l [linux.RLIM_NLIMITS]linux.Rlimit) {
 
 // Signal sends a signal to a process from outside. The kernel lock is held.
 func (k *Kernel) Signal(pid int, sig linux.Signal) linux.Errno {
-	g := k.process(pid)
+	g := k.pids.process(pid)
 	if g == nil {
 		return linux.ESRCH
 	}
@@ -169,19 +174,19 @@ func (k *Kernel) Signal(pid int, sig linux.Signal) linux.Errno {
 		g.kill(sig) // PID 1 too: who started the machine may end it
 		return 0
 	}
-	return k.signalGroup(g, sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER})
+	return g.queueSignal(sig, linux.Siginfo{Signo: sig, Code: linux.SI_USER}, true)
 }
 
 // placeInSession makes the process the leader of a group in PID 1's session, as
 // a shell starts a job, or, with a terminal of its own, of a new session.
 func (k *Kernel) placeInSession(g *Group, tty bool) {
-	if k.init == nil || tty {
+	if k.pids.init == nil || tty {
 		k.newSession(g)
 		return
 	}
 	g.topLevel = true
-	g.session = k.init.session
-	k.joinPgrp(g, k.newPgrp(g.pid, g.session))
+	g.session = k.pids.init.session
+	k.joinPgrp(g, k.newPgrp(g.leader.id, g.session))
 }
 
 // bootInit makes the built-in PID 1: a task without a program that is the
@@ -195,5 +200,5 @@ func (k *Kernel) bootInit() {
 	t.comm = "init"
 	t.state = TaskSleeping
 	t.sighand.actions[linux.SIGCHLD].Handler = linux.SIG_IGN
-	k.init = t.group
+	k.pids.init = t.group
 }

@@ -6,23 +6,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_eventfd:           sysEventfd,
-		linux.SYS_eventfd2:          sysEventfd2,
-		linux.SYS_epoll_create:      sysEpollCreate,
-		linux.SYS_epoll_create1:     sysEpollCreate1,
-		linux.SYS_epoll_ctl:         sysEpollCtl,
-		linux.SYS_epoll_wait:        sysEpollWait,
-		linux.SYS_epoll_pwait:       sysEpollPwait,
-		linux.SYS_epoll_pwait2:      sysEpollPwait2,
-		linux.SYS_inotify_init:      sysInotifyInit,
-		linux.SYS_inotify_init1:     sysInotifyInit1,
-		linux.SYS_inotify_add_watch: sysInotifyAddWatch,
-		linux.SYS_inotify_rm_watch:  sysInotifyRmWatch,
-	})
-}
-
 func sysEventfd(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.eventfd(a[0], 0) }
 
 func sysEventfd2(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.eventfd(a[0], a[1]) }

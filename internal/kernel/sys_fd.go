@@ -7,29 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_close:           sysClose,
-		linux.SYS_close_range:     sysCloseRange,
-		linux.SYS_dup:             sysDup,
-		linux.SYS_dup2:            sysDup2,
-		linux.SYS_dup3:            sysDup3,
-		linux.SYS_fcntl:           sysFcntl,
-		linux.SYS_flock:           sysFlock,
-		linux.SYS_ioctl:           sysIoctl,
-		linux.SYS_fsync:           sysFsync,
-		linux.SYS_fdatasync:       sysFsync,
-		linux.SYS_sync:            sysSync,
-		linux.SYS_syncfs:          sysSyncfs,
-		linux.SYS_sync_file_range: sysSyncFileRange,
-		linux.SYS_ftruncate:       sysFtruncate,
-		linux.SYS_fallocate:       sysFallocate,
-		linux.SYS_fadvise64:       sysFadvise,
-		linux.SYS_readahead:       sysReadahead,
-		linux.SYS_getdents64:      sysGetdents64,
-	})
-}
-
 func sysClose(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, t.files.close(int(int32(a[0])))
 }
@@ -246,7 +223,19 @@ func (t *Task) lockRange(f *vfs.File, fl *linux.Flock) (l vfs.RecordLock, errno 
 	if start < 0 {
 		return l, linux.EINVAL
 	}
-	return vfs.RecordLock{Type: fl.Type, Start: start, End: end, PID: t.PID()}, 0
+	return vfs.RecordLock{Type: fl.Type, Start: start, End: end, PID: t.group.pid}, 0
+}
+
+// lockOwner is the number of a lock's owner as the caller knows it: 0 if it is
+// out of sight or has ended; -1, which means an open file, stays.
+func (t *Task) lockOwner(pid int) int32 {
+	if pid < 0 {
+		return int32(pid)
+	}
+	if p := t.k.pids.find(pid); p != nil {
+		return int32(p.in(t.pidNS()))
+	}
+	return 0
 }
 
 // getLock reports the lock that is in the way, or that there is none.
@@ -255,7 +244,7 @@ func (t *Task) getLock(f *vfs.File, owner any, l vfs.RecordLock, fl *linux.Flock
 		return 0, linux.EINVAL
 	}
 	if r, ok := vfs.GetLock(f, owner, l); ok {
-		*fl = linux.Flock{Type: r.Type, Whence: linux.SEEK_SET, Start: r.Start, PID: int32(r.PID)}
+		*fl = linux.Flock{Type: r.Type, Whence: linux.SEEK_SET, Start: r.Start, PID: t.lockOwner(r.PID)}
 		if r.End != 1<<63-1 {
 			fl.Len = r.End - r.Start + 1
 		}

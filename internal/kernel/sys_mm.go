@@ -5,28 +5,9 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_mmap:     sysMmap,
-		linux.SYS_munmap:   sysMunmap,
-		linux.SYS_mprotect: sysMprotect,
-		linux.SYS_mremap:   sysMremap,
-		linux.SYS_brk:      sysBrk,
-		linux.SYS_madvise:  sysMadvise,
-		linux.SYS_msync:    sysMsync,
-		linux.SYS_mincore:  sysMincore,
-		linux.SYS_mlock:    sysMlock,
-		linux.SYS_mlock2:   sysMlock,
-		linux.SYS_munlock:  sysMunlock,
-		linux.SYS_mlockall: sysMlockall,
-		linux.SYS_munlockall: func(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
-			t.as.SetFlags(0, mm.UserTop, 0, mm.MapLocked)
-			return 0, 0
-		},
-		linux.SYS_process_vm_readv:  sysProcessVMReadv,
-		linux.SYS_process_vm_writev: sysProcessVMWritev,
-		linux.SYS_membarrier:        sysMembarrier,
-	})
+func sysMunlockall(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	t.as.SetFlags(0, mm.UserTop, 0, mm.MapLocked)
+	return 0, 0
 }
 
 // memLimits are the resource limits that memory calls enforce.
@@ -365,13 +346,13 @@ func sysMlockall(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 // otherMemory finds the memory of another process that the caller may access
 // (the ptrace access check: same user, or CAP_SYS_PTRACE).
 func (t *Task) otherMemory(pid int) (*mm.AddressSpace, linux.Errno) {
-	u := t.k.task(pid)
+	u := t.pidNS().task(pid)
 	if u == nil || u.as == nil {
 		return nil, linux.ESRCH
 	}
 	c, o := t.cred, u.cred
 	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
-	if !(same && u.group.dumpable == 1) && u.group != t.group && !t.capable(linux.CAP_SYS_PTRACE) {
+	if !(same && u.group.dumpable == 1) && u.group != t.group && !t.capableIn(u.cred.user, linux.CAP_SYS_PTRACE) {
 		return nil, linux.EPERM
 	}
 	return u.as, 0

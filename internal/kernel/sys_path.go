@@ -7,39 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_open:       sysOpen,
-		linux.SYS_creat:      sysCreat,
-		linux.SYS_openat:     sysOpenat,
-		linux.SYS_openat2:    sysOpenat2,
-		linux.SYS_chdir:      sysChdir,
-		linux.SYS_fchdir:     sysFchdir,
-		linux.SYS_chroot:     sysChroot,
-		linux.SYS_getcwd:     sysGetcwd,
-		linux.SYS_umask:      sysUmask,
-		linux.SYS_mkdir:      sysMkdir,
-		linux.SYS_mkdirat:    sysMkdirat,
-		linux.SYS_mknod:      sysMknod,
-		linux.SYS_mknodat:    sysMknodat,
-		linux.SYS_symlink:    sysSymlink,
-		linux.SYS_symlinkat:  sysSymlinkat,
-		linux.SYS_link:       sysLink,
-		linux.SYS_linkat:     sysLinkat,
-		linux.SYS_unlink:     sysUnlink,
-		linux.SYS_unlinkat:   sysUnlinkat,
-		linux.SYS_rmdir:      sysRmdir,
-		linux.SYS_rename:     sysRename,
-		linux.SYS_renameat:   sysRenameat,
-		linux.SYS_renameat2:  sysRenameat2,
-		linux.SYS_readlink:   sysReadlink,
-		linux.SYS_readlinkat: sysReadlinkat,
-		linux.SYS_mount:      sysMount,
-		linux.SYS_umount2:    sysUmount2,
-		linux.SYS_pivot_root: sysPivotRoot,
-	})
-}
-
 // at is the place where a relative path of an ...at call begins. An absolute
 // path needs none, so a bad descriptor does not matter then.
 func (t *Task) at(dirfd uint64, path string) (vfs.Path, linux.Errno) {
@@ -170,7 +137,7 @@ func sysChroot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if !t.capable(linux.CAP_SYS_CHROOT) {
+	if !t.capableIn(t.cred.user, linux.CAP_SYS_CHROOT) {
 		p.Put()
 		return 0, linux.EPERM
 	}
@@ -333,10 +300,14 @@ func (t *Task) readlink(dirfd, addr, buf, size uint64) (uint64, linux.Errno) {
 	return uint64(len(b)), t.copyOut(buf, b)
 }
 
+// mountCtx is ctx for the calls that change the tree of mounts.
+func (t *Task) mountCtx() *vfs.Context {
+	c := t.ctx()
+	c.MayMount = t.capableIn(t.ns.mntOwner(), linux.CAP_SYS_ADMIN)
+	return c
+}
+
 func sysMount(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
-		return 0, linux.EPERM
-	}
 	args := vfs.MountArgs{Flags: a[3]}
 	for i, p := range []*string{&args.Source, &args.Target, &args.FSType} {
 		if a[i] == 0 && i != 1 {
@@ -355,24 +326,18 @@ func sysMount(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		}
 		args.Data = s
 	}
-	return 0, vfs.DoMount(t.ctx(), &args)
+	return 0, vfs.DoMount(t.mountCtx(), &args)
 }
 
 func sysUmount2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
-		return 0, linux.EPERM
-	}
 	path, errno := t.path(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
-	return 0, vfs.Umount(t.ctx(), path, a[1])
+	return 0, vfs.Umount(t.mountCtx(), path, a[1])
 }
 
 func sysPivotRoot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
-		return 0, linux.EPERM
-	}
 	newRoot, errno := t.path(a[0])
 	if errno != 0 {
 		return 0, errno
@@ -389,5 +354,5 @@ func sysPivotRoot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 			move = append(move, &u.fs.Root, &u.fs.Cwd)
 		}
 	})
-	return 0, vfs.PivotRoot(t.ctx(), newRoot, putOld, move)
+	return 0, vfs.PivotRoot(t.mountCtx(), newRoot, putOld, move)
 }

@@ -7,13 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_pipe:  sysPipe,
-		linux.SYS_pipe2: sysPipe2,
-	})
-}
-
 func sysPipe(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.pipe(a[0], 0) }
 
 func sysPipe2(t *Task, a *[6]uint64) (uint64, linux.Errno) {

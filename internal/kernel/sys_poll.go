@@ -7,15 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_poll:     sysPoll,
-		linux.SYS_ppoll:    sysPpoll,
-		linux.SYS_select:   sysSelect,
-		linux.SYS_pselect6: sysPselect6,
-	})
-}
-
 // sysPoll is poll(2): fds, nfds, timeout in milliseconds.
 func sysPoll(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	ms := int64(int32(a[2]))

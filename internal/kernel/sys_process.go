@@ -10,30 +10,21 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_getpid:          func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.PID()), 0 },
-		linux.SYS_gettid:          func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.tid), 0 },
-		linux.SYS_getppid:         sysGetppid,
-		linux.SYS_getpgrp:         func(t *Task, _ *[6]uint64) (uint64, linux.Errno) { return uint64(t.group.pgrp.id), 0 },
-		linux.SYS_getpgid:         sysGetpgid,
-		linux.SYS_setpgid:         sysSetpgid,
-		linux.SYS_getsid:          sysGetsid,
-		linux.SYS_setsid:          sysSetsid,
-		linux.SYS_set_tid_address: sysSetTidAddress,
-		linux.SYS_arch_prctl:      sysArchPrctl,
-		linux.SYS_prctl:           sysPrctl,
-		linux.SYS_rseq:            sysRseq,
-		linux.SYS_personality:     sysPersonality,
-		linux.SYS_prlimit64:       sysPrlimit,
-		linux.SYS_getrlimit:       sysGetrlimit,
-		linux.SYS_setrlimit:       sysSetrlimit,
-	})
+func sysGetpid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.group.nr()), 0
+}
+
+func sysGettid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.nr()), 0
+}
+
+func sysGetpgrp(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
+	return uint64(t.group.pgrp.pid.in(t.pidNS())), 0
 }
 
 func sysGetppid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	if p := t.group.parent; p != nil {
-		return uint64(p.pid), 0
+		return uint64(p.nrFor(t)), 0
 	}
 	return 0, 0
 }
@@ -44,7 +35,7 @@ func (t *Task) processArg(a uint64) (*Group, linux.Errno) {
 	if pid == 0 {
 		return t.group, 0
 	}
-	if u := t.k.task(pid); u != nil {
+	if u := t.pidNS().task(pid); u != nil {
 		return u.group, 0
 	}
 	return nil, linux.ESRCH
@@ -55,7 +46,7 @@ func sysGetpgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return uint64(g.pgrp.id), 0
+	return uint64(g.pgrp.pid.in(t.pidNS())), 0
 }
 
 func sysSetpgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -65,12 +56,12 @@ func sysSetpgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	g := t.group
 	if pid := int(int32(a[0])); pid != 0 {
-		if g = t.k.process(pid); g == nil || g.zombie && g != t.group && g.parent != t.group {
+		if g = t.pidNS().process(pid); g == nil || g.zombie && g != t.group && g.parent != t.group {
 			return 0, linux.ESRCH
 		}
 	}
 	if pgid == 0 {
-		pgid = g.pid
+		pgid = g.nrFor(t)
 	}
 	return 0, t.setpgid(g, pgid)
 }
@@ -80,21 +71,21 @@ func sysGetsid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return uint64(g.session.id), 0
+	return uint64(g.session.pid.in(t.pidNS())), 0
 }
 
 func sysSetsid(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	g := t.group
-	if g.session.leader == g || t.k.pgrp(g.pid) != nil {
+	if g.session.leader == g || g.leader.id.pgrp != nil {
 		return 0, linux.EPERM
 	}
 	t.k.newSession(g)
-	return uint64(g.pid), 0
+	return uint64(g.nr()), 0
 }
 
 func sysSetTidAddress(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	t.clearChildTID = a[0]
-	return uint64(t.tid), 0
+	return uint64(t.nr()), 0
 }
 
 func sysArchPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -234,7 +225,7 @@ func (t *Task) prctlCaps(a *[6]uint64) (uint64, linux.Errno) {
 	case linux.PR_GET_SECUREBITS:
 		return uint64(c.SecureBits), 0
 	case linux.PR_SET_SECUREBITS:
-		if !t.capable(linux.CAP_SETPCAP) {
+		if !t.capableIn(t.cred.user, linux.CAP_SETPCAP) {
 			return 0, linux.EPERM
 		}
 		t.changeCred(func(n *Cred) { n.SecureBits = uint32(a[1]) & 0xff })
@@ -269,7 +260,7 @@ func (t *Task) prctlCaps(a *[6]uint64) (uint64, linux.Errno) {
 	if int32(a[0]) == linux.PR_CAPBSET_READ {
 		return c.Bounding >> a[1] & 1, 0
 	}
-	if !t.capable(linux.CAP_SETPCAP) {
+	if !t.capableIn(t.cred.user, linux.CAP_SETPCAP) {
 		return 0, linux.EPERM
 	}
 	t.changeCred(func(n *Cred) { n.Bounding &^= 1 << a[1] })
@@ -397,7 +388,7 @@ func sysPrlimit(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func (t *Task) mayChangeLimits(g *Group) bool {
 	c, o := t.cred, g.leader.cred
 	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
-	return same || t.capable(linux.CAP_SYS_RESOURCE)
+	return same || t.capableIn(o.user, linux.CAP_SYS_RESOURCE)
 }
 
 // setRlimit changes a limit of g (setrlimit(2)).

@@ -7,26 +7,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_read:            sysRead,
-		linux.SYS_write:           sysWrite,
-		linux.SYS_pread64:         sysPread,
-		linux.SYS_pwrite64:        sysPwrite,
-		linux.SYS_readv:           sysReadv,
-		linux.SYS_writev:          sysWritev,
-		linux.SYS_preadv:          sysPreadv,
-		linux.SYS_pwritev:         sysPwritev,
-		linux.SYS_preadv2:         sysPreadv2,
-		linux.SYS_pwritev2:        sysPwritev2,
-		linux.SYS_lseek:           sysLseek,
-		linux.SYS_sendfile:        sysSendfile,
-		linux.SYS_copy_file_range: sysCopyFileRange,
-		linux.SYS_splice:          sysSplice,
-		linux.SYS_tee:             sysTee,
-	})
-}
-
 // position says where a transfer takes place: at the file's offset, which it
 // moves, or at a given one.
 type position struct {

@@ -4,26 +4,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_sched_yield:            sysSchedYield,
-		linux.SYS_sched_getaffinity:      sysSchedGetaffinity,
-		linux.SYS_sched_setaffinity:      sysSchedSetaffinity,
-		linux.SYS_sched_getscheduler:     sysSchedGetscheduler,
-		linux.SYS_sched_setscheduler:     sysSchedSetscheduler,
-		linux.SYS_sched_getparam:         sysSchedGetparam,
-		linux.SYS_sched_setparam:         sysSchedSetparam,
-		linux.SYS_sched_get_priority_max: sysSchedPriorityMax,
-		linux.SYS_sched_get_priority_min: sysSchedPriorityMin,
-		linux.SYS_sched_rr_get_interval:  sysSchedRRInterval,
-		linux.SYS_getpriority:            sysGetpriority,
-		linux.SYS_setpriority:            sysSetpriority,
-		linux.SYS_getcpu:                 sysGetcpu,
-		linux.SYS_ioprio_get:             sysIoprioGet,
-		linux.SYS_ioprio_set:             sysIoprioSet,
-	})
-}
-
 // sysSchedYield lets everyone else who is ready run first.
 func sysSchedYield(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	if !t.sched.realtime() {
@@ -47,7 +27,7 @@ func (t *Task) taskArg(a uint64) (*Task, linux.Errno) {
 	if tid == 0 {
 		return t, 0
 	}
-	if u := t.k.task(tid); u != nil {
+	if u := t.pidNS().task(tid); u != nil {
 		return u, 0
 	}
 	return nil, linux.ESRCH
@@ -96,7 +76,7 @@ func sysSchedSetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // maySchedule reports whether t may change how u is scheduled.
 func (t *Task) maySchedule(u *Task) bool {
-	return t.cred.EUID == u.cred.EUID || t.cred.EUID == u.cred.UID || t.capable(linux.CAP_SYS_NICE)
+	return t.cred.EUID == u.cred.EUID || t.cred.EUID == u.cred.UID || t.capableIn(u.cred.user, linux.CAP_SYS_NICE)
 }
 
 func sysSchedGetscheduler(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -220,13 +200,13 @@ func (t *Task) prioTasks(which, who uint64) (list []*Task, errno linux.Errno) {
 		if id == 0 {
 			return []*Task{t}, 0
 		}
-		if u := t.k.task(id); u != nil {
+		if u := t.pidNS().task(id); u != nil {
 			list = append(list, u)
 		}
 	case linux.PRIO_PGRP:
 		pg := t.group.pgrp
 		if id != 0 {
-			pg = t.k.pgrp(id)
+			pg = t.pidNS().pgrp(id)
 		}
 		if pg != nil {
 			for _, g := range pg.members {
@@ -238,7 +218,7 @@ func (t *Task) prioTasks(which, who uint64) (list []*Task, errno linux.Errno) {
 		if id == 0 {
 			uid = t.cred.UID
 		}
-		t.k.pids.each(func(u *Task) {
+		t.pidNS().each(func(u *Task) {
 			if u.cred.UID == uid {
 				list = append(list, u)
 			}

@@ -4,25 +4,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_rt_sigaction:      sysSigaction,
-		linux.SYS_rt_sigprocmask:    sysSigprocmask,
-		linux.SYS_rt_sigreturn:      sysSigreturn,
-		linux.SYS_rt_sigpending:     sysSigpending,
-		linux.SYS_rt_sigsuspend:     sysSigsuspend,
-		linux.SYS_rt_sigtimedwait:   sysSigtimedwait,
-		linux.SYS_rt_sigqueueinfo:   sysSigqueueinfo,
-		linux.SYS_rt_tgsigqueueinfo: sysTgsigqueueinfo,
-		linux.SYS_sigaltstack:       sysSigaltstack,
-		linux.SYS_kill:              sysKill,
-		linux.SYS_tkill:             sysTkill,
-		linux.SYS_tgkill:            sysTgkill,
-		linux.SYS_pause:             sysPause,
-		linux.SYS_restart_syscall:   sysRestart,
-	})
-}
-
 const sigsetSize = 8
 
 func validSignal(sig uint64) bool { return sig >= 1 && sig <= linux.NSIG }
@@ -53,7 +34,7 @@ func sysSigaction(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	act.Flags &= 0xffff_ffff // some programs pass a sign-extended value
 	act.Mask &^= unblockable
 	t.sighand.actions[sig] = act
-	if t.group.ignores(linux.Signal(sig)) {
+	if t.group.ignores(linux.Signal(sig), false) {
 		var set linux.Sigset
 		set.Add(linux.Signal(sig))
 		t.group.removePending(set)
@@ -180,7 +161,7 @@ func (t *Task) timeoutArg(addr uint64) linux.Errno {
 func (t *Task) maySignal(g *Group, sig linux.Signal) bool {
 	c, o := t.cred, g.leader.cred
 	return g == t.group || c.EUID == o.UID || c.EUID == o.SUID || c.UID == o.UID || c.UID == o.SUID ||
-		sig == linux.SIGCONT && g.session == t.group.session || t.capable(linux.CAP_KILL)
+		sig == linux.SIGCONT && g.session == t.group.session || t.capableIn(o.user, linux.CAP_KILL)
 }
 
 func sysKill(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -190,7 +171,7 @@ func sysKill(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	switch {
 	case pid > 0:
-		u := t.k.task(pid)
+		u := t.pidNS().task(pid)
 		if u == nil {
 			return 0, linux.ESRCH
 		}
@@ -202,7 +183,7 @@ func sysKill(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	pg := t.group.pgrp
 	if pid < 0 {
-		pg = t.k.pgrp(-pid)
+		pg = t.pidNS().pgrp(-pid)
 	}
 	if pg == nil {
 		return 0, linux.ESRCH
@@ -214,7 +195,7 @@ func (t *Task) killGroup(g *Group, sig linux.Signal) linux.Errno {
 	if !t.maySignal(g, sig) {
 		return linux.EPERM
 	}
-	return t.k.signalGroup(g, sig, userSignal(sig, t))
+	return t.sendSignal(g, nil, sig, userSignal(sig, t))
 }
 
 // killEach signals a list of processes: success if one could be reached.
@@ -234,8 +215,9 @@ func (t *Task) killEach(list []*Group, sig linux.Signal) linux.Errno {
 // killAll signals every process but init and the caller's own.
 func (t *Task) killAll(sig linux.Signal) linux.Errno {
 	var list []*Group
-	t.k.pids.each(func(u *Task) {
-		if u.isLeader() && u.group != t.group && u.group != t.k.init {
+	ns := t.pidNS()
+	ns.each(func(u *Task) {
+		if u.isLeader() && u.group != t.group && u.group != ns.init {
 			list = append(list, u.group)
 		}
 	})
@@ -267,8 +249,8 @@ func (t *Task) tkill(tgid, tid int, sigArg uint64) (uint64, linux.Errno) {
 	if sig < 0 || sig > linux.NSIG {
 		return 0, linux.EINVAL
 	}
-	u := t.k.task(tid)
-	if u == nil || tgid != -1 && u.group.pid != tgid {
+	u := t.pidNS().task(tid)
+	if u == nil || tgid != -1 && u.group.nrFor(t) != tgid {
 		return 0, linux.ESRCH
 	}
 	if !t.maySignal(u.group, sig) {
@@ -276,7 +258,7 @@ func (t *Task) tkill(tgid, tid int, sigArg uint64) (uint64, linux.Errno) {
 	}
 	info := userSignal(sig, t)
 	info.Code = linux.SI_TKILL
-	return 0, u.signalTask(sig, info)
+	return 0, t.sendSignal(u.group, u, sig, info)
 }
 
 // queueInfo reads the siginfo that rt_sigqueueinfo sends.
@@ -286,7 +268,7 @@ func (t *Task) queueInfo(addr uint64, sig linux.Signal, to int) (linux.Siginfo, 
 		return info, errno
 	}
 	info.Signo = sig
-	if (info.Code >= 0 || info.Code == linux.SI_TKILL) && to != t.PID() {
+	if (info.Code >= 0 || info.Code == linux.SI_TKILL) && to != t.group.nr() {
 		return info, linux.EPERM
 	}
 	return info, 0
@@ -301,14 +283,14 @@ func sysSigqueueinfo(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if sig < 0 || sig > linux.NSIG {
 		return 0, linux.EINVAL
 	}
-	u := t.k.task(pid)
+	u := t.pidNS().task(pid)
 	if u == nil {
 		return 0, linux.ESRCH
 	}
 	if !t.maySignal(u.group, sig) {
 		return 0, linux.EPERM
 	}
-	return 0, t.k.signalGroup(u.group, sig, info)
+	return 0, t.sendSignal(u.group, nil, sig, info)
 }
 
 func sysTgsigqueueinfo(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -320,14 +302,14 @@ func sysTgsigqueueinfo(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	u := t.k.task(tid)
-	if u == nil || u.group.pid != tgid {
+	u := t.pidNS().task(tid)
+	if u == nil || u.group.nrFor(t) != tgid {
 		return 0, linux.ESRCH
 	}
 	if !t.maySignal(u.group, sig) {
 		return 0, linux.EPERM
 	}
-	return 0, u.signalTask(sig, info)
+	return 0, t.sendSignal(u.group, u, sig, info)
 }
 
 func sysSigaltstack(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -360,5 +342,5 @@ func sysRestart(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	nr, deadline := r.sc.nr, r.sc.deadline
 	t.sc = r.sc
 	t.sc.active, t.sc.restart, t.sc.deadline = true, 0, deadline
-	return lookup(nr)(t, &t.sc.args)
+	return lookup(nr).fn(t, &t.sc.args)
 }

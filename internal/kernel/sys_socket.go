@@ -8,29 +8,25 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_socket:      sysSocket,
-		linux.SYS_socketpair:  sysSocketpair,
-		linux.SYS_bind:        sysBind,
-		linux.SYS_listen:      sysListen,
-		linux.SYS_accept:      func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.accept(a[0], a[1], a[2], 0) },
-		linux.SYS_accept4:     func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.accept(a[0], a[1], a[2], uint32(a[3])) },
-		linux.SYS_connect:     sysConnect,
-		linux.SYS_getsockname: sysGetsockname,
-		linux.SYS_getpeername: sysGetpeername,
-		linux.SYS_shutdown:    sysShutdown,
-		linux.SYS_getsockopt:  sysGetsockopt,
-		linux.SYS_setsockopt:  sysSetsockopt,
-	})
+func sysAccept(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.accept(a[0], a[1], a[2], 0)
 }
 
-// initNet makes the machine's network: the loopback interface.
-func (s *systemObjects) initNet() {
-	s.net = net.New(net.Config{
+func sysAccept4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.accept(a[0], a[1], a[2], uint32(a[3]))
+}
+
+// newStack makes a network of its own: the loopback interface, up or down.
+func (s *systemObjects) newStack(owner *userNamespace, up bool) *net.Stack {
+	return net.New(net.Config{
 		NextIno: s.nextIno,
 		Dev:     vfs.MakeDev(0, sockfsMinor),
 		Random:  s.randomUint32,
+		Down:    !up,
+		Admin: func(c *vfs.Context) bool {
+			t, ok := c.Task.(*Task)
+			return ok && t.capableIn(owner, linux.CAP_NET_ADMIN)
+		},
 	})
 }
 
@@ -66,11 +62,14 @@ func (t *Task) socket(fd uint64) (net.Socket, *vfs.File, linux.Errno) {
 func (t *Task) caller(nonBlock bool) *net.Caller {
 	c := t.cred
 	return &net.Caller{
-		FS: t.ctx(), PID: t.group.pid,
+		FS: t.ctx(), PID: t.group.nr(), Capable: t.capableNet,
 		UID: c.UID, EUID: c.EUID, SUID: c.SUID, GID: c.GID, EGID: c.EGID, SGID: c.SGID,
 		MaxFiles: t.rlimit(linux.RLIMIT_NOFILE), NonBlock: nonBlock,
 	}
 }
+
+// capableNet reports whether the caller has a capability over its network.
+func (t *Task) capableNet(capability int) bool { return t.capableIn(t.ns.net.owner, capability) }
 
 // waitSocket lets the call wait for the socket, or for what the network named,
 // until the time limit of the socket has passed; expired is the result then.
@@ -115,7 +114,7 @@ func sysSocket(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	family := int(int32(a[0]))
-	k, errno := t.k.sys.net.Socket(t.caller(false), family, typ, int(int32(a[2])))
+	k, errno := t.ns.net.Socket(t.caller(false), family, typ, int(int32(a[2])))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -128,7 +127,7 @@ func sysSocketpair(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	x, y, errno := t.k.sys.net.Pair(t.caller(false), int(int32(a[0])), typ, int(int32(a[2])))
+	x, y, errno := t.ns.net.Pair(t.caller(false), int(int32(a[0])), typ, int(int32(a[2])))
 	if errno != 0 {
 		return 0, errno
 	}

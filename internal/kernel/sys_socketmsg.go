@@ -8,17 +8,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_sendto:   sysSendto,
-		linux.SYS_recvfrom: sysRecvfrom,
-		linux.SYS_sendmsg:  sysSendmsg,
-		linux.SYS_recvmsg:  sysRecvmsg,
-		linux.SYS_sendmmsg: sysSendmmsg,
-		linux.SYS_recvmmsg: sysRecvmmsg,
-	})
-}
-
 // userMsg is a message of the caller: struct msghdr, decoded.
 type userMsg struct {
 	at      uint64 // of the structure; 0 if the call has none

@@ -5,45 +5,6 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_stat:         sysStat,
-		linux.SYS_lstat:        sysLstat,
-		linux.SYS_fstat:        sysFstat,
-		linux.SYS_newfstatat:   sysNewfstatat,
-		linux.SYS_statx:        sysStatx,
-		linux.SYS_statfs:       sysStatfs,
-		linux.SYS_fstatfs:      sysFstatfs,
-		linux.SYS_access:       sysAccess,
-		linux.SYS_faccessat:    sysFaccessat,
-		linux.SYS_faccessat2:   sysFaccessat2,
-		linux.SYS_chmod:        sysChmod,
-		linux.SYS_fchmod:       sysFchmod,
-		linux.SYS_fchmodat:     sysFchmodat,
-		linux.SYS_chown:        sysChown,
-		linux.SYS_lchown:       sysLchown,
-		linux.SYS_fchown:       sysFchown,
-		linux.SYS_fchownat:     sysFchownat,
-		linux.SYS_truncate:     sysTruncate,
-		linux.SYS_utime:        sysUtime,
-		linux.SYS_utimes:       sysUtimes,
-		linux.SYS_futimesat:    sysFutimesat,
-		linux.SYS_utimensat:    sysUtimensat,
-		linux.SYS_getxattr:     sysGetxattr,
-		linux.SYS_lgetxattr:    sysLgetxattr,
-		linux.SYS_fgetxattr:    sysFgetxattr,
-		linux.SYS_setxattr:     sysSetxattr,
-		linux.SYS_lsetxattr:    sysLsetxattr,
-		linux.SYS_fsetxattr:    sysFsetxattr,
-		linux.SYS_listxattr:    sysListxattr,
-		linux.SYS_llistxattr:   sysLlistxattr,
-		linux.SYS_flistxattr:   sysFlistxattr,
-		linux.SYS_removexattr:  sysRemovexattr,
-		linux.SYS_lremovexattr: sysLremovexattr,
-		linux.SYS_fremovexattr: sysFremovexattr,
-	})
-}
-
 func sysStat(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.stat(cwdFD, a[0], a[1], 0) }
 
 func sysLstat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -59,6 +20,7 @@ func sysFstat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	t.cred.user.showOwner(&st)
 	return 0, t.putStruct(a[1], &st, linux.SizeofStat)
 }
 
@@ -75,6 +37,7 @@ func (t *Task) stat(dirfd, addr, buf, flags uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	t.cred.user.showOwner(&st)
 	return 0, t.putStruct(buf, &st, linux.SizeofStat)
 }
 
@@ -112,6 +75,7 @@ func sysStatx(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	t.cred.user.showOwner(&st)
 	x := linux.Statx{Stat: st, Mask: linux.STATX_BASIC_STATS}
 	if st.Btim != (linux.Timespec{}) {
 		x.Mask |= linux.STATX_BTIME
@@ -252,7 +216,20 @@ func (t *Task) chown(dirfd, addr, uid, gid, flags uint64) (uint64, linux.Errno) 
 		return 0, errno
 	}
 	defer p.Put()
-	return 0, vfs.Chown(t.ctx(), p, uint32(uid), uint32(gid))
+	return t.chownPath(p, uid, gid)
+}
+
+// chownPath gives a file to a user and a group of the caller's namespace.
+func (t *Task) chownPath(p vfs.Path, uid, gid uint64) (uint64, linux.Errno) {
+	u, errno := t.cred.user.uids.idsIn(uid)
+	if errno != 0 {
+		return 0, errno
+	}
+	g, errno := t.cred.user.gids.idsIn(gid)
+	if errno != 0 {
+		return 0, errno
+	}
+	return 0, vfs.Chown(t.ctx(), p, u[0], g[0])
 }
 
 func sysFchown(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -263,7 +240,7 @@ func sysFchown(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if p.Dentry == nil {
 		return 0, linux.EINVAL
 	}
-	return 0, vfs.Chown(t.ctx(), p, uint32(a[1]), uint32(a[2]))
+	return t.chownPath(p, a[1], a[2])
 }
 
 func sysTruncate(t *Task, a *[6]uint64) (uint64, linux.Errno) {

@@ -4,20 +4,6 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_uname:         sysUname,
-		linux.SYS_sethostname:   sysSethostname,
-		linux.SYS_setdomainname: sysSetdomainname,
-		linux.SYS_sysinfo:       sysSysinfo,
-		linux.SYS_getrandom:     sysGetrandom,
-		linux.SYS_syslog:        sysSyslog,
-		linux.SYS_reboot:        sysReboot,
-		linux.SYS_get_mempolicy: sysGetMempolicy,
-		linux.SYS_set_mempolicy: sysSetMempolicy,
-	})
-}
-
 // What uname(2) reports: the release is that of a Linux whose behaviour the
 // machine aims at, so that programs choose the interfaces it has.
 const (
@@ -26,9 +12,6 @@ const (
 	sysVersion = "#1 SMP tine"
 	sysMachine = "x86_64"
 )
-
-// utsNamespace holds the names of a machine.
-type utsNamespace struct{ hostname, domainname string }
 
 func sysUname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	u := linux.Utsname{
@@ -40,7 +23,7 @@ func sysUname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // utsName reads a name for sethostname and setdomainname.
 func (t *Task) utsName(a *[6]uint64) (string, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_ADMIN) {
+	if !t.capableIn(t.ns.uts.owner, linux.CAP_SYS_ADMIN) {
 		return "", linux.EPERM
 	}
 	if a[1] > 64 {
@@ -126,7 +109,7 @@ func sysSyslog(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // sysReboot ends the machine on the commands that end one.
 func sysReboot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if !t.capable(linux.CAP_SYS_BOOT) {
+	if !t.capableIn(t.pidNS().owner, linux.CAP_SYS_BOOT) {
 		return 0, linux.EPERM
 	}
 	const magic1, magic2, magic2A, magic2B, magic2C = 0xfee1dead, 672274793, 85072278, 369367448, 537993216
@@ -138,7 +121,7 @@ func sysReboot(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.LINUX_REBOOT_CMD_CAD_ON, linux.LINUX_REBOOT_CMD_CAD_OFF:
 		return 0, 0
 	case linux.LINUX_REBOOT_CMD_HALT, linux.LINUX_REBOOT_CMD_POWER_OFF, linux.LINUX_REBOOT_CMD_RESTART, linux.LINUX_REBOOT_CMD_RESTART2:
-		if init := t.k.init; init != nil {
+		if init := t.k.pids.init; init != nil {
 			init.kill(linux.SIGKILL)
 			init.exitCode = 0
 		}

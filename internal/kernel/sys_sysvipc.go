@@ -6,25 +6,13 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_shmget: sysShmget,
-		linux.SYS_shmat:  sysShmat,
-		linux.SYS_shmdt:  sysShmdt,
-		linux.SYS_shmctl: sysShmctl,
-		linux.SYS_msgget: sysMsgget,
-		linux.SYS_msgsnd: sysMsgsnd,
-		linux.SYS_msgrcv: sysMsgrcv,
-		linux.SYS_msgctl: sysMsgctl,
-	})
-}
-
 // ipcCaller is the task as package ipc sees it.
 func (t *Task) ipcCaller() *ipc.Caller {
 	sec, _ := t.k.realtime()
 	cred := t.cred
 	return &ipc.Caller{
-		PID: t.group.pid, UID: cred.EUID, GID: cred.EGID, Now: sec, Capable: t.capable,
+		PID: t.group.nr(), UID: cred.EUID, GID: cred.EGID, Now: sec,
+		Capable: func(c int) bool { return t.capableIn(t.ns.ipc.owner, c) },
 		InGroup: func(gid uint32) bool { return gid == cred.EGID || cred.InGroup(gid) },
 	}
 }
@@ -44,7 +32,7 @@ func (t *Task) getBytes(addr uint64, n int) ([]byte, linux.Errno) {
 
 // sysShmget is shmget(2): key, size, flags.
 func sysShmget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, errno := t.k.sys.ipc.Shmget(t.ipcCaller(), int32(a[0]), a[1], uint32(a[2]), t.k.acct)
+	id, errno := t.ns.ipc.Shmget(t.ipcCaller(), int32(a[0]), a[1], uint32(a[2]), t.k.acct)
 	return uint64(id), errno
 }
 
@@ -54,7 +42,7 @@ func sysShmat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	s, errno := t.k.sys.ipc.Shm.Find(int(int32(a[0])))
+	s, errno := t.ns.ipc.Shm.Find(int(int32(a[0])))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -158,7 +146,7 @@ func (k *Kernel) attached(s *ipc.Segment) (n int) {
 // sysShmctl is shmctl(2): id, command, structure.
 func sysShmctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	id, cmd := int(int32(a[0])), int(int32(a[1]))
-	ns := t.k.sys.ipc
+	ns := t.ns.ipc
 	if id < 0 || cmd < 0 {
 		return 0, linux.EINVAL
 	}
@@ -226,7 +214,7 @@ func (t *Task) shmControl(s *ipc.Segment, cmd int, addr uint64) linux.Errno {
 
 // sysMsgget is msgget(2): key, flags.
 func sysMsgget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, errno := t.k.sys.ipc.Msgget(t.ipcCaller(), int32(a[0]), uint32(a[1]))
+	id, errno := t.ns.ipc.Msgget(t.ipcCaller(), int32(a[0]), uint32(a[1]))
 	return uint64(id), errno
 }
 
@@ -253,7 +241,7 @@ func sysMsgsnd(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	q, errno := t.k.sys.ipc.Msg.Find(id)
+	q, errno := t.ns.ipc.Msg.Find(id)
 	if errno != 0 {
 		return 0, t.waited(errno)
 	}
@@ -274,7 +262,7 @@ func sysMsgrcv(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if flags&linux.MSG_COPY != 0 && (flags&linux.MSG_EXCEPT != 0 || flags&linux.IPC_NOWAIT == 0) {
 		return 0, linux.EINVAL
 	}
-	q, errno := t.k.sys.ipc.Msg.Find(id)
+	q, errno := t.ns.ipc.Msg.Find(id)
 	if errno != 0 {
 		return 0, t.waited(errno)
 	}
@@ -295,7 +283,7 @@ func sysMsgrcv(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 // sysMsgctl is msgctl(2): id, command, structure.
 func sysMsgctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	id, cmd := int(int32(a[0])), int(int32(a[1]))
-	ns := t.k.sys.ipc
+	ns := t.ns.ipc
 	if id < 0 || cmd < 0 {
 		return 0, linux.EINVAL
 	}

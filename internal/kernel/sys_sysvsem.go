@@ -7,13 +7,12 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_semget:     sysSemget,
-		linux.SYS_semop:      func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.semop(a[0], a[1], a[2], 0) },
-		linux.SYS_semtimedop: func(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.semop(a[0], a[1], a[2], a[3]) },
-		linux.SYS_semctl:     sysSemctl,
-	})
+func sysSemop(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.semop(a[0], a[1], a[2], 0)
+}
+
+func sysSemtimedop(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.semop(a[0], a[1], a[2], a[3])
 }
 
 // semUndoList is what CLONE_SYSVSEM shares: adjustments of System V semaphores
@@ -38,7 +37,7 @@ func (t *Task) exitSemaphores() {
 
 // sysSemget is semget(2): key, number, flags.
 func sysSemget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	id, errno := t.k.sys.ipc.Semget(t.ipcCaller(), int32(a[0]), int(int32(a[1])), uint32(a[2]))
+	id, errno := t.ns.ipc.Semget(t.ipcCaller(), int32(a[0]), int(int32(a[1])), uint32(a[2]))
 	return uint64(id), errno
 }
 
@@ -60,7 +59,7 @@ func (t *Task) semop(id, addr, n, timeout uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	ops := ipc.DecodeSemOps(b)
-	s, errno := t.k.sys.ipc.Sem.Find(int(int32(id)))
+	s, errno := t.ns.ipc.Sem.Find(int(int32(id)))
 	if errno != 0 {
 		return 0, t.waited(errno)
 	}
@@ -121,7 +120,7 @@ func (k *Kernel) semWaiting(id int, what uint64) (n uint64) {
 // sysSemctl is semctl(2): id, number, command, argument.
 func sysSemctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	id, cmd := int(int32(a[0])), int(int32(a[2]))
-	ns := t.k.sys.ipc
+	ns := t.ns.ipc
 	if id < 0 {
 		return 0, linux.EINVAL
 	}

@@ -10,28 +10,6 @@ const clockTicks = 100
 // ticks converts nanoseconds to clock ticks.
 func ticks(ns int64) int64 { return ns / (1e9 / clockTicks) }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_clock_gettime:    sysClockGettime,
-		linux.SYS_clock_getres:     sysClockGetres,
-		linux.SYS_clock_settime:    sysClockSettime,
-		linux.SYS_gettimeofday:     sysGettimeofday,
-		linux.SYS_time:             sysTime,
-		linux.SYS_nanosleep:        sysNanosleep,
-		linux.SYS_clock_nanosleep:  sysClockNanosleep,
-		linux.SYS_alarm:            sysAlarm,
-		linux.SYS_getitimer:        sysGetitimer,
-		linux.SYS_setitimer:        sysSetitimer,
-		linux.SYS_timer_create:     sysTimerCreate,
-		linux.SYS_timer_settime:    sysTimerSettime,
-		linux.SYS_timer_gettime:    sysTimerGettime,
-		linux.SYS_timer_getoverrun: sysTimerGetoverrun,
-		linux.SYS_timer_delete:     sysTimerDelete,
-		linux.SYS_times:            sysTimes,
-		linux.SYS_getrusage:        sysGetrusage,
-	})
-}
-
 // timespecNS converts to nanoseconds; very long times become for ever.
 func timespecNS(ts linux.Timespec) (int64, linux.Errno) {
 	if ts.Sec < 0 || ts.Nsec < 0 || ts.Nsec >= 1e9 {
@@ -64,9 +42,10 @@ func (t *Task) clock(id int32) (int64, linux.Errno) {
 	switch id {
 	case linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE, linux.CLOCK_TAI, linux.CLOCK_REALTIME_ALARM:
 		return k.cfg.Clock.Realtime(), 0
-	case linux.CLOCK_MONOTONIC, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE,
-		linux.CLOCK_BOOTTIME, linux.CLOCK_BOOTTIME_ALARM:
-		return k.now(), 0
+	case linux.CLOCK_MONOTONIC, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE:
+		return k.now() + t.ns.time.monotonic, 0
+	case linux.CLOCK_BOOTTIME, linux.CLOCK_BOOTTIME_ALARM:
+		return k.now() + t.ns.time.boottime, 0
 	case linux.CLOCK_PROCESS_CPUTIME_ID:
 		u := t.group.ownUsage()
 		return u.user + u.system, 0
@@ -88,7 +67,7 @@ func (t *Task) cpuClock(id int32) (int64, linux.Errno) {
 	}
 	u := t
 	if pid := int(^(id >> 3)); pid != 0 {
-		if u = t.k.task(pid); u == nil {
+		if u = t.pidNS().task(pid); u == nil {
 			return 0, linux.EINVAL
 		}
 	}

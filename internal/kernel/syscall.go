@@ -45,12 +45,6 @@ const noDeadline = int64(^uint64(0) >> 1)
 // restartBlock is a call that restart_syscall(2) resumes.
 type restartBlock struct{ sc syscallState }
 
-// Syscall is one row of the system call table.
-type Syscall struct {
-	Name string
-	fn   handler
-}
-
 // enterSyscall begins the call that the task's registers ask for.
 func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
@@ -65,15 +59,15 @@ func (t *Task) enterSyscall() {
 // runSyscall runs the handler of the call in progress, for the first time or
 // again after a wake-up, and finishes the call unless it blocks.
 func (t *Task) runSyscall() {
-	fn := lookup(t.sc.nr)
-	if fn == nil {
-		t.k.unknownSyscall(t.sc.nr)
-		t.finishSyscall(0, linux.ENOSYS)
+	row := lookup(t.sc.nr)
+	if row.fn == nil {
+		t.k.unknownSyscall(t.sc.nr, row.Errno)
+		t.finishSyscall(0, row.Errno)
 		return
 	}
 	t.removeWaits()
 	t.k.current = t
-	ret, errno := fn(t, &t.sc.args)
+	ret, errno := row.fn(t, &t.sc.args)
 	if t.state == TaskZombie || t.state == TaskDead || !t.sc.active {
 		return // exit, or a handler that set the registers itself
 	}
@@ -204,16 +198,19 @@ func (t *Task) fileWait(f *vfs.File, ret uint64, errno linux.Errno) (uint64, lin
 	return ret, errno
 }
 
-// lookup finds the handler of a system call; nil if there is none.
-func lookup(nr uint64) handler {
-	if nr < uint64(len(syscalls)) {
-		return syscalls[nr].fn
+// noSyscall is the row of numbers that have none.
+var noSyscall = Syscall{support: absent(linux.ENOSYS)}
+
+// lookup finds the row of a system call.
+func lookup(nr uint64) *Syscall {
+	if nr < NumSyscalls && (calls[nr].fn != nil || calls[nr].Errno != 0) {
+		return &calls[nr]
 	}
-	return nil
+	return &noSyscall
 }
 
 // unknownSyscall names, once, a call that does not exist here.
-func (k *Kernel) unknownSyscall(nr uint64) {
+func (k *Kernel) unknownSyscall(nr uint64, errno linux.Errno) {
 	if k.unknown[nr] {
 		return
 	}
@@ -222,7 +219,7 @@ func (k *Kernel) unknownSyscall(nr uint64) {
 	}
 	k.unknown[nr] = true
 	name := linux.SyscallName(int(nr))
-	k.logf("system call %d (%s) is not supported: ENOSYS", nr, name)
+	k.logf("system call %d (%s) is not supported: %v", nr, name, errno)
 }
 
 // logf writes a line to the machine's log.

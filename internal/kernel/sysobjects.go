@@ -3,9 +3,9 @@ package kernel
 import (
 	"github.com/tinevm/tine/internal/fs/memfs"
 	"github.com/tinevm/tine/internal/fs/synthfs"
-	"github.com/tinevm/tine/internal/ipc"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/net"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -14,20 +14,11 @@ type systemObjects struct {
 	k       *Kernel
 	lastIno uint64
 	unnamed *memfs.FS // of memfd_create
-	net     *net.Stack
-	ipc     *ipc.Namespace
-}
-
-func (s *systemObjects) init(k *Kernel) {
-	s.k = k
-	s.initNet()
-	s.ipc = ipc.New()
+	tty     *tty.System
 }
 
 // close frees them, when the machine closes.
 func (s *systemObjects) close() {
-	s.net.Close()
-	s.ipc.Close()
 	if s.unnamed != nil {
 		s.unnamed.Close()
 	}
@@ -45,11 +36,11 @@ func (s *systemObjects) anonPath(c *vfs.Context, f *vfs.File) (vfs.Path, linux.E
 	return vfs.AnonPath(s.k.cfg.Root, f)
 }
 
-// netFiles are the files of /proc/net.
-func (s *systemObjects) netFiles() (files []synthfs.Entry) {
+// procFiles are the files of /proc/net.
+func (s *netNamespace) procFiles() (files []synthfs.Entry) {
 	for _, name := range net.ProcFiles() {
 		files = append(files, synthfs.Entry{Name: name, Node: synthfs.File(func() string {
-			text, _ := s.net.ProcFile(name)
+			text, _ := s.ProcFile(name)
 			return string(text)
 		})})
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -36,7 +37,8 @@ func (s TaskState) Letter() byte { return "RRSDTZX"[s] }
 // does not run is nothing but this. A process is a Group of tasks.
 type Task struct {
 	k     *Kernel
-	tid   int
+	id    *pid
+	tid   int // its number in the machine's first namespace
 	group *Group
 
 	Regs cpu.Regs
@@ -106,7 +108,7 @@ type Task struct {
 // Group is a thread group: what POSIX calls a process (signal_struct).
 type Group struct {
 	k       *Kernel
-	pid     int // tid of the leader
+	pid     int // of the leader, in the machine's first namespace
 	leader  *Task
 	threads []*Task // living threads, in order of creation; the leader first
 
@@ -118,6 +120,8 @@ type Group struct {
 
 	pgrp    *ProcessGroup
 	session *Session
+	tty     *tty.TTY      // controlling terminal; nil if none
+	hungUp  *ProcessGroup // the foreground group of a terminal that was hung up
 
 	pending sigPending // signals sent to the process
 	rlimits [linux.RLIM_NLIMITS]linux.Rlimit
@@ -125,6 +129,7 @@ type Group struct {
 	exitCode     int  // status of the group once it ends
 	exiting      bool // exit_group was called or a fatal signal came
 	zombie       bool // all threads have ended; waits to be reaped
+	zapping      bool // process 1 of a pid namespace, ended, waits for the rest to go
 	zombieStatus int
 	exitSignal   linux.Signal
 
@@ -195,12 +200,6 @@ func (f *FSInfo) put() {
 		f.Cwd.Put()
 	}
 }
-
-// TID returns the thread id.
-func (t *Task) TID() int { return t.tid }
-
-// PID returns the process id (tgid).
-func (t *Task) PID() int { return t.group.pid }
 
 // ctx gives the file system layer what it must know of the caller.
 func (t *Task) ctx() *vfs.Context {

@@ -70,14 +70,6 @@ func (f *timerfd) spec() linux.Itimerspec {
 	return s
 }
 
-func init() {
-	register(map[int]handler{
-		linux.SYS_timerfd_create:  sysTimerfdCreate,
-		linux.SYS_timerfd_settime: sysTimerfdSettime,
-		linux.SYS_timerfd_gettime: sysTimerfdGettime,
-	})
-}
-
 func sysTimerfdCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	switch int32(a[0]) {
 	case linux.CLOCK_REALTIME, linux.CLOCK_MONOTONIC, linux.CLOCK_BOOTTIME,

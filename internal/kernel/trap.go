@@ -110,7 +110,7 @@ func (k *Kernel) outOfMemory() {
 	total := int64(k.acct.Limit() >> mm.PageShift)
 	k.pids.each(func(t *Task) {
 		g := t.group
-		if !t.isLeader() || g == k.init || g.zombie {
+		if !t.isLeader() || g == k.pids.init || g.zombie {
 			return
 		}
 		as := g.addressSpace()

@@ -183,10 +183,17 @@ func (k *Kernel) kickIdle() {
 
 // Do runs fn with the kernel lock held and then lets the processors look at
 // what it changed. It is how the outside (a port, a user of the library)
-// enters the kernel.
+// enters the kernel. A panic in fn ends the machine like one anywhere else in
+// the kernel.
 func (k *Kernel) Do(fn func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			k.crash(r, debug.Stack())
+		}
+	}()
+	k.current = nil // nobody's system call
 	fn()
 	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {
 		k.kickIdle()

@@ -4,8 +4,8 @@ import "github.com/tinevm/tine/internal/linux"
 
 // waitArgs says for whom a wait call waits, and for what.
 type waitArgs struct {
-	idType  int // linux.P_ALL, P_PID, P_PGID, P_PIDFD
-	id      int
+	idType  int  // linux.P_ALL, P_PID, P_PGID, P_PIDFD
+	pid     *pid // for P_PID and P_PGID; nil if there is none of that number
 	options uint64
 }
 
@@ -15,13 +15,6 @@ type waitResult struct {
 	uid    uint32
 	status int
 	usage  usage
-}
-
-func init() {
-	register(map[int]handler{
-		linux.SYS_wait4:  sysWait4,
-		linux.SYS_waitid: sysWaitid,
-	})
 }
 
 // sysWait4 is wait4(2): pid, status, options, rusage.
@@ -38,11 +31,11 @@ func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case pid == -1:
 		w.idType = linux.P_ALL
 	case pid < 0:
-		w.idType, w.id = linux.P_PGID, -pid
+		w.idType, w.pid = linux.P_PGID, t.pidNS().find(-pid)
 	case pid == 0:
-		w.idType, w.id = linux.P_PGID, t.group.pgrp.id
+		w.idType, w.pid = linux.P_PGID, t.group.pgrp.pid
 	default:
-		w.idType, w.id = linux.P_PID, pid
+		w.idType, w.pid = linux.P_PID, t.pidNS().find(pid)
 	}
 	r, found, errno := t.wait(&w)
 	if errno != 0 {
@@ -69,7 +62,8 @@ func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const known = linux.WNOHANG | linux.WNOWAIT | linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED |
 		linux.WNOTHREAD | linux.WCLONE | linux.WALL
-	w := waitArgs{idType: int(int32(a[0])), id: int(int32(a[1])), options: uint64(uint32(a[3]))}
+	w := waitArgs{idType: int(int32(a[0])), options: uint64(uint32(a[3]))}
+	id := int(int32(a[1]))
 	if w.options&^known != 0 || w.options&(linux.WEXITED|linux.WSTOPPED|linux.WCONTINUED) == 0 {
 		return 0, linux.EINVAL
 	}
@@ -77,22 +71,24 @@ func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	switch w.idType {
 	case linux.P_ALL:
 	case linux.P_PID:
-		if w.id <= 0 {
+		if id <= 0 {
 			return 0, linux.EINVAL
 		}
+		w.pid = t.pidNS().find(id)
 	case linux.P_PGID:
-		if w.id < 0 {
+		if id < 0 {
 			return 0, linux.EINVAL
 		}
-		if w.id == 0 {
-			w.id = t.group.pgrp.id
+		w.pid = t.group.pgrp.pid
+		if id > 0 {
+			w.pid = t.pidNS().find(id)
 		}
 	case linux.P_PIDFD:
 		g, f, errno := t.pidfdGroup(a[1])
 		if errno != 0 {
 			return 0, errno
 		}
-		w.idType, w.id, nonblock = linux.P_PID, g.pid, f.NonBlock()
+		w.idType, w.pid, nonblock = linux.P_PID, g.leader.id, f.NonBlock()
 	default:
 		return 0, linux.EINVAL
 	}
@@ -155,11 +151,11 @@ func (t *Task) wait(w *waitArgs) (r waitResult, found bool, errno linux.Errno) {
 func (w *waitArgs) matches(t *Task, c *Group) bool {
 	switch w.idType {
 	case linux.P_PID:
-		if c.pid != w.id {
+		if c.leader.id != w.pid {
 			return false
 		}
 	case linux.P_PGID:
-		if c.pgrp == nil || c.pgrp.id != w.id {
+		if c.pgrp == nil || c.pgrp.pid != w.pid {
 			return false
 		}
 	}
@@ -174,7 +170,7 @@ func (w *waitArgs) matches(t *Task, c *Group) bool {
 // report gives the news of c that w asks for, and uses it up unless WNOWAIT.
 func (c *Group) report(w *waitArgs) (r waitResult, found bool) {
 	keep := w.options&linux.WNOWAIT != 0
-	r = waitResult{pid: c.pid, uid: c.leader.cred.UID}
+	r = waitResult{pid: c.nrFor(c.parent.leader), uid: c.parent.leader.cred.user.uidOut(c.leader.cred.UID)}
 	switch {
 	case c.zombie:
 		if w.options&linux.WEXITED == 0 {

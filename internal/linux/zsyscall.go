@@ -16,6 +16,7 @@ const (
 	SYS_bind                    = 49
 	SYS_bpf                     = 321
 	SYS_brk                     = 12
+	SYS_cachestat               = 451
 	SYS_capget                  = 125
 	SYS_capset                  = 126
 	SYS_chdir                   = 80
@@ -62,6 +63,7 @@ const (
 	SYS_fchdir                  = 81
 	SYS_fchmod                  = 91
 	SYS_fchmodat                = 268
+	SYS_fchmodat2               = 452
 	SYS_fchown                  = 93
 	SYS_fchownat                = 260
 	SYS_fcntl                   = 72
@@ -82,7 +84,10 @@ const (
 	SYS_fsync                   = 74
 	SYS_ftruncate               = 77
 	SYS_futex                   = 202
+	SYS_futex_requeue           = 456
+	SYS_futex_wait              = 455
 	SYS_futex_waitv             = 449
+	SYS_futex_wake              = 454
 	SYS_futimesat               = 261
 	SYS_get_kernel_syms         = 177
 	SYS_get_mempolicy           = 239
@@ -148,14 +153,19 @@ const (
 	SYS_link                    = 86
 	SYS_linkat                  = 265
 	SYS_listen                  = 50
+	SYS_listmount               = 458
 	SYS_listxattr               = 194
 	SYS_llistxattr              = 195
 	SYS_lookup_dcookie          = 212
 	SYS_lremovexattr            = 198
 	SYS_lseek                   = 8
 	SYS_lsetxattr               = 189
+	SYS_lsm_get_self_attr       = 459
+	SYS_lsm_list_modules        = 461
+	SYS_lsm_set_self_attr       = 460
 	SYS_lstat                   = 6
 	SYS_madvise                 = 28
+	SYS_map_shadow_stack        = 453
 	SYS_mbind                   = 237
 	SYS_membarrier              = 324
 	SYS_memfd_create            = 319
@@ -183,6 +193,7 @@ const (
 	SYS_mq_timedsend            = 242
 	SYS_mq_unlink               = 241
 	SYS_mremap                  = 25
+	SYS_mseal                   = 462
 	SYS_msgctl                  = 71
 	SYS_msgget                  = 68
 	SYS_msgrcv                  = 70
@@ -319,6 +330,7 @@ const (
 	SYS_splice                  = 275
 	SYS_stat                    = 4
 	SYS_statfs                  = 137
+	SYS_statmount               = 457
 	SYS_statx                   = 332
 	SYS_swapoff                 = 168
 	SYS_swapon                  = 167
@@ -381,6 +393,7 @@ var syscallNames = map[int]string{
 	SYS_bind:                    "bind",
 	SYS_bpf:                     "bpf",
 	SYS_brk:                     "brk",
+	SYS_cachestat:               "cachestat",
 	SYS_capget:                  "capget",
 	SYS_capset:                  "capset",
 	SYS_chdir:                   "chdir",
@@ -427,6 +440,7 @@ var syscallNames = map[int]string{
 	SYS_fchdir:                  "fchdir",
 	SYS_fchmod:                  "fchmod",
 	SYS_fchmodat:                "fchmodat",
+	SYS_fchmodat2:               "fchmodat2",
 	SYS_fchown:                  "fchown",
 	SYS_fchownat:                "fchownat",
 	SYS_fcntl:                   "fcntl",
@@ -447,7 +461,10 @@ var syscallNames = map[int]string{
 	SYS_fsync:                   "fsync",
 	SYS_ftruncate:               "ftruncate",
 	SYS_futex:                   "futex",
+	SYS_futex_requeue:           "futex_requeue",
+	SYS_futex_wait:              "futex_wait",
 	SYS_futex_waitv:             "futex_waitv",
+	SYS_futex_wake:              "futex_wake",
 	SYS_futimesat:               "futimesat",
 	SYS_get_kernel_syms:         "get_kernel_syms",
 	SYS_get_mempolicy:           "get_mempolicy",
@@ -513,14 +530,19 @@ var syscallNames = map[int]string{
 	SYS_link:                    "link",
 	SYS_linkat:                  "linkat",
 	SYS_listen:                  "listen",
+	SYS_listmount:               "listmount",
 	SYS_listxattr:               "listxattr",
 	SYS_llistxattr:              "llistxattr",
 	SYS_lookup_dcookie:          "lookup_dcookie",
 	SYS_lremovexattr:            "lremovexattr",
 	SYS_lseek:                   "lseek",
 	SYS_lsetxattr:               "lsetxattr",
+	SYS_lsm_get_self_attr:       "lsm_get_self_attr",
+	SYS_lsm_list_modules:        "lsm_list_modules",
+	SYS_lsm_set_self_attr:       "lsm_set_self_attr",
 	SYS_lstat:                   "lstat",
 	SYS_madvise:                 "madvise",
+	SYS_map_shadow_stack:        "map_shadow_stack",
 	SYS_mbind:                   "mbind",
 	SYS_membarrier:              "membarrier",
 	SYS_memfd_create:            "memfd_create",
@@ -548,6 +570,7 @@ var syscallNames = map[int]string{
 	SYS_mq_timedsend:            "mq_timedsend",
 	SYS_mq_unlink:               "mq_unlink",
 	SYS_mremap:                  "mremap",
+	SYS_mseal:                   "mseal",
 	SYS_msgctl:                  "msgctl",
 	SYS_msgget:                  "msgget",
 	SYS_msgrcv:                  "msgrcv",
@@ -684,6 +707,7 @@ var syscallNames = map[int]string{
 	SYS_splice:                  "splice",
 	SYS_stat:                    "stat",
 	SYS_statfs:                  "statfs",
+	SYS_statmount:               "statmount",
 	SYS_statx:                   "statx",
 	SYS_swapoff:                 "swapoff",
 	SYS_swapon:                  "swapon",

@@ -174,6 +174,9 @@ func (k *inetSocket) destination(a netip.AddrPort) (netip.AddrPort, linux.Errno)
 	case !ip.IsLoopback():
 		return a, linux.ENETUNREACH
 	}
+	if !k.stack.up {
+		return a, linux.ENETUNREACH
+	}
 	// From an address of one family there is no way to the other.
 	if local := k.local.Addr(); !local.IsUnspecified() && local.Is4() != ip.Is4() {
 		return a, linux.ENETUNREACH

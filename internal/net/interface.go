@@ -9,9 +9,11 @@ import (
 const (
 	loName  = "lo"
 	loIndex = 1
-	// loFlags are IFF_UP, IFF_LOOPBACK and IFF_RUNNING; loLowerUp is
-	// IFF_LOWER_UP, which only netlink shows.
-	loFlags   = 0x1 | 0x8 | 0x40
+	// loFlags is IFF_LOOPBACK; loRunning, IFF_UP and IFF_RUNNING, is there while
+	// it is up; loLowerUp is IFF_LOWER_UP, which only netlink shows.
+	iffUp     = 0x1
+	loFlags   = 0x8
+	loRunning = iffUp | 0x40
 	loLowerUp = 0x10000
 	loTxqlen  = 1000
 
@@ -29,13 +31,38 @@ func putInt(c *vfs.IoctlContext, addr uint64, v int) linux.Errno {
 	return c.CopyOut(addr, le.AppendUint32(nil, uint32(v)))
 }
 
-// ioctl performs the requests of netdevice(7) that read; changing the
-// interface is refused.
+// flags are the interface's flags.
+func (s *Stack) flags() uint32 {
+	if s.up {
+		return loFlags | loRunning
+	}
+	return loFlags
+}
+
+// setFlags is SIOCSIFFLAGS: the interface goes up or down.
+func (s *Stack) setFlags(c *vfs.IoctlContext, arg uint64) linux.Errno {
+	var ifr [sizeofIfreq]byte
+	switch errno := c.CopyIn(arg, ifr[:]); {
+	case errno != 0:
+		return errno
+	case !s.cfg.Admin(c.Context):
+		return linux.EPERM
+	case cString(ifr[:ifNameSize]) != loName:
+		return linux.ENODEV
+	}
+	s.up = le.Uint16(ifr[ifreqData:])&iffUp != 0
+	return 0
+}
+
+// ioctl performs the requests of netdevice(7) that read, and SIOCSIFFLAGS;
+// changing more of the interface is refused.
 func (s *Stack) ioctl(c *vfs.IoctlContext, req uint32, arg uint64) (uint64, linux.Errno) {
 	switch req {
 	case linux.SIOCGIFCONF:
 		return 0, interfaceList(c, arg)
-	case linux.SIOCSIFADDR, linux.SIOCSIFFLAGS, linux.SIOCSIFMTU, linux.SIOCSIFNETMASK, linux.SIOCSIFBRDADDR,
+	case linux.SIOCSIFFLAGS:
+		return 0, s.setFlags(c, arg)
+	case linux.SIOCSIFADDR, linux.SIOCSIFMTU, linux.SIOCSIFNETMASK, linux.SIOCSIFBRDADDR,
 		linux.SIOCSIFDSTADDR, linux.SIOCSIFNAME, linux.SIOCSIFTXQLEN, linux.SIOCSIFHWADDR, linux.SIOCADDRT, linux.SIOCDELRT:
 		return 0, linux.EPERM
 	}
@@ -57,7 +84,7 @@ func (s *Stack) ioctl(c *vfs.IoctlContext, req uint32, arg uint64) (uint64, linu
 		return 0, linux.ENODEV
 	}
 	clear(ifr[ifreqData:])
-	if errno := describeInterface(req, ifr[ifreqData:]); errno != 0 {
+	if errno := s.describeInterface(req, ifr[ifreqData:]); errno != 0 {
 		return 0, errno
 	}
 	return 0, c.CopyOut(arg, ifr[:])
@@ -74,10 +101,10 @@ func describesInterface(req uint32) bool {
 }
 
 // describeInterface fills in the union of struct ifreq.
-func describeInterface(req uint32, b []byte) linux.Errno {
+func (s *Stack) describeInterface(req uint32, b []byte) linux.Errno {
 	switch req {
 	case linux.SIOCGIFFLAGS:
-		le.PutUint16(b, loFlags)
+		le.PutUint16(b, uint16(s.flags()))
 	case linux.SIOCGIFADDR, linux.SIOCGIFDSTADDR:
 		putInetAddr(b, 127, 0, 0, 1)
 	case linux.SIOCGIFNETMASK:

@@ -172,14 +172,14 @@ func (k *netlinkSocket) SendMsg(c *Caller, m *Msg) (int, linux.Errno) {
 		if n < sizeofNlmsghdr || n > len(b) {
 			break
 		}
-		k.request(b[:n])
+		k.request(c, b[:n])
 		b = b[min((n+3)&^3, len(b)):]
 	}
 	return len(m.Data), 0
 }
 
 // request answers one message.
-func (k *netlinkSocket) request(b []byte) {
+func (k *netlinkSocket) request(c *Caller, b []byte) {
 	typ, flags, seq := le.Uint16(b[4:]), le.Uint16(b[6:]), le.Uint32(b[8:])
 	if flags&linux.NLM_F_REQUEST == 0 || typ < linux.NLMSG_MIN_TYPE {
 		if flags&linux.NLM_F_ACK != 0 {
@@ -188,7 +188,7 @@ func (k *netlinkSocket) request(b []byte) {
 		return
 	}
 	// The answers are in the queue before the call that asks returns.
-	r := &netlinkReply{k: k, seq: seq}
+	r := &netlinkReply{k: k, seq: seq, admin: c != nil && c.capable(linux.CAP_NET_ADMIN)}
 	errno := linux.EOPNOTSUPP
 	if k.Protocol == linux.NETLINK_ROUTE {
 		errno = r.route(typ, flags, b[sizeofNlmsghdr:])
@@ -230,6 +230,8 @@ type netlinkReply struct {
 	k   *netlinkSocket
 	seq uint32
 	buf []byte
+
+	admin bool // who asks may change things
 }
 
 // netlinkPacket is how much one packet of a dump holds.

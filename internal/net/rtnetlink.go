@@ -72,8 +72,10 @@ func (r *netlinkReply) route(typ, flags uint16, body []byte) linux.Errno {
 		if !dump && !wantsLo(body) {
 			return linux.ENODEV
 		}
-		r.message(linux.RTM_NEWLINK, multi, linkMessage())
+		r.message(linux.RTM_NEWLINK, multi, r.linkMessage())
 		return 0
+	case linux.RTM_NEWLINK, linux.RTM_SETLINK:
+		return r.setLink(body)
 	case linux.RTM_GETADDR:
 		if !dump {
 			return linux.EOPNOTSUPP
@@ -99,6 +101,21 @@ func (r *netlinkReply) route(typ, flags uint16, body []byte) linux.Errno {
 	return linux.EOPNOTSUPP
 }
 
+// setLink sets the interface up or down; nothing else of it can be changed.
+func (r *netlinkReply) setLink(body []byte) linux.Errno {
+	switch {
+	case !r.admin:
+		return linux.EPERM
+	case !wantsLo(body):
+		return linux.EOPNOTSUPP
+	}
+	flags, change := le.Uint32(body[8:]), le.Uint32(body[12:])
+	if change&iffUp != 0 {
+		r.k.stack.up = flags&iffUp != 0
+	}
+	return 0
+}
+
 // wantsLo reports whether a struct ifinfomsg with attributes names lo.
 func wantsLo(body []byte) bool {
 	if len(body) < 16 {
@@ -121,21 +138,26 @@ func wantsLo(body []byte) bool {
 }
 
 // linkMessage is struct ifinfomsg for lo.
-func linkMessage() []byte {
+func (r *netlinkReply) linkMessage() []byte {
 	b := make([]byte, 16)
 	le.PutUint16(b[2:], arphrdLoopback)
 	le.PutUint32(b[4:], loIndex)
-	le.PutUint32(b[8:], loFlags|loLowerUp)
+	const operUnknown, operDown = 0, 2 // IF_OPER_...
+	flags, state, qdisc := r.k.stack.flags(), byte(operDown), "noop\x00"
+	if flags&iffUp != 0 {
+		flags, state, qdisc = flags|loLowerUp, operUnknown, "noqueue\x00"
+	}
+	le.PutUint32(b[8:], flags)
 	b = attribute(b, iflaIfname, []byte(loName+"\x00"))
 	b = attribute32(b, iflaTxqlen, loTxqlen)
-	b = attribute(b, iflaOperstate, []byte{0}) // IF_OPER_UNKNOWN
+	b = attribute(b, iflaOperstate, []byte{state})
 	b = attribute(b, iflaLinkmode, []byte{0})
 	b = attribute32(b, iflaMTU, loMTU)
 	b = attribute32(b, iflaGroup, 0)
 	b = attribute32(b, iflaNumTx, 1)
 	b = attribute32(b, iflaNumRx, 1)
 	b = attribute(b, iflaCarrier, []byte{1})
-	b = attribute(b, iflaQdisc, []byte("noqueue\x00"))
+	b = attribute(b, iflaQdisc, []byte(qdisc))
 	b = attribute(b, iflaAddress, make([]byte, 6))
 	return attribute(b, iflaBroadcast, make([]byte, 6))
 }

@@ -18,6 +18,10 @@ type Config struct {
 	Writer func() Ucred
 	// MaxQueued limits the bytes in all queues together; 0 means 256 MiB.
 	MaxQueued int64
+	// Down leaves the loopback interface down, as in a new namespace.
+	Down bool
+	// Admin reports whether a caller may change the interface.
+	Admin func(c *vfs.Context) bool
 }
 
 // Stack is one network namespace.
@@ -26,6 +30,7 @@ type Stack struct {
 
 	sockets SocketCommon // head of the ring of sockets, in order of creation
 	queued  int64        // bytes charged by packets
+	up      bool         // the loopback interface
 
 	abstract map[abstractKey]*unixSocket // bound names without a file
 	autobind uint32
@@ -36,13 +41,14 @@ type Stack struct {
 	cookies  uint64
 }
 
-// New makes a network namespace with the loopback interface up.
+// New makes a network namespace with nothing but the loopback interface.
 func New(cfg Config) *Stack {
 	if cfg.MaxQueued == 0 {
 		cfg.MaxQueued = 256 << 20
 	}
 	s := &Stack{
 		cfg:      cfg,
+		up:       !cfg.Down,
 		abstract: make(map[abstractKey]*unixSocket),
 		ports:    [2]portTable{newPortTable(), newPortTable()},
 		inFlight: make(map[uint32]int),
@@ -173,12 +179,15 @@ type Caller struct {
 	MaxFiles        uint64 // RLIMIT_NOFILE, which bounds files in flight
 	NonBlock        bool   // the file is O_NONBLOCK
 
+	// Capable reports whether the caller has a capability over the network.
+	Capable func(capability int) bool
+
 	// WaitOn is set by a call that must wait for something else than its own
 	// socket's queue.
 	WaitOn *vfs.WaitQueue
 }
 
-func (c *Caller) capable(capability int) bool { return c.FS.Cred.Capable(capability) }
+func (c *Caller) capable(capability int) bool { return c.Capable(capability) }
 
 // effective is what SO_PEERCRED shows of the caller.
 func (c *Caller) effective() Ucred { return Ucred{c.PID, c.EUID, c.EGID} }

@@ -38,8 +38,6 @@ var dynamicInShort = map[string]bool{
 // gaps are the guests that tine does not pass yet, and what it lacks.
 var gaps = map[string]string{
 	"fault_signals": "the engine does not raise alignment checks (EFLAGS.AC)",
-	"pty_control":   "no pseudo-terminals",
-	"pty_termios":   "no pseudo-terminals",
 }
 
 func TestGuests(t *testing.T) {

@@ -9,12 +9,20 @@ type Reopener interface {
 }
 
 // anonFS is a file system with nothing but one open file in it.
-type anonFS struct{ inode *anonInode }
+type anonFS struct {
+	inode *anonInode
+	owned bool // the file goes with the file system
+}
 
 func (anonFS) Type() string                  { return "anon" }
 func (a anonFS) Root() Inode                 { return a.inode }
 func (anonFS) Statfs() (StatFS, linux.Errno) { return StatFS{Blksize: 4096, NameLen: 255}, 0 }
-func (anonFS) Close()                        {}
+
+func (a anonFS) Close() {
+	if a.owned {
+		a.inode.f.Put()
+	}
+}
 
 // anonInode stands for an open file that has no inode of its own.
 type anonInode struct {
@@ -56,8 +64,14 @@ func (i *anonInode) reopen(c *Context, flags uint32) (*File, linux.Errno) {
 }
 
 // AnonPath gives a place to an open file without a name, with a reference.
-func AnonPath(ns *Namespace, f *File) (Path, linux.Errno) {
-	sb := ns.Sys.NewSuperblock(anonFS{&anonInode{f: f}})
+func AnonPath(ns *Namespace, f *File) (Path, linux.Errno) { return anonPath(ns, f, false) }
+
+// AnonPathOwning is AnonPath for a file that nobody else has: it is closed when
+// the place is given up.
+func AnonPathOwning(ns *Namespace, f *File) (Path, linux.Errno) { return anonPath(ns, f, true) }
+
+func anonPath(ns *Namespace, f *File, owned bool) (Path, linux.Errno) {
+	sb := ns.Sys.NewSuperblock(anonFS{&anonInode{f: f}, owned})
 	m := ns.newMount(sb, sb.root.get(), "anon", 0)
 	m.ns = nil
 	return Path{m, sb.root.get()}, 0

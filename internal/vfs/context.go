@@ -12,10 +12,24 @@ type Cred struct {
 	FSUID, FSGID uint32
 	Groups       []uint32 // supplementary groups
 	Caps         uint64   // effective capabilities
+	// IDs is the caller's user namespace; nil if that is the machine's first.
+	IDs IDMap
 }
 
-// Capable reports whether c has a capability (linux.CAP_...).
-func (c *Cred) Capable(capability int) bool { return c.Caps>>capability&1 != 0 }
+// IDMap tells which ids a user namespace has numbers for.
+type IDMap interface {
+	MapsUID(id uint32) bool
+	MapsGID(id uint32) bool
+}
+
+// Capable reports whether c has a capability (linux.CAP_...) over the machine.
+func (c *Cred) Capable(capability int) bool { return c.IDs == nil && c.Caps>>capability&1 != 0 }
+
+// capableOver reports whether c has a capability over a file: its owner and
+// group must have numbers in the caller's user namespace.
+func (c *Cred) capableOver(a *Attr, capability int) bool {
+	return c.Caps>>capability&1 != 0 && (c.IDs == nil || c.IDs.MapsUID(a.UID) && c.IDs.MapsGID(a.GID))
+}
 
 // InGroup reports whether gid is the file system group or a supplementary one.
 func (c *Cred) InGroup(gid uint32) bool {
@@ -36,6 +50,8 @@ type Context struct {
 	Umask     uint32
 	Cred      *Cred
 	Mounts    *Namespace
+	// MayMount: the caller may change Mounts. It is set for those calls only.
+	MayMount bool
 
 	// Now is CLOCK_REALTIME.
 	Now func() (sec, nsec int64)
@@ -81,12 +97,12 @@ func (c *Context) Allowed(a *Attr, mask uint32) linux.Errno {
 		return 0
 	}
 	if a.IsDir() || mask&MayExec == 0 || a.Mode&0o111 != 0 {
-		if c.capable(linux.CAP_DAC_OVERRIDE) {
+		if c.Cred.capableOver(a, linux.CAP_DAC_OVERRIDE) {
 			return 0
 		}
 	}
 	if mask == MayRead || a.IsDir() && mask&MayWrite == 0 {
-		if c.capable(linux.CAP_DAC_READ_SEARCH) {
+		if c.Cred.capableOver(a, linux.CAP_DAC_READ_SEARCH) {
 			return 0
 		}
 	}
@@ -107,7 +123,7 @@ func (c *Context) permission(i Inode, mask uint32) linux.Errno {
 
 // owns reports whether the caller may act as the owner of a file.
 func (c *Context) owns(a *Attr) bool {
-	return c.Cred.FSUID == a.UID || c.capable(linux.CAP_FOWNER)
+	return c.Cred.FSUID == a.UID || c.Cred.capableOver(a, linux.CAP_FOWNER)
 }
 
 // now is the current time.

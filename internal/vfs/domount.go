@@ -19,7 +19,7 @@ func DoMount(c *Context, a *MountArgs) linux.Errno {
 		return errno
 	}
 	defer at.Put()
-	if !c.capable(linux.CAP_SYS_ADMIN) {
+	if !c.MayMount {
 		return linux.EPERM
 	}
 	if a.Flags&linux.MS_MGC_MSK == linux.MS_MGC_VAL {
@@ -58,6 +58,9 @@ func newMount(c *Context, at Path, a *MountArgs, flags uint64) linux.Errno {
 	t, ok := c.Mounts.Sys.fstype(a.FSType)
 	if !ok {
 		return linux.ENODEV
+	}
+	if c.Cred.IDs != nil && !t.UserNS {
+		return linux.EPERM
 	}
 	fs, errno := t.Mount(c, a.Source, a.Flags, a.Data)
 	if errno != 0 {
@@ -179,7 +182,7 @@ func Umount(c *Context, name string, flags uint64) linux.Errno {
 	defer p.Put()
 	m := p.Mount
 	switch {
-	case !c.capable(linux.CAP_SYS_ADMIN):
+	case !c.MayMount:
 		return linux.EPERM
 	case p.Dentry != m.root || m.ns == nil || m.parent == nil:
 		return linux.EINVAL
@@ -201,7 +204,7 @@ func Umount(c *Context, name string, flags uint64) linux.Errno {
 // old root is moved to putOld. move are the root and working directories of
 // the namespace's processes: those at the old root go to the new one.
 func PivotRoot(c *Context, newRoot, putOld string, move []*Path) linux.Errno {
-	if !c.capable(linux.CAP_SYS_ADMIN) {
+	if !c.MayMount {
 		return linux.EPERM
 	}
 	n, errno := Lookup(c, c.Cwd, newRoot, 0)

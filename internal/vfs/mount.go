@@ -86,7 +86,10 @@ type Namespace struct {
 	Changed WaitQueue
 	// Version counts the changes.
 	Version uint64
-	ID      uint64
+	// Ino and Owner are the kernel's: the number of its file, and the user
+	// namespace that it belongs to.
+	Ino   uint64
+	Owner any
 
 	root *Mount
 	refs int
@@ -94,8 +97,7 @@ type Namespace struct {
 
 // NewNamespace makes a namespace whose root is fs.
 func NewNamespace(sys *System, fs FileSystem, source string, flags uint64) *Namespace {
-	sys.namespaces++
-	ns := &Namespace{Sys: sys, ID: sys.namespaces, refs: 1}
+	ns := &Namespace{Sys: sys, refs: 1}
 	sb := sys.NewSuperblock(fs)
 	ns.root = ns.newMount(sb, sb.root.get(), source, flags)
 	return ns
@@ -217,8 +219,7 @@ func graftable(m *Mount, at Path) linux.Errno {
 // Clone makes a copy of the namespace, as CLONE_NEWNS does. The given paths,
 // which hold references, are moved to the copy.
 func (ns *Namespace) Clone(move ...*Path) *Namespace {
-	ns.Sys.namespaces++
-	n := &Namespace{Sys: ns.Sys, ID: ns.Sys.namespaces, refs: 1}
+	n := &Namespace{Sys: ns.Sys, refs: 1}
 	n.root = n.copyTree(ns.root, true, move)
 	return n
 }

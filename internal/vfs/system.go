@@ -44,7 +44,9 @@ type Mounter func(c *Context, source string, flags uint64, data string) (FileSys
 type FSType struct {
 	Name  string
 	NoDev bool // needs no block device, as /proc/filesystems tells
-	Mount Mounter
+	// UserNS: the owner of a user namespace may mount it (FS_USERNS_MOUNT).
+	UserNS bool
+	Mount  Mounter
 }
 
 // System is what all mount namespaces of one machine have in common: devices,
@@ -63,11 +65,10 @@ type System struct {
 	nextMount  int
 	nextCookie uint32 // of renames, for inotify
 
-	mounts     int         // that exist
-	lockWaits  map[any]any // see Context.lockWaits
-	lru        dentryList
-	lruMax     int
-	namespaces uint64
+	mounts    int         // that exist
+	lockWaits map[any]any // see Context.lockWaits
+	lru       dentryList
+	lruMax    int
 }
 
 type deviceKey struct {

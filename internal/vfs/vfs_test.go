@@ -16,7 +16,7 @@ func tree(t *testing.T) *vfs.Context {
 	clock := int64(1000)
 	now := func() (int64, int64) { clock++; return clock, 0 }
 	ns := vfs.NewNamespace(vfs.NewSystem(), memfs.New(memfs.Options{Now: now, Mode: 0o755}), "none", 0)
-	c := &vfs.Context{Mounts: ns, Cred: &rootCred, Now: now}
+	c := &vfs.Context{Mounts: ns, MayMount: true, Cred: &rootCred, Now: now}
 	c.Root = ns.Root()
 	c.Cwd = c.Root.Get()
 	t.Cleanup(func() {
@@ -75,6 +75,7 @@ func TestPermissions(t *testing.T) {
 	touch(t, c, "secret/file")
 	user := *c
 	user.Cred = &vfs.Cred{FSUID: 1000, FSGID: 1000, Groups: []uint32{4}}
+	user.MayMount = false
 	u := &user
 	file, _ := vfs.Lookup(c, c.Cwd, "file", 0)
 	defer file.Put()

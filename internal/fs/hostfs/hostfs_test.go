@@ -27,7 +27,7 @@ func tree(t *testing.T, dir string, o hostfs.Options) *vfs.Context {
 		flags = linux.MS_RDONLY
 	}
 	ns := vfs.NewNamespace(vfs.NewSystem(), fs, "none", flags)
-	c := &vfs.Context{Mounts: ns, Cred: &vfs.Cred{Caps: ^uint64(0)}, Now: func() (int64, int64) { return 5, 0 }}
+	c := &vfs.Context{Mounts: ns, MayMount: true, Cred: &vfs.Cred{Caps: ^uint64(0)}, Now: func() (int64, int64) { return 5, 0 }}
 	c.Root = ns.Root()
 	c.Cwd = c.Root.Get()
 	t.Cleanup(func() {

@@ -18,7 +18,7 @@ func tree(t *testing.T, o memfs.Options) (*vfs.Context, *memfs.FS) {
 	o.Now = func() (int64, int64) { clock++; return clock, 0 }
 	fs := memfs.New(o)
 	ns := vfs.NewNamespace(vfs.NewSystem(), fs, "none", 0)
-	c := &vfs.Context{Mounts: ns, Cred: &vfs.Cred{Caps: ^uint64(0)}, Now: o.Now}
+	c := &vfs.Context{Mounts: ns, MayMount: true, Cred: &vfs.Cred{Caps: ^uint64(0)}, Now: o.Now}
 	c.Root = ns.Root()
 	c.Cwd = c.Root.Get()
 	t.Cleanup(func() {

@@ -28,7 +28,7 @@ func tree(t *testing.T, host string, o hostfs.Options) (*vfs.Context, *mm.Accoun
 		t.Fatal(err)
 	}
 	ns := vfs.NewNamespace(vfs.NewSystem(), fs, "overlay", 0)
-	c := &vfs.Context{Mounts: ns, Cred: &vfs.Cred{Caps: ^uint64(0)}, Now: now}
+	c := &vfs.Context{Mounts: ns, MayMount: true, Cred: &vfs.Cred{Caps: ^uint64(0)}, Now: now}
 	c.Root = ns.Root()
 	c.Cwd = c.Root.Get()
 	t.Cleanup(func() {

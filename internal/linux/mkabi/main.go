@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -100,6 +101,24 @@ var skip = regexp.MustCompile(`^(SIG_(ERR|HOLD|DFL|IGN|IGN)|SYS_(NAME|call)|` +
 	`IN_(CLASS|MULTI|BADCLASS|EXPERI|LOOPBACKNET).*|S_IS.*\(|IP_MSFILTER.*|SS_|CAP_TO_.*|CAP_OPT.*|RB_NODE|SO_ATTACH.*FILTER_|NI_.*|AF_MAX|PF_MAX|CLOCK_TAI_|` +
 	`MAP_HUGE_.*|IOPRIO_(PRIO|NORM|BE|CLASS_SHIFT).*|SIOCPROTOPRIVATE|PR_SET_PTRACER_ANY|F_ULOCK|F_LOCK|F_TEST|F_TLOCK|O_LARGEFILE)$`)
 
+// newCalls are the system calls from newCallsFrom on, which are younger than
+// the headers of the distribution this is run on.
+const newCallsFrom = 451
+
+var newCalls = strings.Fields("cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue " +
+	"statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal")
+
+func addNewCalls(list []constant) []constant {
+	for i, name := range newCalls {
+		c := constant{"SYS_" + name, strconv.Itoa(newCallsFrom + i)}
+		if !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b constant) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
 func main() {
 	log.SetFlags(0)
 	macros := macroNames()
@@ -111,7 +130,11 @@ func main() {
 				names = append(names, m)
 			}
 		}
-		write(file, values(names))
+		list := values(names)
+		if file == "zsyscall.go" {
+			list = addNewCalls(list)
+		}
+		write(file, list)
 	}
 	writeErrno(macros)
 }
