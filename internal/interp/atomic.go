@@ -76,6 +76,9 @@ func (c *core) locked(va uint64, n uint8, b uint64, f func(a, b uint64) uint64) 
 // their position in it, after making sure they can be written. w is nil if no
 // word contains them all.
 func (c *core) lockWord(va uint64, n uint8) (w *uint64, shift uint, ok bool) {
+	if !c.aligned(va, uint64(n)) {
+		return nil, 0, false
+	}
 	if va&7+uint64(n) > 8 {
 		return nil, 0, c.probeWrite(va, uint64(n))
 	}

@@ -68,7 +68,7 @@ func (c *core) bitUpdate(o *op, f func(a, b uint64) uint64) bool {
 			return false
 		}
 	case o.form.hasMem():
-		if !c.probeWrite(c.addr, uint64(o.size)) {
+		if !c.aligned(c.addr, uint64(o.size)) || !c.probeWrite(c.addr, uint64(o.size)) {
 			return false
 		}
 		var ok bool

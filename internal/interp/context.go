@@ -10,7 +10,8 @@ const (
 	jumpSize = 1 << jumpBits
 	itlbSize = 64
 
-	maxContext = 1<<mm.PageShift - 1
+	maxContext   = 1<<mm.PageShift - 2
+	alignContext = maxContext + 1 // no translation has it, see align.go
 )
 
 // jumpEntry: tag is the address with the context in the bits above it. Only

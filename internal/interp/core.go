@@ -116,6 +116,7 @@ type core struct {
 	addr    uint64 // of the memory operand, between dstUpdate and result
 	leave   bool   // leave the block after this instruction: code was written
 	badAddr bool   // trap is about a non-canonical address
+	align   bool   // the alignment check is on, see align.go
 
 	as   *mm.AddressSpace
 	v    *cpu.VCPU

@@ -94,7 +94,7 @@ func (c *core) load128(va uint64) (lo, hi uint64, ok bool) {
 		return *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8)), true
 	}
 	var b [16]byte
-	if !c.loadBytes(va, b[:]) {
+	if !c.aligned(va, 16) || !c.loadBytes(va, b[:]) {
 		return 0, 0, false
 	}
 	return binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:]), true
@@ -142,7 +142,7 @@ func (c *core) store128(va, lo, hi uint64) bool {
 	var b [16]byte
 	binary.LittleEndian.PutUint64(b[:], lo)
 	binary.LittleEndian.PutUint64(b[8:], hi)
-	return c.storeBytes(va, b[:])
+	return c.aligned(va, 16) && c.storeBytes(va, b[:])
 }
 
 // loadBytes reads len(p) bytes, at most a page.
@@ -198,7 +198,7 @@ func (c *core) probeWrite(va, n uint64) bool {
 // loadSlow reads n bytes that missed the TLB.
 func (c *core) loadSlow(va uint64, n uint64) (uint64, bool) {
 	var b [8]byte
-	if !c.loadBytes(va, b[:n]) {
+	if !c.aligned(va, n) || !c.loadBytes(va, b[:n]) {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint64(b[:]), true
@@ -206,12 +206,26 @@ func (c *core) loadSlow(va uint64, n uint64) (uint64, bool) {
 
 // storeSlow writes n bytes that missed the TLB.
 func (c *core) storeSlow(va uint64, n uint64, v uint64) bool {
+	if !c.aligned(va, n) {
+		return false
+	}
 	if va&pageMask+n <= mm.PageSize {
 		// One page: a single host store, as atomic as the guest expects.
 		if !c.fillWrite(va) {
 			return false
 		}
-		return c.store(va, uint8(n), v)
+		p := at(va + c.wt[va>>mm.PageShift&tlbMask].delta)
+		switch n {
+		case 8:
+			*(*uint64)(p) = v
+		case 4:
+			*(*uint32)(p) = uint32(v)
+		case 2:
+			*(*uint16)(p) = uint16(v)
+		default:
+			*(*uint8)(p) = uint8(v)
+		}
+		return true
 	}
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], v)
@@ -240,7 +254,7 @@ func (c *core) fillRead(va uint64) bool {
 		return false
 	}
 	page := va &^ pageMask
-	c.rt[va>>mm.PageShift&tlbMask] = tlbEntry{page | c.ctx, hostAddr(f) - page}
+	c.rt[va>>mm.PageShift&tlbMask] = tlbEntry{c.tag(page), hostAddr(f) - page}
 	return true
 }
 
@@ -257,7 +271,7 @@ func (c *core) fillWrite(va uint64) bool {
 	}
 	page := va &^ pageMask
 	i := va >> mm.PageShift & tlbMask
-	c.wt[i], c.wf[i] = tlbEntry{page | c.ctx, hostAddr(f) - page}, f
+	c.wt[i], c.wf[i] = tlbEntry{c.tag(page), hostAddr(f) - page}, f
 	return true
 }
 

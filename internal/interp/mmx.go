@@ -196,6 +196,9 @@ func opMASKMOVQ(c *core, o *op) bool {
 		va = uint64(uint32(va))
 	}
 	va += c.r[o.seg]
+	if !c.aligned(va, 8) {
+		return false
+	}
 	mask := movmskB(s.R[o.src&7].Mant)
 	for i := range uint64(8) {
 		if mask>>i&1 != 0 && c.writable(va+i) == nil {

@@ -221,9 +221,15 @@ func (g generator) request(row *x86.Row, index int, t template) (q hwRequest, in
 	if in.Mem && !g.place(&in, b, disp, &q) {
 		return q, in, false
 	}
+	if hostAMD() && differsOnAMD(row, &in, b) || undefinedResult(&in, q.GPR[cpu.RCX]) {
+		return q, in, false
+	}
 	q.Flags = g.Uint64()&(arithFlags|cpu.FlagDF) | cpu.FlagOn | cpu.FlagIF
 	if g.Intn(8) > 0 {
 		q.Flags &^= cpu.FlagDF
+	}
+	if g.Intn(8) == 0 {
+		q.Flags |= cpu.FlagAC
 	}
 	g.floats(&q)
 	q.Steps = 1

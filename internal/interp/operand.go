@@ -39,7 +39,7 @@ func (c *core) dstUpdate(o *op) (uint64, bool) {
 	switch o.form {
 	case formM, formMR, formMI:
 		c.addr = c.ea(o)
-		if !c.probeWrite(c.addr, uint64(o.size)) {
+		if !c.aligned(c.addr, uint64(o.size)) || !c.probeWrite(c.addr, uint64(o.size)) {
 			return 0, false
 		}
 		return c.load(c.addr, o.size)

@@ -72,6 +72,9 @@ func (c *core) save(r *cpu.Regs) {
 	r.RIP = c.pc
 }
 
+// stepFlags are the flags that are heeded between single instructions only.
+const stepFlags = cpu.FlagTF | cpu.FlagAC
+
 // runSome runs from c.pc until something has to be looked at.
 func (c *core) runSome() {
 	switch {
@@ -79,9 +82,10 @@ func (c *core) runSome() {
 		c.trap.Kind = cpu.TrapBudget
 	case c.v.Stopped():
 		c.trap.Kind = cpu.TrapInterrupt
-	case c.fl&cpu.FlagTF != 0:
+	case c.fl&stepFlags != 0:
+		trace := c.fl&cpu.FlagTF != 0
 		c.step()
-		if c.trap.Kind == cpu.TrapNone {
+		if trace && c.trap.Kind == cpu.TrapNone {
 			c.exception(cpu.VectorDB)
 		}
 	default:
@@ -109,7 +113,10 @@ func (c *core) step() {
 	}
 	c.bpc = pc
 	c.pc = pc + uint64(o.len)
-	if !handlers[o.x%x86.NumOps](c, o) {
+	c.checkAlignment(c.fl&cpu.FlagAC != 0)
+	ok := handlers[o.x%x86.NumOps](c, o)
+	c.checkAlignment(false)
+	if !ok {
 		c.stopped(o)
 		return
 	}

@@ -148,7 +148,7 @@ func opMaskMove(c *core, o *op) bool {
 	}
 	va += c.r[o.seg]
 	mask := pmovmskb(c.getXMM(o.src))
-	if !c.probeWrite(va, 16) {
+	if !c.aligned(va, 8) || !c.probeWrite(va, 16) {
 		return false
 	}
 	d := c.getXMM(o.dst)

@@ -265,3 +265,21 @@ func TestSSEHandlers(t *testing.T) {
 		}
 	}
 }
+
+// TestApproximations checks RCPSS and RSQRTSS against the error that the manual
+// allows, 1.5 * 2^-12, on four operands of each interval of the tables.
+func TestApproximations(t *testing.T) {
+	for a := uint64(0x3f800000); a < 0x40800000; a += 1 << 9 {
+		x := float64(math.Float32frombits(uint32(a)))
+		r, _ := rcpS(0, a, 0)
+		q, _ := rsqrtS(0, a, 0)
+		for _, e := range []float64{
+			float64(math.Float32frombits(uint32(r)))*x - 1,
+			float64(math.Float32frombits(uint32(q)))*math.Sqrt(x) - 1,
+		} {
+			if math.Abs(e) > 1.5/4096 {
+				t.Errorf("%v: error %v", x, e)
+			}
+		}
+	}
+}

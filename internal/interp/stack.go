@@ -85,7 +85,7 @@ func enter(c *core, o *op) bool {
 	size := uint64(o.size)
 	level := uint64(o.cc & 31)
 	sp, bp := c.r[cpu.RSP], c.r[cpu.RBP]
-	if !c.probeStack(sp-size*(level+1), sp) {
+	if !c.aligned(sp, size) || !c.probeStack(sp-size*(level+1), sp) {
 		return false
 	}
 	c.store(sp-size, o.size, bp)
@@ -105,7 +105,7 @@ func enter(c *core, o *op) bool {
 	}
 	sp -= uint64(o.imm)
 	// The processor checks that the new top of the stack can be written.
-	if !c.probeWrite(sp, size) {
+	if !c.aligned(sp, size) || !c.probeWrite(sp, size) {
 		return false
 	}
 	c.setGPR(cpu.RBP, o.size, frame)

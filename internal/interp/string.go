@@ -54,7 +54,7 @@ func (c *core) stride(o *op) uint64 {
 
 // forward reports whether whole pages can be done at a time.
 func (c *core) forward(o *op) bool {
-	return c.fl&cpu.FlagDF == 0 && o.flags&opAddr32 == 0
+	return c.fl&cpu.FlagDF == 0 && o.flags&opAddr32 == 0 && !c.align
 }
 
 // repeat calls step, which does one element, or bulk, which does as many as it

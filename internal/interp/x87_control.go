@@ -49,6 +49,9 @@ func (o *op) imageSize(size16, size32 int) int {
 	return size32
 }
 
+// imageAlign is the size of an image's words.
+func (o *op) imageAlign() uint64 { return uint64(min(o.size, 4)) }
+
 func opFLDENV(c *core, o *op) bool {
 	s := c.fpu()
 	if s == nil {
@@ -56,7 +59,8 @@ func opFLDENV(c *core, o *op) bool {
 	}
 	var b [x87.EnvSize32]byte
 	p := b[:o.imageSize(x87.EnvSize16, x87.EnvSize32)]
-	if !c.loadBytes(c.ea(o), p) {
+	va := c.ea(o)
+	if !c.aligned(va, o.imageAlign()) || !c.loadBytes(va, p) {
 		return false
 	}
 	s.SetEnv(p)
@@ -68,7 +72,8 @@ func opFNSTENV(c *core, o *op) bool {
 	var b [x87.EnvSize32]byte
 	p := b[:o.imageSize(x87.EnvSize16, x87.EnvSize32)]
 	s.PutEnv(p)
-	if !c.storeBytes(c.ea(o), p) {
+	va := c.ea(o)
+	if !c.aligned(va, o.imageAlign()) || !c.storeBytes(va, p) {
 		return false
 	}
 	s.MaskAll()
@@ -82,7 +87,8 @@ func opFRSTOR(c *core, o *op) bool {
 	}
 	var b [x87.StateSize32]byte
 	p := b[:o.imageSize(x87.StateSize16, x87.StateSize32)]
-	if !c.loadBytes(c.ea(o), p) {
+	va := c.ea(o)
+	if !c.aligned(va, o.imageAlign()) || !c.loadBytes(va, p) {
 		return false
 	}
 	s.SetState(p)
@@ -94,7 +100,8 @@ func opFNSAVE(c *core, o *op) bool {
 	var b [x87.StateSize32]byte
 	p := b[:o.imageSize(x87.StateSize16, x87.StateSize32)]
 	s.PutState(p)
-	if !c.storeBytes(c.ea(o), p) {
+	va := c.ea(o)
+	if !c.aligned(va, o.imageAlign()) || !c.storeBytes(va, p) {
 		return false
 	}
 	s.Init()
@@ -109,10 +116,13 @@ const fxUsed = 416
 // with selectors that are zero.
 func opFXSAVE(c *core, o *op) bool {
 	va := c.ea(o)
-	if c.misaligned(va) {
+	if !c.aligned(va, 4) || c.misaligned(va) {
 		return false
 	}
 	var b [512]byte
+	if !c.probeWrite(va, uint64(len(b))) {
+		return false
+	}
 	c.regs.FXSave(&b)
 	if o.flags&opRex == 0 {
 		clear(b[12:16])
@@ -123,7 +133,7 @@ func opFXSAVE(c *core, o *op) bool {
 
 func opFXRSTOR(c *core, o *op) bool {
 	va := c.ea(o)
-	if c.misaligned(va) {
+	if !c.aligned(va, 4) || c.misaligned(va) {
 		return false
 	}
 	var b [512]byte

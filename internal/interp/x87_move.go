@@ -32,7 +32,7 @@ func opFLD(c *core, o *op) bool {
 
 func (c *core) load80(va uint64) (x87.F80, bool) {
 	var b [10]byte
-	ok := c.loadBytes(va, b[:])
+	ok := c.aligned(va, 8) && c.loadBytes(va, b[:])
 	return x87.GetF80(b[:]), ok
 }
 
@@ -55,7 +55,7 @@ func opFBLD(c *core, o *op) bool {
 		return false
 	}
 	var b x87.BCD
-	if !c.loadBytes(c.ea(o), b[:]) {
+	if va := c.ea(o); !c.aligned(va, 8) || !c.loadBytes(va, b[:]) {
 		return false
 	}
 	s.LoadF80(x87.FromBCD(b))
@@ -89,15 +89,15 @@ func fpuStore(pop bool) handler {
 		switch o.size {
 		case 4:
 			v, store := s.StoreF32(pop)
-			ok = store && c.store32(va, v) || !store && c.probeWrite(va, 4)
+			ok = store && c.store32(va, v) || !store && c.aligned(va, 4) && c.probeWrite(va, 4)
 		case 8:
 			v, store := s.StoreF64(pop)
-			ok = store && c.store64(va, v) || !store && c.probeWrite(va, 8)
+			ok = store && c.store64(va, v) || !store && c.aligned(va, 8) && c.probeWrite(va, 8)
 		default:
 			v, store := s.StoreF80()
 			var b [10]byte
 			x87.PutF80(b[:], v)
-			ok = c.storeIf(va, b[:], store)
+			ok = c.aligned(va, 8) && c.storeIf(va, b[:], store)
 		}
 		return c.fpuStored(s, o, sw, tw, ok)
 	}
@@ -120,7 +120,7 @@ func fpuStoreInt(truncate, pop bool) handler {
 		}
 		sw, tw, va := s.SW, s.TW, c.ea(o)
 		v, store := s.StoreInt(8*int(o.size), truncate, pop)
-		ok := store && c.store(va, o.size, uint64(v)) || !store && c.probeWrite(va, uint64(o.size))
+		ok := store && c.store(va, o.size, uint64(v)) || !store && c.aligned(va, uint64(o.size)) && c.probeWrite(va, uint64(o.size))
 		return c.fpuStored(s, o, sw, tw, ok)
 	}
 }
@@ -132,7 +132,8 @@ func opFBSTP(c *core, o *op) bool {
 	}
 	sw, tw := s.SW, s.TW
 	b, store := s.StoreBCD()
-	return c.fpuStored(s, o, sw, tw, c.storeIf(c.ea(o), b[:], store))
+	va := c.ea(o)
+	return c.fpuStored(s, o, sw, tw, c.aligned(va, 8) && c.storeIf(va, b[:], store))
 }
 
 func opFSTPNCE(c *core, o *op) bool {

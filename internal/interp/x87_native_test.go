@@ -289,7 +289,7 @@ func transcendental(op x86.Op) bool {
 // processor, from decoding to memory.
 func TestX87Native(t *testing.T) {
 	m := newFPUMachine(t)
-	instances, each := 12, 60
+	instances, each := 6, 60
 	if testing.Short() {
 		instances = 4
 	}

@@ -9338,7 +9338,7 @@ func (c *core) exec(b *block) {
 			return
 		}
 		pc = c.pc
-		if pc >= mm.UserTop || c.fl&cpu.FlagTF != 0 {
+		if pc >= mm.UserTop || c.fl&stepFlags != 0 {
 			c.left -= int64(b.n)
 			return
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/tty"
 	"github.com/tinevm/tine/internal/vfs"
 )
 

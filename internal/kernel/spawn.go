@@ -43,7 +43,7 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 		k.done[t.group] = p.Exited
 	}
 	if p.TTY != nil {
-		p.TTY.Attach(t.group.session, t.group.pgrp.id)
+		p.TTY.Attach(t.group.session, t.group.pgrp.pid.nr)
 		t.group.tty = p.TTY
 	}
 	t.state = TaskRunning

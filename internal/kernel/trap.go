@@ -72,7 +72,7 @@ func (t *Task) exception(vector uint8, addr uint64) {
 	case cpu.VectorSS:
 		info.Signo, info.Code, info.Addr = linux.SIGBUS, linux.SI_KERNEL, 0
 	case cpu.VectorAC:
-		info.Signo, info.Code = linux.SIGBUS, linux.BUS_ADRALN
+		info.Signo, info.Code, info.Addr = linux.SIGBUS, linux.BUS_ADRALN, 0
 	default: // #GP and the like
 		info.Signo, info.Code, info.Addr = linux.SIGSEGV, linux.SI_KERNEL, 0
 	}

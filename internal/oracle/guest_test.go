@@ -36,9 +36,7 @@ var dynamicInShort = map[string]bool{
 }
 
 // gaps are the guests that tine does not pass yet, and what it lacks.
-var gaps = map[string]string{
-	"fault_signals": "the engine does not raise alignment checks (EFLAGS.AC)",
-}
+var gaps = map[string]string{}
 
 func TestGuests(t *testing.T) {
 	sources, err := filepath.Glob(filepath.Join(moduleRoot(), "testdata/guest/*.c"))

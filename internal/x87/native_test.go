@@ -152,7 +152,7 @@ func perInstruction() int {
 	if testing.Short() {
 		return 2000
 	}
-	return 20000
+	return 5000
 }
 
 func compareNative(t *testing.T, list []instruction) {

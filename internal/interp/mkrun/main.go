@@ -449,7 +449,7 @@ CASES
 			return
 		}
 		pc = c.pc
-		if pc >= mm.UserTop || c.fl&cpu.FlagTF != 0 {
+		if pc >= mm.UserTop || c.fl&stepFlags != 0 {
 			c.left -= int64(b.n)
 			return
 		}

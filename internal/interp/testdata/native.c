@@ -70,6 +70,8 @@ static void stopped(int sig, siginfo_t *si, void *uc_)
 	ucontext_t *uc = uc_;
 	greg_t *g = uc->uc_mcontext.gregs;
 
+	/* The handler is entered with the alignment check on, if it was. */
+	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "cc", "memory");
 	if (sig == SIGTRAP) {
 		/* A repeated string instruction traps after every element. */
 		if ((uint64_t)g[REG_RIP] == start && steps == 1)

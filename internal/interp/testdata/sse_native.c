@@ -38,7 +38,7 @@ struct outcome {
 	uint8_t mem[128];
 };
 
-struct state cur;
+struct state cur __attribute__((aligned(16)));
 uint64_t saved_rsp;
 uint32_t default_mxcsr = 0x1f80;
 uint64_t entry = CODE;
@@ -72,6 +72,7 @@ __asm__(
 	"mov %r\\n, cur+8*\\n\n"
 	".endr\n"
 	"pushfq; pop cur+128\n"
+	"pushfq; andl $~0x40000, (%rsp); popfq\n" // the alignment check off
 	".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 	"movups %xmm\\n, cur+144+16*\\n\n"
 	".endr\n"
@@ -91,6 +92,8 @@ static void fault(int sig, siginfo_t *si, void *ctx)
 	ucontext_t *uc = ctx;
 	greg_t *g = uc->uc_mcontext.gregs;
 
+	// The handler is entered with the alignment check on, if it was.
+	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "cc", "memory");
 	result.vector = g[REG_TRAPNO];
 	result.addr = result.vector == 14 ? g[REG_CR2] : 0;
 	if ((uint64_t)g[REG_RIP] != CODE) // behind the instruction
@@ -102,18 +105,20 @@ static void fault(int sig, siginfo_t *si, void *ctx)
 	cur.mxcsr = uc->uc_mcontext.fpregs->mxcsr;
 	memcpy(cur.xmm, uc->uc_mcontext.fpregs->_xmm, sizeof cur.xmm);
 	g[REG_RIP] = (greg_t)case_back;
+	g[REG_EFL] &= ~0x40000;
 	(void)sig, (void)si;
 }
 
 static void place(const struct request *r)
 {
 	uint8_t *p = (uint8_t *)CODE;
-	uint64_t back = (uint64_t)case_done;
+	int32_t back;
 
 	memcpy(p, r->code, r->len);
 	p += r->len;
-	memcpy(p, "\xff\x25\0\0\0\0", 6); // jmp *0(%rip)
-	memcpy(p + 6, &back, 8);
+	back = case_done - (char *)(p + 5);
+	*p = 0xe9; // jmp case_done
+	memcpy(p + 1, &back, 4);
 	memcpy((void *)WINDOW, r->mem, sizeof r->mem);
 }
 
