@@ -94,11 +94,16 @@ func (g *Group) noteReparent(old *Group) {
 }
 
 // noteSignal: a signal was sent to t, or to its process, by the process from; 0
-// is the kernel, or the world outside.
+// is the kernel, or the world outside. from is the number that t knows it by.
 func (t *Task) noteSignal(sig linux.Signal, from int32) {
-	if t.k.cfg.Events != nil {
-		t.k.note(t, Event{Kind: "signal", Signal: int(sig), Target: int(from)})
+	if t.k.cfg.Events == nil {
+		return
 	}
+	e := Event{Kind: "signal", Signal: int(sig)}
+	if p := t.pidNS().find(int(from)); p != nil {
+		e.Target = p.nr
+	}
+	t.k.note(t, e)
 }
 
 // noteDeliver: t takes a signal.

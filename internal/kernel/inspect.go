@@ -62,14 +62,11 @@ func (g *Group) info() ProcessInfo {
 	if g.parent != nil {
 		p.PPID = g.parent.pid
 	}
-	if g.pgrp != nil {
-		p.PGID = g.pgrp.id
+	if pgrp, session := g.pgrpID(), g.sessionID(); pgrp != nil {
+		p.PGID, p.SID = pgrp.nr, session.nr
 	}
-	if g.session != nil {
-		p.SID = g.session.id
-		if g.session.tty != nil {
-			p.TTY = ttyName(g.session.tty.Number())
-		}
+	if g.tty != nil {
+		p.TTY = ttyName(g.tty.Number())
 	}
 	for _, u := range g.threads {
 		p.Threads = append(p.Threads, ThreadInfo{TID: u.tid, Comm: u.comm, State: string(u.state.Letter())})

@@ -29,8 +29,8 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if k.init != nil {
-		k.init.leader.noteFork(t, 0)
+	if init := k.pids.init; init != nil {
+		init.leader.noteFork(t, 0)
 	}
 	if errno = t.chdirTo(p.Dir); errno == 0 {
 		errno = t.startProgram(p)
