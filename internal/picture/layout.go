@@ -81,16 +81,18 @@ func (f *Family) extent(p *life, end float64) {
 	}
 }
 
-// block is the room that a life and its descendants take: in each row, the
-// stretches that are in use.
-type block struct{ rows [][][2]float64 }
+// block is the room that a life and its descendants take: the stretch in use in
+// each row.
+type block struct{ rows []stretch }
+
+type stretch struct{ x0, x1 float64 }
 
 // place finds rows for the descendants of p. The latest child comes closest to
 // the parent: then no child's branch crosses the line of another, since those
 // in between are not born yet.
 func place(p *life) *block {
 	b := &block{}
-	b.use(0, p.lane.x0, p.lane.x1)
+	b.use(0, stretch{p.lane.x0, p.lane.x1})
 	for i := len(p.children) - 1; i >= 0; i-- {
 		c := p.children[i]
 		cb := place(c)
@@ -99,38 +101,35 @@ func place(p *life) *block {
 			at++
 		}
 		for r, used := range cb.rows {
-			for _, u := range used {
-				b.use(at+r, u[0], u[1])
-			}
+			b.use(at+r, used)
 		}
 		for r := 1; r < at; r++ { // keep the branch free
-			b.use(r, c.lane.x0-2, c.lane.x0+2)
+			b.use(r, stretch{c.lane.x0 - 2, c.lane.x0 + 2})
 		}
 		c.lane.below = at
 	}
 	return b
 }
 
-func (b *block) use(row int, x0, x1 float64) {
-	for len(b.rows) <= row {
-		b.rows = append(b.rows, nil)
+// use takes room in a row, and what lies between it and the room in use.
+func (b *block) use(row int, s stretch) {
+	if row == len(b.rows) {
+		b.rows = append(b.rows, s)
+		return
 	}
-	b.rows[row] = append(b.rows[row], [2]float64{x0, x1})
+	have := &b.rows[row]
+	have.x0, have.x1 = min(have.x0, s.x0), max(have.x1, s.x1)
 }
 
 // fits reports whether c can begin at a row of b.
 func (b *block) fits(c *block, at int) bool {
 	const space = 4
-	for r, used := range c.rows {
+	for r, s := range c.rows {
 		if at+r >= len(b.rows) {
-			return true
+			break
 		}
-		for _, u := range used {
-			for _, v := range b.rows[at+r] {
-				if u[0] < v[1]+space && v[0] < u[1]+space {
-					return false
-				}
-			}
+		if have := b.rows[at+r]; s.x0 < have.x1+space && have.x0 < s.x1+space {
+			return false
 		}
 	}
 	return true
