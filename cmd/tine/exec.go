@@ -80,7 +80,13 @@ func (f *execFlags) run(args []string, nameless bool) error {
 	if f.interactive {
 		in = os.Stdin
 	}
+	// Signals that come while the program is being started are for it.
+	target := &awaited{started: make(chan struct{})}
+	stop := forwardSignals(target, &connection{})
+	defer stop()
 	s, err := control.Start(name, e, in, os.Stdout, os.Stderr)
+	target.session = s
+	close(target.started)
 	var refused *control.Error
 	if errors.As(err, &refused) && refused.Code != 0 {
 		fmt.Fprintf(os.Stderr, "tine: %s\n", refused.Text)
@@ -89,13 +95,33 @@ func (f *execFlags) run(args []string, nameless bool) error {
 	if err != nil {
 		return err
 	}
-	stop := forwardSignals(s, &connection{})
 	code, err := s.Wait()
-	stop()
 	if err == nil && code != 0 {
 		err = exitCode(code)
 	}
 	return err
+}
+
+// awaited is a program that may not have been started yet.
+type awaited struct {
+	started chan struct{}
+	session *control.Session // nil if it could not be started
+}
+
+// Signal implements signaller.
+func (a *awaited) Signal(sig syscall.Signal) error {
+	if <-a.started; a.session == nil {
+		return nil
+	}
+	return a.session.Signal(sig)
+}
+
+// SignalGroup implements signaller.
+func (a *awaited) SignalGroup(sig syscall.Signal) error {
+	if <-a.started; a.session == nil {
+		return nil
+	}
+	return a.session.SignalGroup(sig)
 }
 
 // signaller is a program that signals can be passed on to.
