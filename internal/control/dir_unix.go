@@ -24,10 +24,8 @@ func lock(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	whole := unix.Flock_t{Type: unix.F_WRLCK}
 	for {
-		err = unix.FcntlFlock(f.Fd(), unix.F_SETLKW, &whole)
-		if err != unix.EINTR {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR {
 			break
 		}
 	}

@@ -96,11 +96,11 @@ func (k *Kernel) SignalForeground(pid int, sig linux.Signal) linux.Errno {
 	return 0
 }
 
-// Instructions is the number of guest instructions executed so far. The kernel
-// lock is held.
+// Instructions is the number of guest instructions executed so far, without
+// those of tasks that are in guest mode now. The kernel lock is held.
 func (k *Kernel) Instructions() (n uint64) {
 	for _, p := range k.cpus {
-		n += p.v.TSC
+		n += p.insns
 	}
 	return n
 }

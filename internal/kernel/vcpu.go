@@ -27,6 +27,7 @@ type processor struct {
 	// waited counts instructions run here while other processors idled and
 	// tasks waited; see pokeInsns.
 	waited int64
+	insns  uint64      // executed here
 	shown  switchState // see noteSwitch
 	cond   *sync.Cond  // wakes it when idle; on the kernel lock
 }
@@ -112,6 +113,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	k.mu.Lock()
 	p.inGuest = false
 	t.account(n)
+	p.insns += uint64(n)
 	ran := k.cfg.Clock.Monotonic() - start
 	t.usage.user += ran
 	t.checkCPUTime(ran)
