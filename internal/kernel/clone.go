@@ -53,6 +53,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	// From here on it can be found.
 	pid.attach(child)
 	t.joinFamily(child, a)
+	t.noteFork(child, a.flags)
 	t.storeTIDs(child, a, pidfd)
 	t.k.users.add(child.cred.UID, 1)
 	t.k.forks++

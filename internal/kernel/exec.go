@@ -107,6 +107,7 @@ func (u *Task) dethread() {
 		u.fs = nil
 		u.exitSemaphores()
 		u.state = TaskZombie
+		u.noteExit(false)
 	}
 	if !u.isLeader() {
 		u.release()
@@ -120,6 +121,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	t.as = as
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
+	t.noteExec(e)
 	t.forkNoExec, t.didExec = false, true
 	t.exitSignal, g.exitSignal = linux.SIGCHLD, linux.SIGCHLD
 	g.stopTimers()

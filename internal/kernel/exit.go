@@ -68,6 +68,7 @@ func (t *Task) exit(status int) {
 		}
 	}
 	t.traceExit(last)
+	t.noteExit(last)
 	t.exitMemory()
 	t.exitSemaphores()
 	t.files.put()
@@ -212,6 +213,7 @@ func (g *Group) reparentChildren() {
 		c.parentTask = to.livingThread()
 		c.exitSignal = linux.SIGCHLD
 		to.children = append(to.children, c)
+		c.noteReparent(g)
 		if c.zombie {
 			c.notifyParent()
 		}
@@ -349,6 +351,7 @@ func (t *Task) forget() {
 // reap removes a zombie process; its resource usage goes to the parent. Whoever
 // started it from outside is told.
 func (g *Group) reap() {
+	g.noteReap()
 	if fn := g.k.done[g]; fn != nil {
 		delete(g.k.done, g)
 		fn(g.zombieStatus)
@@ -379,6 +382,14 @@ func (k *Kernel) initExited(init *Group) {
 
 // kill ends a process from the kernel's side.
 func (g *Group) kill(sig linux.Signal) {
+	if !g.exiting && !g.zombie {
+		g.leader.noteSignal(sig, 0)
+		g.die(sig)
+	}
+}
+
+// die ends a process by a signal that has been sent.
+func (g *Group) die(sig linux.Signal) {
 	if g.exiting || g.zombie {
 		return
 	}

@@ -58,6 +58,7 @@ type Config struct {
 	Hostname   string            // UTS node name
 	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
+	Events     func(*Event)      // optional: told what happens to processes; must not call back
 	Log        func(line string) // optional: the machine's log
 }
 
@@ -92,7 +93,7 @@ type Kernel struct {
 	forks    int64
 	switches int64
 
-	current *Task       // the task whose system call is running
+	current *Task       // the task whose system call or page fault is handled
 	vfsCtx  vfs.Context // scratch of Task.ctx
 	bounce  []byte      // scratch of userBuf
 	unknown map[uint64]bool
@@ -112,6 +113,9 @@ func New(cfg Config) *Kernel {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
+	if cfg.Events != nil {
+		k.acct.OnCopy = k.noteCopy
+	}
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)
 	for i := range k.cfg.CPUs {
@@ -209,12 +213,14 @@ func (k *Kernel) Failure() error {
 	return k.failure
 }
 
-// Memory returns the bytes of guest memory in use and the most there has been.
-// The kernel lock is held.
-func (k *Kernel) Memory() (used, peak int64) { return k.acct.Used(), k.acct.Peak() }
-
-// Forks is the number of tasks created so far. The kernel lock is held.
-func (k *Kernel) Forks() int64 { return k.forks }
+// Memory returns the bytes of guest memory in use and the most there has been;
+// nothing once the machine is closed. The kernel lock is held.
+func (k *Kernel) Memory() (used, peak int64) {
+	if k.acct == nil {
+		return 0, 0
+	}
+	return k.acct.Used(), k.acct.Peak()
+}
 
 // SetRoot gives the machine its file tree, before the first process. The
 // reference on ns is taken over.

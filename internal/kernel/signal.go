@@ -227,6 +227,7 @@ func (g *Group) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) l
 		return linux.EAGAIN
 	}
 	info.Signo = sig
+	g.leader.noteSignal(sig, info.PID)
 	g.pending.add(info)
 	g.sigq.Wake(0)
 	g.complete(sig, nil)
@@ -250,6 +251,7 @@ func (t *Task) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) li
 		return linux.EAGAIN
 	}
 	info.Signo = sig
+	t.noteSignal(sig, info.PID)
 	t.pending.add(info)
 	g.sigq.Wake(0)
 	g.complete(sig, t)
@@ -295,7 +297,7 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 	if sig == linux.SIGKILL {
 		g.pending.remove(1 << (linux.SIGKILL - 1))
 		t.pending.remove(1 << (linux.SIGKILL - 1))
-		g.kill(linux.SIGKILL)
+		g.die(linux.SIGKILL)
 		return
 	}
 	if t.wantsSignal(sig) {
@@ -358,6 +360,7 @@ func (t *Task) sendSignalSelf(sig linux.Signal) {
 // forceSignal delivers a fault to t even if it is blocked or ignored, in which
 // case it kills (force_sig_info).
 func (t *Task) forceSignal(info linux.Siginfo) {
+	t.noteSignal(info.Signo, 0)
 	act := &t.sighand.actions[info.Signo]
 	if t.sigmask.Has(info.Signo) || act.Handler == linux.SIG_IGN {
 		*act = linux.Sigaction{}
@@ -431,6 +434,7 @@ func (t *Task) deliverSignal() {
 		tr.Signal(t.tid, &info)
 	}
 	act := t.sighand.actions[sig]
+	t.noteDeliver(sig, &act)
 	switch act.Handler {
 	case linux.SIG_IGN:
 		return
@@ -487,6 +491,7 @@ func (t *Task) stop() {
 		}
 	}
 	g.stopReport, g.contReport = true, false
+	g.noteJob("stop")
 	g.tellParent(linux.CLD_STOPPED, stoppedStatus(g.stopSig))
 }
 
@@ -503,6 +508,7 @@ func (g *Group) cont() {
 		}
 	}
 	g.contReport = true
+	g.noteJob("continue")
 	g.tellParent(linux.CLD_CONTINUED, continuedStatus)
 }
 
