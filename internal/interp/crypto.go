@@ -33,10 +33,17 @@ func pclmul(d, s xmm, imm uint8) (r xmm) {
 	if imm&16 != 0 {
 		b = s.hi
 	}
-	for ; b != 0; b &= b - 1 {
-		n := bits.TrailingZeros64(b)
-		r.lo ^= a << n
-		r.hi ^= a >> (64 - n) // 0 for n = 0
+	// Four bits of b at a time: t has a times each value of them.
+	var t [16]xmm
+	t[1].lo = a
+	for i := 2; i < 16; i += 2 {
+		h := t[i/2]
+		t[i] = xmm{h.lo << 1, h.hi<<1 | h.lo>>63}
+		t[i+1] = xmm{t[i].lo ^ a, t[i].hi}
+	}
+	for i := 60; i >= 0; i -= 4 {
+		p := &t[b>>i&15]
+		r.lo, r.hi = r.lo<<4^p.lo, (r.hi<<4|r.lo>>60)^p.hi
 	}
 	return r
 }
@@ -236,14 +243,19 @@ func sha256msg2(d, s xmm) xmm {
 	return a.xmm()
 }
 
-// sha256rnds2 does two rounds on ABEF and CDGH; XMM0 has the message with the
-// constants added.
+// sha256rnds2 does two rounds on CDGH and ABEF; XMM0 has two words of the
+// message with the constants added.
 func sha256rnds2(c *core, o *op) bool {
 	x, ok := c.source(o)
 	if !ok {
 		return false
 	}
-	cdgh, abef, wk := columnsOf(c.getXMM(o.dst)), columnsOf(x), c.getXMM(0).lo
+	c.setXMM(o.dst, sha256rounds(c.getXMM(o.dst), x, c.getXMM(0).lo))
+	return true
+}
+
+func sha256rounds(dst, src xmm, wk uint64) xmm {
+	cdgh, abef := columnsOf(dst), columnsOf(src)
 	a, b, cc, d := abef[3], abef[2], cdgh[3], cdgh[2]
 	e, f, g, h := abef[1], abef[0], cdgh[1], cdgh[0]
 	for range 2 {
@@ -253,6 +265,5 @@ func sha256rnds2(c *core, o *op) bool {
 		a, b, cc, d, e, f, g, h = t+s0+(a&b^a&cc^b&cc), a, b, cc, d+t, e, f, g
 		wk >>= 32
 	}
-	c.setXMM(o.dst, columns{f, e, b, a}.xmm())
-	return true
+	return columns{f, e, b, a}.xmm()
 }
