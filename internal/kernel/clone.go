@@ -230,7 +230,7 @@ func (t *Task) copyThreadState(child *Task, a *cloneArgs) {
 		child.Regs.GPR[cpu.RSP] = a.stack
 	}
 	if a.flags&linux.CLONE_SETTLS != 0 {
-		child.Regs.FSBase = a.tls
+		child.Regs.FSBase, child.Regs.Segs[4] = a.tls, 0
 	}
 	if a.flags&linux.CLONE_CHILD_CLEARTID != 0 {
 		child.clearChildTID = a.childTID

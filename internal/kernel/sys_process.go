@@ -95,9 +95,9 @@ func sysArchPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 			return 0, linux.EPERM
 		}
 		if a[0] == linux.ARCH_SET_FS {
-			t.Regs.FSBase = a[1]
+			t.Regs.FSBase, t.Regs.Segs[4] = a[1], 0
 		} else {
-			t.Regs.GSBase = a[1]
+			t.Regs.GSBase, t.Regs.Segs[5] = a[1], 0
 		}
 		return 0, 0
 	case linux.ARCH_GET_FS:
