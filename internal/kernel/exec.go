@@ -280,7 +280,7 @@ func (t *Task) doExec(dirfd int, pathAddr, argv, envp, flags uint64) (uint64, li
 	e := execArgs{path: path}
 	start := t.fs.Cwd
 	if dirfd != linux.AT_FDCWD && !strings.HasPrefix(path, "/") {
-		f, errno := t.file(uint64(dirfd))
+		f, errno := t.anyFile(uint64(dirfd))
 		if errno != 0 {
 			return 0, errno
 		}

@@ -63,16 +63,19 @@ func (ft *FDTable) lookup(fd int) (*vfs.File, linux.Errno) {
 	return ft.slots[fd].file, 0
 }
 
-// install puts f, whose reference it takes over, in the lowest free slot that
-// is at least least and below limit (EMFILE).
-func (ft *FDTable) install(f *vfs.File, least int, limit uint64, cloexec bool) (int, linux.Errno) {
-	fd := max(least, 0)
-	if fd <= ft.low {
-		fd = ft.low
-	}
+// free is the lowest free slot that is at least least.
+func (ft *FDTable) free(least int) int {
+	fd := max(least, ft.low)
 	for fd < len(ft.slots) && ft.slots[fd].file != nil {
 		fd++
 	}
+	return fd
+}
+
+// install puts f, whose reference it takes over, in the lowest free slot that
+// is at least least and below limit (EMFILE).
+func (ft *FDTable) install(f *vfs.File, least int, limit uint64, cloexec bool) (int, linux.Errno) {
+	fd := ft.free(least)
 	if uint64(fd) >= limit {
 		return 0, linux.EMFILE
 	}
@@ -105,9 +108,28 @@ func (ft *FDTable) close(fd int) linux.Errno {
 	return 0
 }
 
-// file returns the open file of a descriptor argument.
+// file returns the open file of a descriptor argument. Those opened with O_PATH
+// are not open to most calls (open(2)).
 func (t *Task) file(fd uint64) (*vfs.File, linux.Errno) {
+	f, errno := t.anyFile(fd)
+	if errno == 0 && f.Flags&linux.O_PATH != 0 {
+		return nil, linux.EBADF
+	}
+	return f, errno
+}
+
+// anyFile is file for the calls that take a descriptor opened with O_PATH.
+func (t *Task) anyFile(fd uint64) (*vfs.File, linux.Errno) {
 	return t.files.lookup(int(int32(fd)))
+}
+
+// roomForFD reports EMFILE if the caller cannot have one more descriptor: open
+// takes it before it looks for the file.
+func (t *Task) roomForFD() linux.Errno {
+	if uint64(t.files.free(0)) >= t.rlimit(linux.RLIMIT_NOFILE) {
+		return linux.EMFILE
+	}
+	return 0
 }
 
 // installFD gives f a descriptor of the caller. It takes over the reference

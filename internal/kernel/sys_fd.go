@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 
+	"github.com/tinevm/tine/internal/fs/pipefs"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
 )
@@ -30,7 +31,7 @@ func sysCloseRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysDup(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.file(a[0])
+	f, errno := t.anyFile(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -39,7 +40,7 @@ func sysDup(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 func sysDup2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if int32(a[0]) == int32(a[1]) {
-		_, errno := t.file(a[0])
+		_, errno := t.anyFile(a[0])
 		return uint64(uint32(a[1])), errno
 	}
 	return t.dupTo(a[0], a[1], false)
@@ -54,7 +55,7 @@ func sysDup3(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // dupTo makes descriptor to refer to what from does, closing it first.
 func (t *Task) dupTo(from, to uint64, cloexec bool) (uint64, linux.Errno) {
-	f, errno := t.file(from)
+	f, errno := t.anyFile(from)
 	fd := int(int32(to))
 	if fd < 0 || uint64(fd) >= t.rlimit(linux.RLIMIT_NOFILE) || errno != 0 {
 		return 0, linux.EBADF
@@ -69,7 +70,7 @@ func (t *Task) dupTo(from, to uint64, cloexec bool) (uint64, linux.Errno) {
 const statusFlags = linux.O_APPEND | linux.O_NONBLOCK | linux.O_ASYNC | linux.O_DIRECT | linux.O_NOATIME
 
 func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.file(a[0])
+	f, errno := t.anyFile(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -267,9 +268,6 @@ func sysIoctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if f.Flags&linux.O_PATH != 0 {
-		return 0, linux.EBADF
-	}
 	fd, req := int(int32(a[0])), uint32(a[1])
 	switch req {
 	case linux.FIOCLEX, linux.FIONCLEX:
@@ -302,9 +300,6 @@ func sysFsync(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	f, errno := t.file(a[0])
 	if errno != 0 {
 		return 0, errno
-	}
-	if f.Flags&linux.O_PATH != 0 {
-		return 0, linux.EBADF
 	}
 	return 0, f.Ops.Sync(f)
 }
@@ -374,7 +369,7 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EBADF
 	case off+n < 0:
 		return 0, linux.EFBIG
-	case isPipe(f):
+	case pipefs.Is(f):
 		return 0, linux.ESPIPE
 	case uint64(off+n) > t.rlimit(linux.RLIMIT_FSIZE):
 		t.sendSignalSelf(linux.SIGXFSZ)
@@ -390,7 +385,7 @@ func sysFadvise(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	if isPipe(f) {
+	if pipefs.Is(f) {
 		return 0, linux.ESPIPE
 	}
 	if int32(a[3]) < 0 || int32(a[3]) > linux.POSIX_FADV_NOREUSE || int64(a[2]) < 0 {

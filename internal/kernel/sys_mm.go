@@ -5,11 +5,6 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-func sysMunlockall(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
-	t.as.SetFlags(0, mm.UserTop, 0, mm.MapLocked)
-	return 0, 0
-}
-
 // memLimits are the resource limits that memory calls enforce.
 func (t *Task) memLimits() mm.Limits {
 	return mm.Limits{
@@ -24,6 +19,9 @@ func sysMmap(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[5]&(mm.PageSize-1) != 0 {
 		return 0, linux.EINVAL
 	}
+	if pages := (a[1] + mm.PageSize - 1) >> mm.PageShift; a[5]>>mm.PageShift+pages < a[5]>>mm.PageShift {
+		return 0, linux.EOVERFLOW
+	}
 	r := mm.MapRequest{
 		Addr: a[0], Len: a[1], Prot: mm.Prot(a[2] & 7), Off: a[5],
 		Fixed:     flags&linux.MAP_FIXED != 0,
@@ -34,6 +32,9 @@ func sysMmap(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		r.Flags |= mm.MapNoReserve
 	}
 	if flags&linux.MAP_GROWSDOWN != 0 {
+		if flags&linux.MAP_ANONYMOUS == 0 || flags&linux.MAP_TYPE == linux.MAP_SHARED {
+			return 0, linux.EINVAL
+		}
 		r.Flags |= mm.MapGrowsDown
 	}
 	if r.NoReplace {
@@ -46,11 +47,14 @@ func sysMmap(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	} else if errno := t.mapFile(&r, a[4], flags); errno != 0 {
 		return 0, errno
 	}
+	if errno := t.lockNew(&r, flags&linux.MAP_LOCKED != 0); errno != 0 {
+		return 0, errno
+	}
 	addr, errno := t.as.Map(r)
 	if s, ok := r.Obj.(*sharedMemory); ok {
 		s.Drop() // the mapping holds it now
 	}
-	if errno == 0 && flags&(linux.MAP_POPULATE|linux.MAP_LOCKED) != 0 {
+	if errno == 0 && (flags&linux.MAP_POPULATE != 0 || r.Flags&mm.MapLocked != 0 && !t.as.LockOnFault) {
 		t.populate(addr, a[1], r.Prot)
 	}
 	return addr, errno
@@ -82,11 +86,11 @@ func (t *Task) mapFile(r *mm.MapRequest, fd, flags uint64) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	if f.Flags&linux.O_PATH != 0 {
-		return linux.EBADF
-	}
 	if r.Len == 0 {
 		return linux.EINVAL
+	}
+	if r.Off+r.Len < r.Off || r.Off+r.Len > maxFileSize {
+		return linux.EOVERFLOW
 	}
 	switch flags & linux.MAP_TYPE {
 	case linux.MAP_SHARED_VALIDATE, linux.MAP_SHARED:
@@ -109,9 +113,6 @@ func (t *Task) mapFile(r *mm.MapRequest, fd, flags uint64) linux.Errno {
 	}
 	if !f.Readable() {
 		return linux.EACCES
-	}
-	if r.Off+r.Len < r.Off {
-		return linux.EOVERFLOW
 	}
 	if f.Path.NoExec() && r.Prot&mm.ProtExec != 0 {
 		return linux.EPERM
@@ -162,185 +163,70 @@ func sysMprotect(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, t.as.Protect(addr, n, mm.Prot(a[2]&7))
 }
 
+// The processor has no protection keys, so none can be had, not even key 0, and
+// pkeys(7) tells programs to do without.
+
+// sysPkeyAlloc is pkey_alloc(2): flags, access rights.
+func sysPkeyAlloc(_ *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[0] != 0 || a[1]&^(linux.PKEY_DISABLE_ACCESS|linux.PKEY_DISABLE_WRITE) != 0 {
+		return 0, linux.EINVAL
+	}
+	return 0, linux.ENOSPC
+}
+
+func sysPkeyFree(*Task, *[6]uint64) (uint64, linux.Errno) { return 0, linux.EINVAL }
+
+// sysPkeyMprotect is pkey_mprotect(2): address, length, protection, key. With
+// key -1 it is mprotect.
+func sysPkeyMprotect(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if int32(a[3]) != -1 {
+		return 0, linux.EINVAL
+	}
+	return sysMprotect(t, a)
+}
+
+// sysRemapFilePages is remap_file_pages(2): address, size, protection, page
+// offset, flags. It maps other pages of the file that is mapped there.
+func sysRemapFilePages(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	start, n, off := a[0]&^(mm.PageSize-1), a[1]&^(mm.PageSize-1), a[3]
+	if a[2] != 0 || start+n <= start || off+n>>mm.PageShift < off {
+		return 0, linux.EINVAL
+	}
+	first, ok := t.as.FindVMA(start)
+	if !ok || first.Flags&mm.MapShared == 0 || first.Obj == nil {
+		return 0, linux.EINVAL
+	}
+	for v := first; v.End < start+n; {
+		next, ok := t.as.FindVMA(v.End)
+		if !ok || next.Obj != first.Obj || next.Flags != first.Flags {
+			return 0, linux.EINVAL
+		}
+		v = next
+	}
+	_, errno := t.as.Map(mm.MapRequest{
+		Addr: start, Len: n, Prot: first.Prot, MaxProt: first.MaxProt, Flags: first.Flags,
+		Fixed: true, Obj: first.Obj, Off: off << mm.PageShift, Name: first.Name,
+	})
+	if errno == 0 {
+		t.populate(start, n, mm.ProtRead)
+	}
+	return 0, errno
+}
+
 func sysMremap(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return t.as.Remap(a[0], a[1], a[2], a[3], a[4])
 }
 
-func sysBrk(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.as.SetBrk(a[0]), 0 }
-
-func sysMadvise(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	addr := a[0]
-	n := (a[1] + mm.PageSize - 1) &^ (mm.PageSize - 1)
-	if addr&(mm.PageSize-1) != 0 || addr+n < addr || a[1] != 0 && n == 0 || addr+n > mm.UserTop {
-		return 0, linux.EINVAL
+func sysBrk(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	old := t.as.Brk
+	if t.as.LockFuture && a[0] > old && t.mayLock(a[0]-old) != 0 {
+		return old, 0
 	}
-	var errno linux.Errno
-	switch int32(a[2]) {
-	case linux.MADV_NORMAL, linux.MADV_RANDOM, linux.MADV_SEQUENTIAL, linux.MADV_WILLNEED,
-		linux.MADV_HUGEPAGE, linux.MADV_NOHUGEPAGE, linux.MADV_MERGEABLE, linux.MADV_UNMERGEABLE,
-		linux.MADV_COLD, linux.MADV_PAGEOUT, linux.MADV_COLLAPSE:
-		errno = t.as.SetFlags(addr, n, 0, 0) // hints: only the range is checked
-	case linux.MADV_DONTNEED, linux.MADV_DONTNEED_LOCKED:
-		if n > 0 {
-			errno = t.as.Discard(addr, n)
-		}
-	case linux.MADV_FREE:
-		// Freeing at once is allowed: the contents are undefined until written.
-		if n > 0 {
-			errno = t.adviseFree(addr, n)
-		}
-	case linux.MADV_REMOVE:
-		errno = t.adviseRemove(addr, n)
-	case linux.MADV_DONTFORK:
-		errno = t.as.SetFlags(addr, n, mm.MapDontFork, 0)
-	case linux.MADV_DOFORK:
-		errno = t.as.SetFlags(addr, n, 0, mm.MapDontFork)
-	case linux.MADV_WIPEONFORK:
-		if v, ok := t.as.FindVMA(addr); ok && (v.Obj != nil || v.Flags&mm.MapShared != 0) {
-			return 0, linux.EINVAL
-		}
-		errno = t.as.SetFlags(addr, n, mm.MapWipeFork, 0)
-	case linux.MADV_KEEPONFORK:
-		errno = t.as.SetFlags(addr, n, 0, mm.MapWipeFork)
-	case linux.MADV_DONTDUMP:
-		errno = t.as.SetFlags(addr, n, mm.MapDontDump, 0)
-	case linux.MADV_DODUMP:
-		errno = t.as.SetFlags(addr, n, 0, mm.MapDontDump)
-	case linux.MADV_POPULATE_READ:
-		t.populate(addr, n, mm.ProtRead)
-	case linux.MADV_POPULATE_WRITE:
-		t.populate(addr, n, mm.ProtWrite)
-	default:
-		return 0, linux.EINVAL
+	now := t.as.SetBrk(a[0])
+	if t.as.LockFuture && !t.as.LockOnFault && now > old {
+		t.populate(old, now-old, mm.ProtRead|mm.ProtWrite)
 	}
-	return 0, errno
-}
-
-func (t *Task) adviseFree(addr, n uint64) linux.Errno {
-	if v, ok := t.as.FindVMA(addr); ok && v.Obj != nil {
-		return linux.EINVAL // only anonymous memory
-	}
-	return t.as.Discard(addr, n)
-}
-
-// adviseRemove makes a hole in the object of a shared mapping.
-func (t *Task) adviseRemove(addr, n uint64) linux.Errno {
-	v, ok := t.as.FindVMA(addr)
-	switch {
-	case !ok:
-		return linux.ENOMEM
-	case v.Flags&mm.MapLocked != 0 || v.Obj == nil:
-		return linux.EINVAL
-	case v.Flags&mm.MapShared == 0 || v.Prot&mm.ProtWrite == 0:
-		return linux.EACCES
-	}
-	v.Obj.Cache().Punch(int64(v.Off+addr-v.Start), int64(min(n, v.End-addr)))
-	return 0
-}
-
-func sysMsync(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	const known = linux.MS_ASYNC | linux.MS_INVALIDATE | linux.MS_SYNC
-	addr, n := a[0], (a[1]+mm.PageSize-1)&^(mm.PageSize-1)
-	if a[2]&^known != 0 || a[2]&(linux.MS_ASYNC|linux.MS_SYNC) == linux.MS_ASYNC|linux.MS_SYNC || addr&(mm.PageSize-1) != 0 {
-		return 0, linux.EINVAL
-	}
-	end, next := addr+n, addr
-	var errno linux.Errno
-	t.as.VMAs(func(v mm.VMA) bool {
-		if v.End <= addr || v.Start >= end {
-			return true
-		}
-		if v.Start > next {
-			errno = linux.ENOMEM
-		}
-		next = v.End
-		if o, ok := v.Obj.(fileObject); ok && v.Flags&mm.MapShared != 0 && a[2]&linux.MS_SYNC != 0 {
-			if e := o.f.Ops.Sync(o.f); e != 0 && e != linux.EINVAL {
-				errno = e
-			}
-		}
-		return true
-	})
-	if next < end {
-		errno = linux.ENOMEM
-	}
-	return 0, errno
-}
-
-func sysMincore(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	addr, n := a[0], (a[1]+mm.PageSize-1)&^(mm.PageSize-1)
-	if addr&(mm.PageSize-1) != 0 {
-		return 0, linux.EINVAL
-	}
-	if n > mm.UserTop || addr > mm.UserTop-n || !t.mapped(addr, n) {
-		return 0, linux.ENOMEM
-	}
-	const step = 1 << 30 // what one look covers, so that a huge range costs no huge memory
-	for done := uint64(0); done < n; done += step {
-		vec := t.as.Present(addr+done, min(n-done, step))
-		if errno := t.copyOut(a[2]+done>>mm.PageShift, vec); errno != 0 {
-			return 0, errno
-		}
-	}
-	return 0, 0
-}
-
-// mapped reports whether there are no holes in [addr, addr+n).
-func (t *Task) mapped(addr, n uint64) bool {
-	for at := addr; at < addr+n; {
-		v, ok := t.as.FindVMA(at)
-		if !ok {
-			return false
-		}
-		at = v.End
-	}
-	return true
-}
-
-// sysMlock faults the pages in; frames are never paged out, so that is all
-// locking needs.
-func sysMlock(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	addr := a[0] &^ (mm.PageSize - 1)
-	n := (a[0] + a[1] + mm.PageSize - 1 - addr) &^ (mm.PageSize - 1)
-	limit := t.rlimit(linux.RLIMIT_MEMLOCK)
-	if !t.capable(linux.CAP_IPC_LOCK) {
-		if limit == 0 {
-			return 0, linux.EPERM
-		}
-		if n > limit {
-			return 0, linux.ENOMEM
-		}
-	}
-	if errno := t.as.SetFlags(addr, n, mm.MapLocked, 0); errno != 0 {
-		return 0, errno
-	}
-	t.populate(addr, n, mm.ProtRead)
-	return 0, 0
-}
-
-func sysMunlock(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	addr := a[0] &^ (mm.PageSize - 1)
-	n := (a[0] + a[1] + mm.PageSize - 1 - addr) &^ (mm.PageSize - 1)
-	return 0, t.as.SetFlags(addr, n, 0, mm.MapLocked)
-}
-
-func sysMlockall(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	const current, future, onfault = 1, 2, 4
-	if a[0] == 0 || a[0]&^(current|future|onfault) != 0 || a[0] == onfault {
-		return 0, linux.EINVAL
-	}
-	if !t.capable(linux.CAP_IPC_LOCK) {
-		if t.rlimit(linux.RLIMIT_MEMLOCK) == 0 {
-			return 0, linux.EPERM
-		}
-		if a[0]&current != 0 && t.as.TotalPages()<<mm.PageShift > t.rlimit(linux.RLIMIT_MEMLOCK) {
-			return 0, linux.ENOMEM
-		}
-	}
-	if a[0]&current != 0 {
-		t.as.SetFlags(0, mm.UserTop, mm.MapLocked, 0)
-	}
-	return 0, 0
+	return now, 0
 }
 
 // otherMemory finds the memory of another process that the caller may access

@@ -13,7 +13,7 @@ func (t *Task) at(dirfd uint64, path string) (vfs.Path, linux.Errno) {
 	if int32(dirfd) == linux.AT_FDCWD || strings.HasPrefix(path, "/") {
 		return t.fs.Cwd, 0
 	}
-	f, errno := t.file(dirfd)
+	f, errno := t.anyFile(dirfd)
 	if errno != 0 {
 		return vfs.Path{}, errno
 	}
@@ -51,7 +51,14 @@ func sysCreat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func sysOpenat(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.open(a[0], a[1], a[2], a[3]) }
 
 func (t *Task) open(dirfd, addr, flags, mode uint64) (uint64, linux.Errno) {
-	start, path, errno := t.pathAt(dirfd, addr)
+	path, errno := t.path(addr)
+	if errno == 0 {
+		errno = t.roomForFD()
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	start, errno := t.at(dirfd, path)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -86,7 +93,14 @@ func sysOpenat2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		how.Mode != 0 && how.Flags&(linux.O_CREAT|linux.O_TMPFILE&^linux.O_DIRECTORY) == 0 {
 		return 0, linux.EINVAL
 	}
-	start, path, errno := t.pathAt(a[0], a[1])
+	path, errno := t.path(a[1])
+	if errno == 0 {
+		errno = t.roomForFD()
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	start, errno := t.at(a[0], path)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -112,7 +126,7 @@ func sysChdir(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysFchdir(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.file(a[0])
+	f, errno := t.anyFile(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -308,7 +322,7 @@ func (t *Task) mountCtx() *vfs.Context {
 }
 
 func sysMount(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	args := vfs.MountArgs{Flags: a[3]}
+	args := vfs.MountArgs{Flags: a[3], NoType: a[2] == 0}
 	for i, p := range []*string{&args.Source, &args.Target, &args.FSType} {
 		if a[i] == 0 && i != 1 {
 			continue

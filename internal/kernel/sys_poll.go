@@ -57,7 +57,7 @@ func (t *Task) maskArg(addr, size uint64) linux.Errno {
 // Errors and hang-ups are always reported.
 func (t *Task) pollFile(fd uint64, events vfs.PollMask) (*vfs.File, vfs.PollMask) {
 	f, errno := t.file(fd)
-	if errno != 0 || f.Flags&linux.O_PATH != 0 {
+	if errno != 0 {
 		return nil, vfs.PollNval
 	}
 	return f, f.Ops.Poll(f) & (events | vfs.PollErr | vfs.PollHup)

@@ -53,7 +53,10 @@ func sysRead(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	v := [1]linux.Iovec{{Base: a[1], Len: min(a[2], linux.MAX_RW_COUNT)}}
+	v, errno := oneVector(a[1], a[2])
+	if errno != 0 {
+		return 0, errno
+	}
 	return t.readFile(f, v[:], position{file: f})
 }
 
@@ -62,110 +65,137 @@ func sysWrite(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	v := [1]linux.Iovec{{Base: a[1], Len: min(a[2], linux.MAX_RW_COUNT)}}
+	v, errno := oneVector(a[1], a[2])
+	if errno != 0 {
+		return 0, errno
+	}
 	return t.writeFile(f, v[:], position{file: f})
 }
 
+// oneVector makes a vector of a single piece.
+func oneVector(addr, n uint64) (v [1]linux.Iovec, errno linux.Errno) {
+	if !userRange(addr, n) {
+		return v, linux.EFAULT
+	}
+	v[0] = linux.Iovec{Base: addr, Len: min(n, linux.MAX_RW_COUNT)}
+	return v, 0
+}
+
 func sysPread(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	v := [1]linux.Iovec{{Base: a[1], Len: min(a[2], linux.MAX_RW_COUNT)}}
-	return t.preadv(a[0], v[:], int64(a[3]))
+	f, pos, errno := t.placed(a[0], int64(a[3]), t.readable)
+	if errno != 0 {
+		return 0, errno
+	}
+	v, errno := oneVector(a[1], a[2])
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.readFile(f, v[:], pos)
 }
 
 func sysPwrite(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	v := [1]linux.Iovec{{Base: a[1], Len: min(a[2], linux.MAX_RW_COUNT)}}
-	return t.pwritev(a[0], v[:], int64(a[3]))
+	f, pos, errno := t.placed(a[0], int64(a[3]), t.writable)
+	if errno != 0 {
+		return 0, errno
+	}
+	v, errno := oneVector(a[1], a[2])
+	if errno != 0 {
+		return 0, errno
+	}
+	return t.writeFile(f, v[:], pos)
 }
 
-func (t *Task) preadv(fd uint64, v []linux.Iovec, off int64) (uint64, linux.Errno) {
+// placed finds the file of a call that says where in it to read or write.
+func (t *Task) placed(fd uint64, off int64, find func(fd uint64) (*vfs.File, linux.Errno)) (*vfs.File, position, linux.Errno) {
 	if off < 0 {
-		return 0, linux.EINVAL
+		return nil, position{}, linux.EINVAL
 	}
-	f, errno := t.readable(fd)
-	if errno != 0 {
-		return 0, errno
+	f, errno := t.file(fd)
+	if errno == 0 && !f.Ops.Seekable() {
+		errno = linux.ESPIPE
 	}
-	if !f.Ops.Seekable() {
-		return 0, linux.ESPIPE
+	if errno == 0 {
+		_, errno = find(fd)
 	}
-	return t.readFile(f, v, position{file: f, at: off, own: true})
+	return f, position{file: f, at: off, own: true}, errno
 }
 
-func (t *Task) pwritev(fd uint64, v []linux.Iovec, off int64) (uint64, linux.Errno) {
-	if off < 0 {
-		return 0, linux.EINVAL
-	}
-	f, errno := t.writable(fd)
-	if errno != 0 {
-		return 0, errno
-	}
-	if !f.Ops.Seekable() {
-		return 0, linux.ESPIPE
-	}
-	return t.writeFile(f, v, position{file: f, at: off, own: true})
-}
+func sysReadv(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.readv(a, -1, 0) }
 
-func sysReadv(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.readable(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	v, errno := t.iovecs(a[1], a[2])
-	if errno != 0 {
-		return 0, errno
-	}
-	return t.readFile(f, v, position{file: f})
-}
-
-func sysWritev(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.writable(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	v, errno := t.iovecs(a[1], a[2])
-	if errno != 0 {
-		return 0, errno
-	}
-	return t.writeFile(f, v, position{file: f})
-}
+func sysWritev(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.writev(a, -1, 0) }
 
 func sysPreadv(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	v, errno := t.iovecs(a[1], a[2])
-	if errno != 0 {
-		return 0, errno
+	if int64(a[3]) < 0 {
+		return 0, linux.EINVAL
 	}
-	return t.preadv(a[0], v, int64(a[3]))
+	return t.readv(a, int64(a[3]), 0)
 }
 
 func sysPwritev(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	v, errno := t.iovecs(a[1], a[2])
-	if errno != 0 {
-		return 0, errno
+	if int64(a[3]) < 0 {
+		return 0, linux.EINVAL
 	}
-	return t.pwritev(a[0], v, int64(a[3]))
+	return t.writev(a, int64(a[3]), 0)
 }
 
-// rwfKnown are the flags of preadv2 and pwritev2 that change nothing here:
-// everything is in memory, so nothing waits for a disk.
-const rwfKnown = linux.RWF_HIPRI | linux.RWF_DSYNC | linux.RWF_SYNC
-
+// sysPreadv2 is preadv2(2): an offset of -1 is the file's own.
 func sysPreadv2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if a[5]&^rwfKnown != 0 {
-		return 0, linux.EOPNOTSUPP
-	}
-	if int64(a[3]) == -1 {
-		return sysReadv(t, a)
-	}
-	return sysPreadv(t, a)
+	return t.readv(a, int64(a[3]), a[5])
 }
 
 func sysPwritev2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if a[5]&^rwfKnown != 0 {
-		return 0, linux.EOPNOTSUPP
+	return t.writev(a, int64(a[3]), a[5])
+}
+
+// rwfKnown are the flags of preadv2 and pwritev2. Those that ask for the disk
+// change nothing: writing back is the machine's affair.
+const rwfKnown = linux.RWF_HIPRI | linux.RWF_DSYNC | linux.RWF_SYNC | linux.RWF_NOWAIT | linux.RWF_APPEND
+
+// vectorCall finds the file, the vector and the place of a call with a vector.
+func (t *Task) vectorCall(a *[6]uint64, off int64, flags uint64, find func(fd uint64) (*vfs.File, linux.Errno)) (f *vfs.File, v []linux.Iovec, pos position, errno linux.Errno) {
+	if off == -1 {
+		f, errno = find(a[0])
+		pos.file = f
+	} else {
+		f, pos, errno = t.placed(a[0], off, find)
 	}
-	if int64(a[3]) == -1 {
-		return sysWritev(t, a)
+	if errno == 0 {
+		v, errno = t.iovecs(a[1], a[2])
 	}
-	return sysPwritev(t, a)
+	if errno == 0 && flags&^rwfKnown != 0 {
+		errno = linux.EOPNOTSUPP
+	}
+	return f, v, pos, errno
+}
+
+func (t *Task) readv(a *[6]uint64, off int64, flags uint64) (uint64, linux.Errno) {
+	f, v, pos, errno := t.vectorCall(a, off, flags, t.readable)
+	if errno != 0 {
+		return 0, errno
+	}
+	n, errno := t.readFile(f, v, pos)
+	if errno == eBlock && flags&linux.RWF_NOWAIT != 0 {
+		return 0, linux.EAGAIN
+	}
+	return n, errno
+}
+
+func (t *Task) writev(a *[6]uint64, off int64, flags uint64) (uint64, linux.Errno) {
+	f, v, pos, errno := t.vectorCall(a, off, flags, t.writable)
+	if errno != 0 {
+		return 0, errno
+	}
+	if flags&linux.RWF_APPEND != 0 && f.Ops.Seekable() && t.sc.done == 0 {
+		t.seekEnd(f, &pos)
+	}
+	n, errno := t.writeFile(f, v, pos)
+	if errno == eBlock && flags&linux.RWF_NOWAIT != 0 {
+		if t.sc.done > 0 {
+			return t.sc.done, 0
+		}
+		return 0, linux.EAGAIN
+	}
+	return n, errno
 }
 
 // skip drops the first n bytes of a vector.
@@ -196,7 +226,12 @@ func (t *Task) readFile(f *vfs.File, v []linux.Iovec, pos position) (uint64, lin
 			continue
 		}
 		u, errno := t.readBuf(v[0].Base, int(v[0].Len))
-		if errno == 0 {
+		if errno != 0 {
+			errno = nothingToRead(f, pos.get())
+			if errno == 0 {
+				return total, 0
+			}
+		} else {
 			var n int
 			n, errno = f.Ops.Read(f, u.b, pos.get())
 			if errno == 0 {
@@ -218,6 +253,25 @@ func (t *Task) readFile(f *vfs.File, v []linux.Iovec, pos position) (uint64, lin
 		return t.fileWait(f, 0, errno)
 	}
 	return total, 0
+}
+
+// nothingToRead is the result of a read into memory that is not there: it
+// matters only if there is something to put into it.
+func nothingToRead(f *vfs.File, off int64) linux.Errno {
+	if f.Ops.Seekable() {
+		var one [1]byte
+		if n, errno := f.Ops.Read(f, one[:], off); n == 0 {
+			return errno
+		}
+		return linux.EFAULT
+	}
+	if b, errno, ok := pipefs.Peek(f, 1); ok && len(b) == 0 {
+		return errno
+	}
+	if f.Ops.Poll(f)&vfs.PollIn == 0 {
+		return linux.EAGAIN
+	}
+	return linux.EFAULT
 }
 
 // moreToRead reports whether another read of a stream would give more at once.
@@ -278,8 +332,16 @@ func (t *Task) seekEnd(f *vfs.File, pos *position) {
 	}
 }
 
+// unseenWriter is implemented by devices that do not look at what is written.
+type unseenWriter interface {
+	WriteUnseen(n int) (int, linux.Errno)
+}
+
 // writeOnce moves one piece.
 func (t *Task) writeOnce(f *vfs.File, v *linux.Iovec, pos *position) (int, linux.Errno) {
+	if d, ok := f.Ops.(unseenWriter); ok {
+		return d.WriteUnseen(int(v.Len))
+	}
 	u, errno := t.writeBuf(v.Base, int(v.Len))
 	if errno != 0 {
 		return 0, errno
@@ -292,18 +354,17 @@ func (t *Task) writeOnce(f *vfs.File, v *linux.Iovec, pos *position) (int, linux
 	return n, errno
 }
 
-// limitFileSize applies RLIMIT_FSIZE to a write at off: what would go beyond is
-// cut off, unless that is everything.
+// limitFileSize cuts off what a vector would write at off beyond what
+// fileRoom allows.
 func (t *Task) limitFileSize(v []linux.Iovec, off int64) ([]linux.Iovec, linux.Errno) {
-	limit := t.rlimit(linux.RLIMIT_FSIZE)
-	if limit >= 1<<63-1 || v[0].Len == 0 && len(v) == 1 {
-		return v, 0
+	total := uint64(0)
+	for _, e := range v {
+		total += e.Len
 	}
-	if off >= int64(limit) {
-		t.sendSignalSelf(linux.SIGXFSZ)
-		return nil, linux.EFBIG
+	room, errno := t.fileRoom(off, total)
+	if errno != 0 || room == total {
+		return v, errno
 	}
-	room := limit - uint64(off)
 	cut := make([]linux.Iovec, 0, len(v))
 	for _, e := range v {
 		e.Len = min(e.Len, room)
@@ -311,6 +372,28 @@ func (t *Task) limitFileSize(v []linux.Iovec, off int64) ([]linux.Iovec, linux.E
 		cut = append(cut, e)
 	}
 	return cut, 0
+}
+
+// maxFileSize is the end of the largest file (s_maxbytes).
+const maxFileSize = 1<<63 - 1
+
+// fileRoom is how many of n bytes may be written at off: RLIMIT_FSIZE and the
+// largest size there is cut the rest off, unless that is everything.
+func (t *Task) fileRoom(off int64, n uint64) (uint64, linux.Errno) {
+	if n == 0 {
+		return 0, 0
+	}
+	if limit := t.rlimit(linux.RLIMIT_FSIZE); limit < maxFileSize {
+		if off >= int64(limit) {
+			t.sendSignalSelf(linux.SIGXFSZ)
+			return 0, linux.EFBIG
+		}
+		n = min(n, limit-uint64(off))
+	}
+	if off >= maxFileSize {
+		return 0, linux.EFBIG
+	}
+	return min(n, maxFileSize-uint64(off)), 0
 }
 
 // writeFailed ends a write, or lets it wait.
@@ -339,9 +422,6 @@ func sysLseek(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	f, errno := t.file(a[0])
 	if errno != 0 {
 		return 0, errno
-	}
-	if f.Flags&linux.O_PATH != 0 {
-		return 0, linux.EBADF
 	}
 	off, whence := int64(a[1]), int(int32(a[2]))
 	if whence < 0 || whence > linux.SEEK_HOLE {
@@ -384,180 +464,4 @@ func seekFrom(f *vfs.File, off int64, whence int) (int64, linux.Errno) {
 		return st.Size, 0
 	}
 	return off, 0
-}
-
-// copyBetween moves up to n bytes from one file to another, through a buffer.
-// It stops where either would have to wait.
-func (t *Task) copyBetween(in, out *vfs.File, from, to *position, n uint64) (uint64, linux.Errno) {
-	buf := make([]byte, min(n, 64<<10))
-	done := uint64(0)
-	for done < n {
-		got, errno := in.Ops.Read(in, buf[:min(uint64(len(buf)), n-done)], from.get())
-		if errno != 0 || got == 0 {
-			return done, errno
-		}
-		put, errno := out.Ops.Write(out, buf[:got], to.get())
-		from.advance(put)
-		to.advance(put)
-		done += uint64(put)
-		if errno != 0 || put < got {
-			return done, errno
-		}
-	}
-	return done, 0
-}
-
-// offsetArg reads the offset that an argument points to, if it does.
-func (t *Task) offsetArg(f *vfs.File, addr uint64) (position, linux.Errno) {
-	p := position{file: f}
-	if addr == 0 {
-		return p, 0
-	}
-	if !f.Ops.Seekable() {
-		return p, linux.ESPIPE
-	}
-	v, errno := t.getUint64(addr)
-	if errno == 0 && int64(v) < 0 {
-		errno = linux.EINVAL
-	}
-	p.at, p.own = int64(v), true
-	return p, errno
-}
-
-// putOffset stores an offset back.
-func (t *Task) putOffset(p *position, addr uint64) linux.Errno {
-	if addr == 0 {
-		return 0
-	}
-	return t.putUint64(addr, uint64(p.at))
-}
-
-// sysSendfile is sendfile(2): out, in, offset, count.
-func sysSendfile(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	return t.transfer(a[1], a[2], a[0], 0, min(a[3], linux.MAX_RW_COUNT), true)
-}
-
-// transfer is what sendfile, copy_file_range and splice have in common.
-func (t *Task) transfer(inFD, inOff, outFD, outOff, n uint64, fromFile bool) (uint64, linux.Errno) {
-	in, errno := t.readable(inFD)
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.writable(outFD)
-	if errno != 0 {
-		return 0, errno
-	}
-	if fromFile && !in.Ops.Seekable() {
-		return 0, linux.EINVAL
-	}
-	if out.Flags&linux.O_APPEND != 0 && fromFile {
-		return 0, linux.EINVAL
-	}
-	from, errno := t.offsetArg(in, inOff)
-	if errno != 0 {
-		return 0, errno
-	}
-	to, errno := t.offsetArg(out, outOff)
-	if errno != 0 {
-		return 0, errno
-	}
-	done, errno := t.copyBetween(in, out, &from, &to, n)
-	if done == 0 && errno != 0 {
-		wait := out
-		if errno == linux.EAGAIN && in.Ops.Poll(in)&vfs.PollIn == 0 {
-			wait = in
-		}
-		if errno == linux.EPIPE {
-			t.sendSignalSelf(linux.SIGPIPE)
-		}
-		return t.fileWait(wait, 0, errno)
-	}
-	if errno := t.putOffset(&from, inOff); errno != 0 {
-		return 0, errno
-	}
-	return done, t.putOffset(&to, outOff)
-}
-
-func sysCopyFileRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if a[5] != 0 {
-		return 0, linux.EINVAL
-	}
-	for _, fd := range []uint64{a[0], a[2]} {
-		f, errno := t.file(fd)
-		if errno != 0 {
-			return 0, errno
-		}
-		st, errno := vfs.Fstat(f)
-		switch {
-		case errno != 0:
-			return 0, errno
-		case st.Mode&linux.S_IFMT == linux.S_IFDIR:
-			return 0, linux.EISDIR
-		case st.Mode&linux.S_IFMT != linux.S_IFREG:
-			return 0, linux.EINVAL
-		}
-	}
-	if out, errno := t.writable(a[2]); errno == 0 && out.Flags&linux.O_APPEND != 0 {
-		return 0, linux.EBADF
-	}
-	return t.transfer(a[0], a[1], a[2], a[3], min(a[4], linux.MAX_RW_COUNT), true)
-}
-
-// sysSplice is splice(2): one of the two files must be a pipe.
-func sysSplice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	const known = linux.SPLICE_F_MOVE | linux.SPLICE_F_NONBLOCK | linux.SPLICE_F_MORE | linux.SPLICE_F_GIFT
-	if a[5]&^known != 0 {
-		return 0, linux.EINVAL
-	}
-	in, errno := t.file(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.file(a[2])
-	if errno != 0 {
-		return 0, errno
-	}
-	if !isPipe(in) && !isPipe(out) {
-		return 0, linux.EINVAL
-	}
-	if isPipe(in) && a[1] != 0 || isPipe(out) && a[3] != 0 {
-		return 0, linux.ESPIPE
-	}
-	ret, errno := t.transfer(a[0], a[1], a[2], a[3], min(a[4], 64<<10), false)
-	if errno == eBlock && a[5]&linux.SPLICE_F_NONBLOCK != 0 {
-		return 0, linux.EAGAIN
-	}
-	return ret, errno
-}
-
-// sysTee is tee(2): copy between pipes without taking.
-func sysTee(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	const known = linux.SPLICE_F_MOVE | linux.SPLICE_F_NONBLOCK | linux.SPLICE_F_MORE | linux.SPLICE_F_GIFT
-	if a[3]&^known != 0 {
-		return 0, linux.EINVAL
-	}
-	in, errno := t.readable(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.writable(a[1])
-	if errno != 0 {
-		return 0, errno
-	}
-	n, errno := pipefs.Tee(in, out, int(min(a[2], 1<<20)))
-	if errno != linux.EAGAIN || a[3]&linux.SPLICE_F_NONBLOCK != 0 {
-		if errno == linux.EPIPE {
-			t.sendSignalSelf(linux.SIGPIPE)
-		}
-		return uint64(n), errno
-	}
-	if in.Ops.Poll(in)&vfs.PollIn == 0 {
-		return t.fileWait(in, 0, errno)
-	}
-	return t.fileWait(out, 0, errno)
-}
-
-func isPipe(f *vfs.File) bool {
-	st, errno := f.Ops.Stat(f)
-	return errno == 0 && st.Mode&linux.S_IFMT == linux.S_IFIFO
 }

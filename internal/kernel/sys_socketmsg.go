@@ -214,8 +214,8 @@ func (t *Task) sendSocketControl(k net.Socket, m *net.Msg, typ int32, data []byt
 			return linux.EINVAL
 		}
 		for ; len(data) >= 4; data = data[4:] {
-			f, errno := t.file(uint64(le.Uint32(data)))
-			if errno != 0 || f.Flags&linux.O_PATH != 0 {
+			f, errno := t.anyFile(uint64(le.Uint32(data)))
+			if errno != 0 {
 				return linux.EBADF
 			}
 			m.Files = append(m.Files, f)

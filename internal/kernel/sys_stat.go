@@ -12,7 +12,7 @@ func sysLstat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysFstat(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.file(a[0])
+	f, errno := t.anyFile(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -51,7 +51,7 @@ func (t *Task) statAt(dirfd, addr, flags uint64) (linux.Stat, linux.Errno) {
 		}
 	}
 	if path == "" && flags&linux.AT_EMPTY_PATH != 0 && int32(dirfd) != linux.AT_FDCWD {
-		f, errno := t.file(dirfd)
+		f, errno := t.anyFile(dirfd)
 		if errno != 0 {
 			return linux.Stat{}, errno
 		}
@@ -96,9 +96,6 @@ func (t *Task) lookup(dirfd, addr, flags uint64) (vfs.Path, linux.Errno) {
 // pathOf is the place of an open file; EBADF if it has none.
 func (t *Task) pathOf(fd uint64) (vfs.Path, linux.Errno) {
 	f, errno := t.file(fd)
-	if errno == 0 && f.Flags&linux.O_PATH != 0 {
-		errno = linux.EBADF
-	}
 	if errno != 0 {
 		return vfs.Path{}, errno
 	}
@@ -115,7 +112,7 @@ func sysStatfs(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysFstatfs(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	f, errno := t.file(a[0])
+	f, errno := t.anyFile(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -276,6 +273,9 @@ func sysTruncate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 // no path.
 func (t *Task) utimes(dirfd, addr uint64, times *[2]vfs.Time, flags uint64) (uint64, linux.Errno) {
 	if addr == 0 && int32(dirfd) != linux.AT_FDCWD {
+		if flags != 0 {
+			return 0, linux.EINVAL
+		}
 		p, errno := t.pathOf(dirfd)
 		if errno != 0 {
 			return 0, errno

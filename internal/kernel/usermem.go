@@ -154,6 +154,10 @@ func (m memReader) Read(addr uint64, p []byte) linux.Errno {
 	return m.t.copyIn(addr, p)
 }
 
+// userRange reports whether n bytes at addr can belong to a program at all, be
+// they mapped or not (access_ok).
+func userRange(addr, n uint64) bool { return n <= mm.UserTop && addr <= mm.UserTop-n }
+
 // iovecs reads an array of n struct iovec.
 func (t *Task) iovecs(addr uint64, n uint64) ([]linux.Iovec, linux.Errno) {
 	if n > linux.UIO_MAXIOV {
@@ -167,6 +171,11 @@ func (t *Task) iovecs(addr uint64, n uint64) ([]linux.Iovec, linux.Errno) {
 		}
 		if v[i].Len > 1<<63-1 {
 			return nil, linux.EINVAL
+		}
+	}
+	for i := range v {
+		if !userRange(v[i].Base, v[i].Len) {
+			return nil, linux.EFAULT
 		}
 		v[i].Len = min(v[i].Len, linux.MAX_RW_COUNT-total)
 		total += v[i].Len

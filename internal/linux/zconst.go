@@ -4,6 +4,19 @@ package linux
 
 const (
 	AAFS_MAGIC                             = 1513908720
+	ADJ_ESTERROR                           = 8
+	ADJ_FREQUENCY                          = 2
+	ADJ_MAXERROR                           = 4
+	ADJ_MICRO                              = 4096
+	ADJ_NANO                               = 8192
+	ADJ_OFFSET                             = 1
+	ADJ_OFFSET_SINGLESHOT                  = 32769
+	ADJ_OFFSET_SS_READ                     = 40961
+	ADJ_SETOFFSET                          = 256
+	ADJ_STATUS                             = 16
+	ADJ_TAI                                = 128
+	ADJ_TICK                               = 16384
+	ADJ_TIMECONST                          = 32
 	AF_ALG                                 = 38
 	AF_APPLETALK                           = 5
 	AF_ASH                                 = 18
@@ -922,6 +935,7 @@ const (
 	MFD_ALLOW_SEALING                      = 2
 	MFD_CLOEXEC                            = 1
 	MFD_HUGETLB                            = 4
+	MLOCK_ONFAULT                          = 1
 	MNT_DETACH                             = 2
 	MNT_EXPIRE                             = 4
 	MNT_FORCE                              = 1
@@ -1099,6 +1113,8 @@ const (
 	PF_X                                   = 1
 	PIPEFS_MAGIC                           = 1346981957
 	PIPE_BUF                               = 4096
+	PKEY_DISABLE_ACCESS                    = 1
+	PKEY_DISABLE_WRITE                     = 2
 	POLLERR                                = 8
 	POLLHUP                                = 16
 	POLLIN                                 = 1
@@ -1819,6 +1835,23 @@ const (
 	STATX_TYPE                             = 1
 	STATX_UID                              = 8
 	STATX__RESERVED                        = 2147483648
+	STA_CLK                                = 32768
+	STA_CLOCKERR                           = 4096
+	STA_DEL                                = 32
+	STA_FLL                                = 8
+	STA_FREQHOLD                           = 128
+	STA_INS                                = 16
+	STA_MODE                               = 16384
+	STA_NANO                               = 8192
+	STA_PLL                                = 1
+	STA_PPSERROR                           = 2048
+	STA_PPSFREQ                            = 2
+	STA_PPSJITTER                          = 512
+	STA_PPSSIGNAL                          = 256
+	STA_PPSTIME                            = 4
+	STA_PPSWANDER                          = 1024
+	STA_RONLY                              = 65280
+	STA_UNSYNC                             = 64
 	SYNC_FILE_RANGE_WAIT_AFTER             = 4
 	SYNC_FILE_RANGE_WAIT_BEFORE            = 1
 	SYNC_FILE_RANGE_WRITE                  = 2

@@ -46,6 +46,9 @@ type AddressSpace struct {
 	peakPages      int32
 	dontFork       bool   // some area has MapDontFork, MapWipeFork or MapLocked
 	truncSeen      uint64 // truncations when the engines were last told
+	// LockFuture: new mappings are locked (mlockall(MCL_FUTURE)); LockOnFault
+	// leaves their pages out until they are used. A child has neither.
+	LockFuture, LockOnFault bool
 	// Dead is set when the last user has gone.
 	dead bool
 }
@@ -218,6 +221,17 @@ func (as *AddressSpace) TotalPages() uint64 { return as.vmas.pages }
 
 // DataPages is the part of TotalPages that RLIMIT_DATA counts.
 func (as *AddressSpace) DataPages() uint64 { return as.vmas.data }
+
+// LockedPages is the size of all mappings that mlock(2) has locked.
+func (as *AddressSpace) LockedPages() (n uint64) {
+	as.VMAs(func(v VMA) bool {
+		if v.Flags&MapLocked != 0 {
+			n += v.Len() >> PageShift
+		}
+		return true
+	})
+	return n
+}
 
 // RSSPages is the number of pages present.
 func (as *AddressSpace) RSSPages() uint64 { return uint64(as.root.pages) }

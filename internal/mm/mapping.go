@@ -289,6 +289,9 @@ func (as *AddressSpace) SetBrk(to uint64) uint64 {
 		if as.overcommit(&v) {
 			return as.Brk
 		}
+		if as.LockFuture {
+			v.Flags |= MapLocked
+		}
 		as.vmas = as.vmas.own()
 		as.vmas.insert(v)
 	}

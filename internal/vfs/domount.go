@@ -10,6 +10,7 @@ type MountArgs struct {
 	Source, Target, FSType string
 	Flags                  uint64
 	Data                   string
+	NoType                 bool // no file system type is given, not even an empty one
 }
 
 // DoMount is mount(2). Propagation types are accepted; every mount is private.
@@ -55,6 +56,9 @@ func mountOptions(flags uint64) uint64 {
 }
 
 func newMount(c *Context, at Path, a *MountArgs, flags uint64) linux.Errno {
+	if a.NoType {
+		return linux.EINVAL
+	}
 	t, ok := c.Mounts.Sys.fstype(a.FSType)
 	if !ok {
 		return linux.ENODEV

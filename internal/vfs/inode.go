@@ -127,6 +127,15 @@ func (n *InodeCommon) denyWrite() linux.Errno {
 	return 0
 }
 
+// Closed is implemented by directories in which no name can be made: already
+// the look for one that does not exist fails, as in /proc.
+type Closed interface{ Closed() bool }
+
+func closed(i Inode) bool {
+	c, ok := i.(Closed)
+	return ok && c.Closed()
+}
+
 // NoInode refuses everything the way Linux refuses it for an inode without the
 // operation. It is embedded by implementations, together with InodeCommon.
 type NoInode struct{}

@@ -110,6 +110,8 @@ func (w *walker) newEntry(dir bool) (*Dentry, linux.Errno) {
 		return nil, errno
 	case d.inode != nil:
 		return nil, linux.EEXIST
+	case closed(w.cur.Dentry.inode):
+		return nil, linux.ENOENT
 	case w.slash && !dir:
 		return nil, linux.ENOENT
 	case w.cur.ReadOnly():

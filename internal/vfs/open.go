@@ -77,6 +77,9 @@ func (o *opening) create(name string) (*File, linux.Errno) {
 			return nil, errno
 		}
 		if w.cur.Dentry.inode == nil {
+			if closed(parent.Dentry.inode) {
+				return nil, linux.ENOENT
+			}
 			return o.createNew(parent)
 		}
 		if o.flags&linux.O_EXCL != 0 {

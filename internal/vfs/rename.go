@@ -68,7 +68,7 @@ func (r *renaming) resolve() (errno linux.Errno) {
 	if r.new, errno = r.to.child(); errno != 0 {
 		return errno
 	}
-	if exchange && r.new.inode == nil {
+	if r.new.inode == nil && (exchange || closed(r.to.cur.Dentry.inode)) {
 		return linux.ENOENT
 	}
 	if r.new.inode != nil && r.flags&linux.RENAME_NOREPLACE != 0 {

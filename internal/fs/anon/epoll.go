@@ -34,6 +34,10 @@ type item struct {
 // Flags of an interest that are no events.
 const epollFlags = linux.EPOLLET | linux.EPOLLONESHOT | linux.EPOLLWAKEUP | linux.EPOLLEXCLUSIVE
 
+// exclusiveOK are the events and flags that go with EPOLLEXCLUSIVE.
+const exclusiveOK = linux.EPOLLIN | linux.EPOLLOUT | linux.EPOLLERR | linux.EPOLLHUP |
+	linux.EPOLLWAKEUP | linux.EPOLLET | linux.EPOLLEXCLUSIVE
+
 // maxNesting is how deep instances may watch each other.
 const maxNesting = 5
 
@@ -123,6 +127,9 @@ func (ep *Epoll) Control(op int, fd int, f *vfs.File, ev linux.EpollEvent) linux
 func (ep *Epoll) add(key itemKey, old *item, ev linux.EpollEvent) linux.Errno {
 	if old != nil {
 		return linux.EEXIST
+	}
+	if ev.Events&linux.EPOLLEXCLUSIVE != 0 && ev.Events&^uint32(exclusiveOK) != 0 {
+		return linux.EINVAL
 	}
 	if child, ok := key.file.Ops.(*Epoll); ok {
 		if child == ep || child.reaches(ep, 0) || child.depth() >= maxNesting-1 {

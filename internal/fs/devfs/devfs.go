@@ -99,6 +99,9 @@ func (nullOps) Read(*vfs.File, []byte, int64) (int, linux.Errno) { return 0, 0 }
 // Write implements vfs.FileOps.
 func (nullOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) { return len(p), 0 }
 
+// WriteUnseen is Write by a caller whose memory is not looked at.
+func (nullOps) WriteUnseen(n int) (int, linux.Errno) { return n, 0 }
+
 // zeroOps is /dev/zero, and /dev/full.
 type zeroOps struct {
 	memOps
@@ -117,6 +120,14 @@ func (o zeroOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 		return 0, linux.ENOSPC
 	}
 	return len(p), 0
+}
+
+// WriteUnseen is Write by a caller whose memory is not looked at.
+func (o zeroOps) WriteUnseen(n int) (int, linux.Errno) {
+	if o.full {
+		return 0, linux.ENOSPC
+	}
+	return n, 0
 }
 
 // MapsAnonymous tells mmap(2) that a mapping of /dev/zero is anonymous memory.

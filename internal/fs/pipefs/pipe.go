@@ -75,15 +75,29 @@ func (e *end) Read(_ *vfs.File, b []byte, _ int64) (int, linux.Errno) {
 		}
 		return 0, linux.EAGAIN
 	}
-	n := 0
+	n := copy(b, p.next())
 	if len(p.packets) > 0 {
-		size := p.packets[0]
-		p.packets = p.packets[1:]
-		n = copy(b, p.buf[p.start:p.start+size])
-		p.start += size // the rest of a packet is lost
+		p.take(p.packets[0]) // the rest of a packet is lost
 	} else {
-		n = copy(b, p.buf[p.start:])
-		p.start += n
+		p.take(n)
+	}
+	return n, 0
+}
+
+// next is what a read gets at most: everything, or one packet.
+func (p *Pipe) next() []byte {
+	if len(p.packets) > 0 {
+		return p.buf[p.start:][:p.packets[0]]
+	}
+	return p.buf[p.start:]
+}
+
+// take removes n bytes, which next has.
+func (p *Pipe) take(n int) {
+	if p.start += n; len(p.packets) > 0 {
+		if p.packets[0] -= n; p.packets[0] == 0 {
+			p.packets = p.packets[1:]
+		}
 	}
 	if p.len() == 0 {
 		p.start, p.buf = 0, p.buf[:0]
@@ -92,7 +106,6 @@ func (e *end) Read(_ *vfs.File, b []byte, _ int64) (int, linux.Errno) {
 		}
 	}
 	p.queue.Wake(vfs.PollOut | vfs.PollWrNorm)
-	return n, 0
 }
 
 // Write implements vfs.FileOps. Up to PIPE_BUF bytes are written whole or not
@@ -161,34 +174,6 @@ func (e *end) Ioctl(_ *vfs.File, c *vfs.IoctlContext, req uint32, arg uint64) (u
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], uint32(e.pipe.len()))
 	return 0, c.CopyOut(arg, b[:])
-}
-
-// Tee copies up to n bytes from one pipe to another without taking them
-// (tee(2)).
-func Tee(in, out *vfs.File, n int) (int, linux.Errno) {
-	from, ok1 := endOf(in)
-	to, ok2 := endOf(out)
-	if !ok1 || !ok2 || from.pipe == to.pipe {
-		return 0, linux.EINVAL
-	}
-	p := from.pipe
-	if p.len() == 0 {
-		if p.writers == 0 {
-			return 0, 0
-		}
-		return 0, linux.EAGAIN
-	}
-	return to.Write(out, p.buf[p.start:][:min(n, p.len())], 0)
-}
-
-func endOf(f *vfs.File) (*end, bool) {
-	switch e := f.Ops.(type) {
-	case *end:
-		return e, true
-	case *fifoEnd:
-		return &e.end, true
-	}
-	return nil, false
 }
 
 // Reopen implements vfs.Reopener, by the rules of FIFOs.

@@ -177,6 +177,10 @@ func (i *inode) Lookup(c *vfs.Context, name string) (vfs.Inode, linux.Errno) {
 	return child, 0
 }
 
+// Closed implements vfs.Closed. Lookups in sysfs succeed where those in proc
+// fail, and then no name can be made.
+func (i *inode) Closed() bool { return i.fs.name == "proc" }
+
 // Revalidate implements vfs.Revalidator: names that are computed are looked up
 // each time.
 func (i *inode) Revalidate(c *vfs.Context, name string, child vfs.Inode) bool {
