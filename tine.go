@@ -79,6 +79,7 @@ type Machine struct {
 	mu      sync.Mutex
 	running map[*Cmd]bool
 	closed  bool
+	summary func() error // writes the summary of the trace; nil is none
 	lastIno uint64
 }
 
@@ -111,10 +112,12 @@ func New(cfg Config) (*Machine, error) {
 		Hostname: cfg.Hostname, Log: cfg.Log,
 	}
 	if cfg.Trace != nil {
-		var err error
-		if kcfg.Tracer, err = cfg.Trace.printer(); err != nil {
+		p, err := cfg.Trace.printer()
+		if err != nil {
 			return nil, err
 		}
+		kcfg.Tracer = p
+		m.summary = func() error { return cfg.Trace.summarize(p) }
 	}
 	m.k = kernel.New(kcfg)
 	if err := m.buildTree(&cfg); err != nil {
@@ -143,6 +146,11 @@ func (m *Machine) Close() error {
 		<-c.exited
 	}
 	err := m.k.Close()
+	if m.summary != nil {
+		if serr := m.summary(); err == nil {
+			err = serr
+		}
+	}
 	for _, c := range cmds {
 		c.mu.Lock()
 		if !c.waited {

@@ -33,7 +33,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newStraceCommand(), newVersionCommand())
 	err := root.Execute()
 	var code exitCode
 	switch {

@@ -56,6 +56,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	t.copyThreadState(child, a)
 	// From here on it can be found.
 	t.k.attachPID(child, pid)
+	child.traceCreated()
 	t.joinFamily(child, a)
 	t.storeTIDs(child, a, pidfd)
 	t.k.users.add(child.cred.UID, 1)

@@ -193,6 +193,7 @@ func (k *Kernel) signalGroup(g *Group, sig linux.Signal, info linux.Siginfo) lin
 		return 0
 	}
 	if g.ignores(sig) && !g.blockedByAll(sig) {
+		g.leader.traceIgnored(sig, info)
 		return 0
 	}
 	if g.queueFull(sig, &info) {
@@ -212,6 +213,7 @@ func (t *Task) signalTask(sig linux.Signal, info linux.Siginfo) linux.Errno {
 		return 0
 	}
 	if g.ignores(sig) && !t.blocks(sig) {
+		t.traceIgnored(sig, info)
 		return 0
 	}
 	if g.queueFull(sig, &info) {
@@ -395,9 +397,7 @@ func (t *Task) deliverSignal() {
 		}
 	}
 	sig := info.Signo
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Signal(t.tid, &info)
-	}
+	t.traceSignal(&info)
 	act := t.sighand.actions[sig]
 	switch act.Handler {
 	case linux.SIG_IGN:
@@ -449,6 +449,7 @@ func (g *Group) stop(sig linux.Signal) {
 func (t *Task) stop() {
 	g := t.group
 	t.state = TaskStopped
+	t.traceStopped(g.stopSig)
 	for _, u := range g.threads {
 		if !u.exiting && u.state != TaskStopped {
 			return

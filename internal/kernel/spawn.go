@@ -39,6 +39,7 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 		k.done[t.group] = p.Exited
 	}
 	t.state = TaskRunning
+	t.traceStarted(p)
 	k.enqueue(t)
 	return t.tid, 0
 }

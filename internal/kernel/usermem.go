@@ -143,17 +143,6 @@ func (k *Kernel) bounceBuf(n int) []byte {
 	return k.bounce[:n]
 }
 
-// memReader lets a tracer read the task's memory.
-type memReader struct{ t *Task }
-
-// Read implements trace.Memory.
-func (m memReader) Read(addr uint64, p []byte) linux.Errno {
-	if m.t.as == nil {
-		return linux.EFAULT
-	}
-	return m.t.copyIn(addr, p)
-}
-
 // iovecs reads an array of n struct iovec.
 func (t *Task) iovecs(addr uint64, n uint64) ([]linux.Iovec, linux.Errno) {
 	if n > linux.UIO_MAXIOV {
