@@ -84,6 +84,7 @@ type Machine struct {
 	mu      sync.Mutex
 	running map[*Cmd]bool
 	closed  bool
+	summary func() error // writes the summary of the trace; nil is none
 	lastIno uint64
 }
 
@@ -119,10 +120,12 @@ func New(cfg Config) (*Machine, error) {
 		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }
 	}
 	if cfg.Trace != nil {
-		var err error
-		if kcfg.Tracer, err = cfg.Trace.printer(); err != nil {
+		p, err := cfg.Trace.printer()
+		if err != nil {
 			return nil, err
 		}
+		kcfg.Tracer = p
+		m.summary = func() error { return cfg.Trace.summarize(p) }
 	}
 	m.k = kernel.New(kcfg)
 	if err := m.buildTree(&cfg); err != nil {
@@ -151,6 +154,11 @@ func (m *Machine) Close() error {
 		<-c.exited
 	}
 	err := m.k.Close()
+	if m.summary != nil {
+		if serr := m.summary(); err == nil {
+			err = serr
+		}
+	}
 	for _, c := range cmds {
 		c.mu.Lock()
 		if !c.waited {

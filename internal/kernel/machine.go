@@ -32,20 +32,6 @@ type Clock interface {
 	Realtime() int64
 }
 
-// Tracer sees system calls and signals; package trace implements it.
-type Tracer interface {
-	Enter(tid, nr int, args [6]uint64, mem TraceMemory)
-	Exit(tid int, ret int64, mem TraceMemory)
-	Signal(tid int, info *linux.Siginfo)
-	Exited(tid, code int)
-	Killed(tid int, sig linux.Signal, core bool)
-}
-
-// TraceMemory reads a traced task's memory.
-type TraceMemory interface {
-	Read(addr uint64, p []byte) linux.Errno
-}
-
 // Config is what a machine is made of. The fields without a note are required.
 type Config struct {
 	CPUs       int
