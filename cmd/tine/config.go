@@ -15,7 +15,7 @@ import (
 func (f *runFlags) config() (cfg tine.Config, filter string, err error) {
 	cfg = tine.Config{
 		Hostname: f.hostname, MaxProcs: f.pidsLimit, CPUs: f.cpus, Dir: f.workdir,
-		ParentFirst: f.parentFirst, Bare: f.bare,
+		ParentFirst: f.parentFirst, Bare: f.bare, Engine: f.engine,
 	}
 	if f.pidsLimit < 0 || f.cpus < 0 || f.timeout < 0 {
 		return cfg, "", fmt.Errorf("--pids-limit, --cpus and --timeout cannot be negative")

@@ -27,6 +27,7 @@ type runFlags struct {
 	pidsLimit   int
 	ulimits     []string
 	cpus        int
+	engine      string
 	timeout     time.Duration
 	interactive bool
 	tty         bool
@@ -69,6 +70,7 @@ executed; 127 if there is none of that name.`,
 	fl.StringVarP(&f.memory, "memory", "m", "", "limit of the machine's memory, such as 512m or 2g")
 	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads")
 	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
+	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host) or jit (Linux on x86-64)")
 	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "kill the program after this time, such as 10s, and exit with 124")
 	fl.BoolVarP(&f.interactive, "interactive", "i", true, "connect standard input; -i=false gives the program an empty one")
