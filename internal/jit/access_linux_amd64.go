@@ -44,6 +44,7 @@ func (t *translator) hostOperand(o operand) mem {
 	}
 	if o.index != none {
 		if m.index = hostOf[o.index]; m.index == spilled {
+			t.lostT1()
 			t.load(hT1, home(o.index))
 			m.index = hT1
 		}
@@ -74,46 +75,122 @@ func (t *translator) address(o operand) {
 	}
 }
 
-// access emits the check of in's memory operand.
+// access makes in's memory operand accessible.
 func (t *translator) access(in *inst, o operand) mem {
 	size, write, aligned := accessOf(in)
-	return t.check(o, size, write, aligned, in.Lock || in.Op == x86.XCHG)
+	return t.check(in, o, size, write, aligned || in.Lock || in.Op == x86.XCHG)
 }
 
-// check emits the translation of an address of the guest. It destroys the
-// flags and both temporaries, in which the host's address then is. What the TLB
-// cannot do exits: to try again after the TLB was filled, or to leave the
-// instruction to the interpreter. aligned says that the operand must be aligned to
-// its size; whole, that otherwise the host may not access it at once.
-func (t *translator) check(o operand, size uint8, write, aligned, whole bool) mem {
-	start := t.pos()
-	tlb := offRT
-	kind := siteLoad
-	if write {
-		tlb, kind = offWT, siteStore
+// check returns the host's form of an operand of the guest that is good to be
+// accessed. If it is not known to be, code is emitted that looks it up in the
+// TLB, which destroys the flags and both temporaries. What the TLB cannot do
+// exits: to try again when the TLB has been filled, or to leave the instruction
+// to the interpreter. aligned says that the operand must be aligned to its size,
+// because the processor demands it, or because the host could not access it at
+// once.
+func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool) mem {
+	aligned = aligned && size > 1
+	if g := t.groupFor(o, size, write); g != nil {
+		m := t.reach(g, o)
+		if !aligned {
+			return m
+		}
+		return t.align(in, m, size)
 	}
-	var slow [2]int32
+	t.clobber(in)
+	t.lostT1()
+	if o.base == none && o.index == none && o.seg == x86.SegNone && !aligned && uint64(o.disp)&pageMask+uint64(size) <= mm.PageSize {
+		return t.checkConst(uint64(o.disp), size, write)
+	}
+	g, members, apart := t.plan(o, size, write)
+	shared := members > 1 && !aligned
+	first := o.disp
+	span := int32(size)
+	if shared {
+		o.disp, span = g.lo, int32(g.hi-g.lo)
+	}
+	tlb, kind := tlbFor(write)
+	start := t.pos()
 	t.address(o)
 	t.move(hT1, hT0)
-	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4)   // shr T1d, 8
-	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)         // and T1d
-	t.memOp(true, hT0, mem{hB, hT1, 0, tlb}, 0x2b)  // sub T0, page
-	t.aluImm(true, 7, hT0, mm.PageSize-int32(size)) // cmp
-	slow[0] = t.jcc(ccA)
-	if size > 1 && (aligned || whole) {
+	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4)  // shr T1d, 8
+	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)        // and T1d
+	t.memOp(true, hT0, mem{hB, hT1, 0, tlb}, 0x2b) // sub T0, page
+	t.aluImm(true, 7, hT0, mm.PageSize-span)       // cmp
+	slow := []int32{t.jcc(ccA)}
+	if aligned {
 		t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
-		slow[1] = t.jcc(ccNE)
+		slow = append(slow, t.jcc(ccNE))
 	}
 	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
-	n := t.site(site{kind: kind, write: write, size: size, retry: start})
+	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
+	if !shared {
+		t.cold = append(t.cold, func() {
+			for _, s := range slow {
+				t.here(s)
+			}
+			t.exit(n)
+		})
+		return mem{base: hT0, index: hT1}
+	}
+	t.sites[n].size = 1
+	rest, pc := len(t.list)-t.cur, in.pc
 	t.cold = append(t.cold, func() {
+		// Either the page is not in the TLB, or the range ends in another.
 		t.here(slow[0])
-		if slow[1] != 0 {
-			t.here(slow[1])
-		}
-		t.address(o)
-		t.store(field(offVA), hT0)
+		t.aluImm(true, 7, hT0, mm.PageSize-1)
+		miss := t.jcc(ccA)
+		t.refund(rest)
+		t.inHost, t.inMem = false, true
+		t.plainEdge(pc)
+		t.here(miss)
 		t.exit(n)
 	})
-	return mem{base: hT0, index: hT1}
+	m := t.begin(g, apart)
+	m.disp = int32(first - g.lo)
+	return m
+}
+
+// align checks the alignment of an operand that can be accessed.
+func (t *translator) align(in *inst, m mem, size uint8) mem {
+	t.clobber(in)
+	t.lea(hT0, m)
+	t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
+	slow := t.jcc(ccNE)
+	n := t.site(site{kind: siteStep})
+	t.cold = append(t.cold, func() {
+		t.here(slow)
+		t.exit(n)
+	})
+	return at(hT0, 0)
+}
+
+func tlbFor(write bool) (tlb int32, kind siteKind) {
+	if write {
+		return offWT, siteStore
+	}
+	return offRT, siteLoad
+}
+
+// checkConst is check for an address that is known.
+func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
+	tlb, kind := tlbFor(write)
+	page := va &^ pageMask
+	entry := tlb + int32(va>>mm.PageShift%tlbSize)*16
+	start := t.pos()
+	if page == uint64(int32(page)) {
+		t.aluMemImm(7, field(entry), int32(page))
+	} else {
+		t.moveImm(hT0, page)
+		t.memOp(true, hT0, field(entry), 0x3b)
+	}
+	slow := t.jcc(ccNE)
+	t.load(hT1, field(entry+8))
+	n := t.site(site{kind: kind, write: write, size: size, retry: start, constant: true})
+	t.cold = append(t.cold, func() {
+		t.here(slow)
+		t.moveImm(hT0, va)
+		t.exit(n)
+	})
+	return at(hT1, int32(va&pageMask))
 }

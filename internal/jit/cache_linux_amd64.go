@@ -11,18 +11,12 @@ import (
 // block is the machine code of one stretch of guest code. It belongs to the
 // frame its bytes are in, and is good for one virtual address.
 type block struct {
-	key
+	frame mm.Frame
 	n     int32 // instructions
 	page  int32 // number in context.pages
 	dead  atomic.Bool
 	in    []link // jumps from other pages
 	entry layout // positions in the code memory
-}
-
-// key names a block.
-type key struct {
-	frame mm.Frame
-	pc    uint64
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
@@ -31,10 +25,19 @@ type link struct {
 	was uint32
 }
 
-// codePage is a frame with code, where it is mapped.
+// codeFrame is a frame with code.
+type codeFrame struct {
+	frame  mm.Frame
+	blocks map[uint64]*block // by address
+	plain  map[uint64]*block // those without groups
+	pages  []codePage        // where it is mapped
+}
+
+// codePage is one of the addresses of a frame with code, and its number in
+// context.pages.
 type codePage struct {
-	frame mm.Frame
-	page  uint64
+	page uint64
+	n    int32
 }
 
 // Sites are numbered in the order they are made; they are in pieces, so that
@@ -55,10 +58,9 @@ var cache struct {
 	used   int32 // bytes of code memory
 	nsites uint32
 
-	blocks  map[key]*block
 	list    []*block // by number
-	frames  map[mm.Frame][]*block
-	pages   map[codePage]int32
+	frames  map[mm.Frame]*codeFrame
+	pages   int32         // used numbers in context.pages
 	flushes atomic.Uint64 // generation; changes when all code is thrown away
 	sites   [maxSites / sitePiece]*[sitePiece]site
 
@@ -81,8 +83,7 @@ func openCache() error {
 // reset makes the cache empty.
 func reset() {
 	cache.used, cache.nsites = 0, 0
-	cache.blocks, cache.frames = make(map[key]*block), make(map[mm.Frame][]*block)
-	cache.pages, cache.list = make(map[codePage]int32), nil
+	cache.frames, cache.list, cache.pages = make(map[mm.Frame]*codeFrame), nil, 0
 }
 
 // siteAt returns a copy of a site.
@@ -100,11 +101,18 @@ func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
 func drop(f mm.Frame) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	for _, b := range cache.frames[f] {
-		b.kill()
-		delete(cache.blocks, b.key)
+	cf := cache.frames[f]
+	if cf == nil {
+		return
 	}
-	delete(cache.frames, f)
+	for _, b := range cf.blocks {
+		b.kill()
+	}
+	for _, b := range cf.plain {
+		b.kill()
+	}
+	clear(cf.blocks)
+	clear(cf.plain)
 }
 
 // kill closes the checked entry, and undoes the jumps that lead there. Jumps
@@ -121,45 +129,73 @@ func (b *block) kill() {
 // lookup finds or makes the block at pc, whose frame is f and is marked as code.
 // It returns nil if the frame is not so any more, or if the instruction at pc
 // ends in the next page. If there is no room it returns full.
-func (t *translator) lookup(f mm.Frame, pc uint64) (b *block, full bool) {
+func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	k := key{f, pc}
-	if b := cache.blocks[k]; b != nil {
+	cf := cache.frames[f]
+	if cf == nil {
+		cf = &codeFrame{frame: f, blocks: make(map[uint64]*block)}
+		cache.frames[f] = cf
+	}
+	if b := cf.variant(plain)[pc]; b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
 		return nil, false
 	}
-	page, ok := cache.pages[codePage{f, pc &^ pageMask}]
-	if !ok {
-		page = int32(len(cache.pages)) + 1
-	}
-	if page >= maxPages || cache.used+codeMargin > codeSize || cache.nsites+4*maxInsts > maxSites {
+	if cache.pages+1 == maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites {
 		return nil, true
 	}
 	t.buf = decode(t.buf[:0], f.Bytes(), pc)
 	if len(t.buf) == 0 {
 		return nil, false
 	}
-	cache.pages[codePage{f, pc &^ pageMask}] = page
-	t.translate(t.buf, page)
-	return t.publish(k, page), false
+	t.plain = plain
+	n := cf.number(pc &^ pageMask)
+	t.translate(t.buf, n)
+	return t.publish(cf, n), false
+}
+
+// variant returns the blocks with or without groups.
+func (cf *codeFrame) variant(plain bool) map[uint64]*block {
+	if !plain {
+		return cf.blocks
+	}
+	if cf.plain == nil {
+		cf.plain = make(map[uint64]*block)
+	}
+	return cf.plain
+}
+
+// number returns the number of the frame at a page.
+func (cf *codeFrame) number(page uint64) int32 {
+	for _, p := range cf.pages {
+		if p.page == page {
+			return p.n
+		}
+	}
+	cache.pages++
+	cf.pages = append(cf.pages, codePage{page, cache.pages})
+	return cache.pages
 }
 
 // publish copies the code to where it will run.
-func (t *translator) publish(k key, page int32) *block {
-	b := &block{key: k, n: int32(len(t.list)), page: page}
+func (t *translator) publish(cf *codeFrame, page int32) *block {
+	b := &block{frame: cf.frame, n: int32(len(t.list)), page: page}
 	pos, first := cache.used, cache.nsites
 	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
+	cf.variant(t.plain)[t.pc] = b
 	for _, at := range t.exits {
 		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
 	}
-	copy(cache.mem.w[pos:], t.b)
-	cache.used = (pos + t.pos() + 15) &^ 15
 	for i := range t.sites {
 		s := &t.sites[i]
 		s.block = uint32(len(cache.list))
+		if s.kind == siteEdge && t.samePage(s.pc) {
+			if to := cf.variant(s.plain)[s.pc]; to != nil {
+				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
+			}
+		}
 		for _, at := range []*int32{&s.retry, &s.next, &s.link} {
 			if *at != 0 {
 				*at += pos
@@ -172,11 +208,19 @@ func (t *translator) publish(k key, page int32) *block {
 		(*piece)[cache.nsites%sitePiece] = *s
 		cache.nsites++
 	}
+	copy(cache.mem.w[pos:], t.b)
+	cache.used = (pos + t.pos() + 15) &^ 15
 	cache.list = append(cache.list, b)
-	cache.blocks[k] = b
-	cache.frames[k.frame] = append(cache.frames[k.frame], b)
 	cache.published.Add(1)
 	return b
+}
+
+// way is where a jump from the same page leads.
+func (b *block) way(host bool) int32 {
+	if host {
+		return b.entry.host
+	}
+	return b.entry.mem
 }
 
 // connect makes the edge s lead to b, which is what it looked for. generation
@@ -188,12 +232,9 @@ func connect(s *site, b *block, generation uint64) {
 	if generation != cache.flushes.Load() || b.dead.Load() || from[s.block].dead.Load() {
 		return
 	}
-	to := b.entry.checked
-	if src := from[s.block]; src.frame == b.frame && src.page == b.page {
-		if to = b.entry.mem; s.host {
-			to = b.entry.host
-		}
-	} else {
+	to := b.way(s.host)
+	if src := from[s.block]; src.page != b.page {
+		to = b.entry.checked
 		b.in = append(b.in, link{s.link, uint32(atomic.LoadUint32(cache.mem.word(s.link)))})
 	}
 	atomic.StoreUint32(cache.mem.word(s.link), uint32(to-(s.link+4)))

@@ -29,16 +29,17 @@ type tlbEntry struct{ page, host uint64 }
 //
 // It is on the Go heap. The engine that runs the machine code holds on to it.
 type context struct {
-	left   int64  // instructions until machine code must return to Go
-	flags  uint64 // arithmetic flags as LAHF and SETO AL leave them in AX
-	va     uint64 // exits: address of a memory operand that missed the TLB
-	target uint64 // exits: where an indirect jump goes
-	entry  uint64 // where enter enters
-	site   uint32 // exits: which one
-	hostMX uint32 // the host's MXCSR
-	_      [2]uint64
+	left   int64             // instructions until machine code must return to Go
+	flags  uint64            // arithmetic flags as LAHF and SETO AL leave them in AX
+	target uint64            // scratch
+	entry  uint64            // where enter enters
+	site   uint32            // exits: which one
+	hostMX uint32            // the host's MXCSR
+	groups [maxGroups]uint64 // see group
 
 	regs cpu.Regs
+
+	t0, t1 uint64 // the temporaries, at an exit
 
 	rt, wt   [tlbSize]tlbEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
@@ -59,7 +60,9 @@ const (
 
 	offLeft     = int32(unsafe.Offsetof(context{}.left)) - bias
 	offFlags    = int32(unsafe.Offsetof(context{}.flags)) - bias
-	offVA       = int32(unsafe.Offsetof(context{}.va)) - bias
+	offGroups   = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offT0       = int32(unsafe.Offsetof(context{}.t0)) - bias
+	offT1       = int32(unsafe.Offsetof(context{}.t1)) - bias
 	offTarget   = int32(unsafe.Offsetof(context{}.target)) - bias
 	offEntry    = int32(unsafe.Offsetof(context{}.entry)) - bias
 	offSite     = int32(unsafe.Offsetof(context{}.site)) - bias

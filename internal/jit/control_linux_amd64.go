@@ -44,7 +44,7 @@ func (t *translator) refund(n int) {
 // conditional translates a conditional jump. If it is the last instruction both
 // ways are edges; otherwise the block goes on, and the jump is a way out.
 func (t *translator) conditional(in *inst) {
-	t.need(in, nil)
+	t.need(in, &mem{base: none, index: none})
 	rest := len(t.list) - (t.cur + 1)
 	direct := rest == 0 && (t.samePage(in.target()) || t.inMem)
 	if direct {
@@ -67,8 +67,36 @@ func (t *translator) conditional(in *inst) {
 	})
 }
 
-// indirect emits the way to the address in T0.
-func (t *translator) indirect(n int) {
+// plainEdge is the way to the variant without groups of what is at pc, which is
+// in the page of the block.
+func (t *translator) plainEdge(pc uint64) {
+	t.alignNext(1)
+	t.unlinked(t.jmp(), pc)
+	t.sites[len(t.sites)-1].plain = true
+}
+
+// spare returns a temporary that m does not need.
+func (t *translator) spare(m *mem) uint8 {
+	if m.index != none {
+		t.lea(hT0, *m)
+		*m = at(hT0, 0)
+	}
+	if m.base != hT0 {
+		return hT0
+	}
+	t.lostT1()
+	return hT1
+}
+
+// indirect emits the way to the address in T0. The flags must be in the context
+// already, or in the host's.
+func (t *translator) indirect(undo int32) {
+	if t.inHost && !t.inMem {
+		t.store(field(offTarget), hT0)
+		t.saveFlags()
+		t.load(hT0, field(offTarget))
+	}
+	n := t.site(site{kind: siteIndirect, undo: undo})
 	t.regOp(false, hT1, hT0, 0x8b)
 	t.aluImm(false, 4, hT1, jumpSize-1)
 	t.memOp(true, hT0, mem{hB, hT1, 3, offJumpPC}, 0x3b)
@@ -76,21 +104,19 @@ func (t *translator) indirect(n int) {
 	t.memOp(false, 4, mem{hB, hT1, 3, offJumpCode}, 0xff)
 	t.cold = append(t.cold, func() {
 		t.here(miss)
-		t.store(field(offTarget), hT0)
 		t.exit(n)
 	})
 }
 
 func (t *translator) jumpIndirect(in *inst) {
-	t.clobber(in)
 	t.readTarget(in)
-	t.indirect(t.site(site{kind: siteIndirect}))
+	t.indirect(0)
 }
 
 // readTarget loads T0 with the quadword that is in's operand.
 func (t *translator) readTarget(in *inst) {
 	if in.Mem {
-		t.load(hT0, t.check(operandOf(in), 8, false, false, false))
+		t.load(hT0, t.check(in, operandOf(in), 8, false, false))
 	} else if g := in.Args[0].Reg; hostOf[g] == spilled {
 		t.load(hT0, home(g))
 	} else {
@@ -99,63 +125,57 @@ func (t *translator) readTarget(in *inst) {
 }
 
 func (t *translator) callIndirect(in *inst) {
-	t.clobber(in)
 	t.readTarget(in)
 	t.store(field(offTarget), hT0)
-	t.pushConst(in.next())
+	t.pushConst(in, in.next())
 	t.load(hT0, field(offTarget))
-	t.indirect(t.site(site{kind: siteIndirect, undo: 8}))
+	t.indirect(8)
 }
 
 func (t *translator) call(in *inst) {
-	t.clobber(in)
-	t.pushConst(in.next())
+	t.pushConst(in, in.next())
 	t.edge(in.target())
 }
 
-// pushConst pushes a quadword that is known. The flags are gone afterwards.
-func (t *translator) pushConst(v uint64) {
-	m := t.check(stack(-8), 8, true, false, false)
+// pushConst pushes a quadword that is known.
+func (t *translator) pushConst(in *inst, v uint64) {
+	m := t.check(in, stack(-8), 8, true, false)
 	if v == uint64(int32(v)) {
 		t.memOp(true, 0, m, 0xc7)
 		t.put32(int32(v))
 	} else {
-		t.lea(hT0, m)
-		t.moveImm(hT1, v)
-		t.store(at(hT0, 0), hT1)
+		tmp := t.spare(&m)
+		t.moveImm(tmp, v)
+		t.store(m, tmp)
 	}
 	t.lea(hostRSP, at(hostRSP, -8))
 }
 
 func (t *translator) push(in *inst) {
-	t.clobber(in)
 	if in.Imm != 0 || in.raw[in.OpcodeAt] == 0x68 || in.raw[in.OpcodeAt] == 0x6a {
-		t.pushConst(uint64(in.Imm))
+		t.pushConst(in, uint64(in.Imm))
 		return
 	}
 	if in.Mem {
 		t.readTarget(in)
 		t.store(field(offTarget), hT0)
 	}
-	m := t.check(stack(-8), 8, true, false, false)
+	m := t.check(in, stack(-8), 8, true, false)
 	h := uint8(spilled)
 	from := field(offTarget)
 	if !in.Mem {
 		h, from = hostOf[in.Args[0].Reg], home(in.Args[0].Reg)
 	}
 	if h == spilled {
-		t.lea(hT0, m)
-		m = at(hT0, 0)
-		t.load(hT1, from)
-		h = hT1
+		h = t.spare(&m)
+		t.load(h, from)
 	}
 	t.store(m, h)
 	t.lea(hostRSP, at(hostRSP, -8))
 }
 
 func (t *translator) pop(in *inst) {
-	t.clobber(in)
-	m := t.check(stack(0), 8, false, false, false)
+	m := t.check(in, stack(0), 8, false, false)
 	g := in.Args[0].Reg
 	h := hostOf[g]
 	if h == spilled {
@@ -170,17 +190,15 @@ func (t *translator) pop(in *inst) {
 }
 
 func (t *translator) leave(in *inst) {
-	t.clobber(in)
 	rbp := hostOf[cpu.RBP]
-	m := t.check(operand{base: cpu.RBP, index: none}, 8, false, false, false)
+	m := t.check(in, operand{base: cpu.RBP, index: none}, 8, false, false)
 	t.lea(hostRSP, at(rbp, 8))
 	t.load(rbp, m)
 }
 
 func (t *translator) ret(in *inst) {
-	t.clobber(in)
-	t.load(hT0, t.check(stack(0), 8, false, false, false))
+	t.load(hT0, t.check(in, stack(0), 8, false, false))
 	n := 8 + int32(uint16(in.Imm))
 	t.lea(hostRSP, at(hostRSP, n))
-	t.indirect(t.site(site{kind: siteIndirect, undo: -n}))
+	t.indirect(-n)
 }

@@ -195,7 +195,7 @@ func (e *engine) dropWrites(own mm.Frame) {
 
 // find returns the block at pc, or nil if it cannot be had: what the
 // interpreter makes of the instruction there tells why.
-func (e *engine) find(pc uint64) *block {
+func (e *engine) find(pc uint64, plain bool) *block {
 	for {
 		f, ok := e.as.Lookup(pc, mm.AccessExec)
 		if !ok {
@@ -209,7 +209,7 @@ func (e *engine) find(pc uint64) *block {
 			}
 		}
 		generation := cache.flushes.Load()
-		b, full := e.t.lookup(f, pc)
+		b, full := e.t.lookup(f, pc, plain)
 		switch {
 		case full:
 			e.flush(generation)
@@ -226,6 +226,8 @@ func (e *engine) find(pc uint64) *block {
 type where struct {
 	pos  int32 // in the code memory; 0 is nowhere: look for RIP
 	take int64 // instructions of the block that are still to be done
+	// plain: in the variant without groups, because of what is at RIP.
+	plain bool
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -250,14 +252,14 @@ func (e *engine) run() cpu.Trap {
 			w = where{}
 		}
 		if w.pos == 0 {
-			b := e.find(c.regs.RIP)
+			b := e.find(c.regs.RIP, w.plain)
 			if b == nil || e.left < int64(b.n) {
 				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
 			}
-			w.pos = b.entry.mem
+			w = where{pos: b.entry.mem}
 			if cache.flushes.Load() != generation {
 				w = where{}
 				continue
@@ -306,9 +308,10 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 		if e.left <= 0 {
 			break
 		}
-		if b := e.find(s.pc); b != nil {
+		if b := e.find(s.pc, s.plain); b != nil {
 			connect(s, b, generation)
 		}
+		return where{plain: s.plain}, cpu.Trap{}
 	case siteIndirect:
 		return e.indirect(s)
 	case siteMiss:

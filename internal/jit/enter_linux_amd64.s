@@ -58,6 +58,8 @@ TEXT ·enter(SB), 0, $32-8
 	MOVQ	(const_offGPR+8*14)(R14), R11
 	MOVQ	const_offEntry(R14), R12
 	CALL	R12
+	MOVQ	R12, const_offT0(R14)
+	MOVQ	R13, const_offT1(R14)
 	MOVQ	AX, (const_offGPR+8*0)(R14)
 	MOVQ	CX, (const_offGPR+8*1)(R14)
 	MOVQ	DX, (const_offGPR+8*2)(R14)

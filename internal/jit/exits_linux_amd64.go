@@ -9,7 +9,7 @@ import (
 // indirect goes to the address that an indirect jump, call or return found.
 func (e *engine) indirect(s *site) (where, cpu.Trap) {
 	c := e.c
-	pc := c.target
+	pc := c.t0
 	if pc >= mm.UserTop {
 		// Nothing can be executed there. Is it canonical? The interpreter
 		// decides, doing the instruction again.
@@ -19,7 +19,7 @@ func (e *engine) indirect(s *site) (where, cpu.Trap) {
 		return where{}, e.stepOne()
 	}
 	c.regs.RIP = pc
-	if b := e.find(pc); b != nil && cache.flushes.Load() == c.flushed {
+	if b := e.find(pc, false); b != nil && cache.flushes.Load() == c.flushed {
 		i := pc % jumpSize
 		c.jumpPC[i], c.jumpCode[i] = pc, host(b.entry.checked)
 	}
@@ -46,7 +46,10 @@ func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
 		return where{}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
-			return where{s.retry, todo}, cpu.Trap{}
+			return where{pos: s.retry, take: todo}, cpu.Trap{}
+		}
+		if s.shared {
+			return where{plain: true}, cpu.Trap{}
 		}
 	}
 	if t := e.stepOne(); t.Kind != cpu.TrapNone {
@@ -55,7 +58,7 @@ func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
 	if s.next == 0 || !alive(s, generation) {
 		return where{}, cpu.Trap{}
 	}
-	return where{s.next, todo - 1}, cpu.Trap{}
+	return where{pos: s.next, take: todo - 1}, cpu.Trap{}
 }
 
 // stepOne has the interpreter execute the instruction at RIP.
@@ -74,16 +77,25 @@ func (e *engine) stepOne() cpu.Trap {
 // operand reaches into another page, is not aligned, or cannot be had.
 func (e *engine) fill(s *site) bool {
 	c := e.c
-	page := c.va &^ pageMask
-	i := c.va >> mm.PageShift % tlbSize
-	if c.va-page+uint64(s.size) > mm.PageSize {
+	va := c.t0
+	if !s.constant {
+		// What was compared, and the index in the TLB, tell the address.
+		tlb := &c.rt
+		if s.write {
+			tlb = &c.wt
+		}
+		va += tlb[c.t1>>4].page
+	}
+	page := va &^ pageMask
+	i := va >> mm.PageShift % tlbSize
+	if va-page+uint64(s.size) > mm.PageSize {
 		return false
 	}
 	if !s.write {
 		if c.rt[i].page == page {
 			return false
 		}
-		f, ok := e.as.Lookup(c.va, mm.AccessRead)
+		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 		}
@@ -92,7 +104,7 @@ func (e *engine) fill(s *site) bool {
 	if c.wt[i].page == page {
 		return false
 	}
-	f, ok := e.as.Lookup(c.va, mm.AccessWrite)
+	f, ok := e.as.Lookup(va, mm.AccessWrite)
 	if !ok {
 		return false
 	}

@@ -17,6 +17,10 @@ type translator struct {
 	// flags, in the context, or both.
 	inHost, inMem bool
 
+	plain  bool // no groups
+	groups [maxGroups]group
+	began  bool // by the current instruction
+
 	cold  []func() // emit what is off the way, after everything else
 	sites []site
 	exits []int32 // where the numbers of sites are
@@ -51,10 +55,13 @@ type site struct {
 	size  uint8 // of the memory operand
 	idx   uint8 // which instruction of the block
 	n     uint8 // of so many
-	host  bool  // edges: linked to the entry with flags in the host's
-	undo  int32 // indirect jumps: what takes back the change of RSP
-	block uint32
-	pc    uint64 // where the guest is; edges: where it goes
+	plain bool  // edges: to the variant without groups
+	// TLB misses: a group is looked for; the address is in T0.
+	shared, constant bool
+	host             bool  // edges: linked to the entry with flags in the host's
+	undo             int32 // indirect jumps: what takes back the change of RSP
+	block            uint32
+	pc               uint64 // where the guest is; edges: where it goes
 	// Positions in the code, 0 if there is none: where to repeat the
 	// instruction, where to go on after it, and a displacement to link.
 	retry, next, link int32
@@ -65,12 +72,15 @@ type site struct {
 func (t *translator) translate(list []inst, page int32) {
 	t.list, t.pc = list, list[0].pc
 	t.b, t.cold, t.sites, t.exits = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0]
+	t.dropGroups()
 	t.head(page)
 	for t.cur = range list {
 		in := &list[t.cur]
 		first := len(t.sites)
+		t.began = false
 		t.inst(in)
-		if !in.kind.ends() {
+		t.follow(in)
+		if !in.kind.ends() && !t.began {
 			for i := range t.sites[first:] {
 				if s := &t.sites[first+i]; s.kind >= siteLoad {
 					s.next = t.pos()
@@ -157,12 +167,12 @@ func (t *translator) saveFlags() {
 	t.move(hAX, hT0)
 }
 
-// restoreFlags loads them. It needs T1.
-func (t *translator) restoreFlags() {
-	t.move(hT1, hAX)
+// restoreFlags loads them, by way of a temporary.
+func (t *translator) restoreFlags(tmp uint8) {
+	t.move(tmp, hAX)
 	t.memOp(false, hAX, field(offFlags), 0x0f, 0xb7)
 	t.put(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
-	t.move(hAX, hT1)
+	t.move(hAX, tmp)
 }
 
 // clobber prepares for code that destroys the host's flags before in is
@@ -176,16 +186,12 @@ func (t *translator) clobber(in *inst) {
 }
 
 // need makes the host's flags right for in, if it depends on them. With a
-// memory operand they are loaded after its check: the operand is then in T0.
+// memory operand they are loaded after its check.
 func (t *translator) need(in *inst, m *mem) {
 	if in.eff.passes(in.live) == 0 || t.inHost {
 		return
 	}
-	if m != nil && m.index != none {
-		t.lea(hT0, *m)
-		*m = at(hT0, 0)
-	}
-	t.restoreFlags()
+	t.restoreFlags(t.spare(m))
 	t.inHost = true
 }
 
@@ -235,6 +241,7 @@ func (t *translator) inst(in *inst) {
 // step leaves the instruction to the interpreter.
 func (t *translator) step(in *inst) {
 	t.clobber(in)
+	t.dropGroups()
 	t.exit(t.site(site{kind: siteStep}))
 	t.inHost, t.inMem = true, true // enter loads the flags
 }
@@ -290,7 +297,6 @@ func (t *translator) pass(in *inst) {
 	m := mem{base: none, index: none}
 	hasMem := in.Mem
 	if hasMem {
-		t.clobber(in)
 		m = t.access(in, operandOf(in))
 	}
 	t.need(in, &m)
@@ -302,28 +308,20 @@ func (t *translator) pass(in *inst) {
 	// A register that is not in one goes through a temporary.
 	temp := func(g uint8, load, store bool) uint8 {
 		tmp := uint8(hT0)
-		if hasMem {
-			if m.index != none {
-				t.lea(hT0, m)
-				m = at(hT0, 0)
-			}
-			tmp = hT1
-			if m.base == hT1 {
-				tmp = hT0
-			}
-		} else if n > 0 && back[n-1].temp == hT0 {
+		if in.Mem {
+			tmp = t.spare(&m)
+		} else if n > 0 {
+			t.lostT1()
 			tmp = hT1
 		}
 		if load {
 			t.load(tmp, home(g))
 		}
-		if store || !hasMem {
-			back[n].temp, back[n].home = tmp, none
-			if store {
-				back[n].home = g
-			}
-			n++
+		back[n].temp, back[n].home = tmp, none
+		if store {
+			back[n].home = g
 		}
+		n++
 		return tmp
 	}
 	for i := range in.Args[:in.NArgs] {
@@ -455,10 +453,14 @@ func (t *translator) leaInst(in *inst) {
 // divide translates DIV and IDIV of 32 and 64 bits after making sure that they
 // cannot fault: what a simple test cannot tell is left to the interpreter.
 func (t *translator) divide(in *inst) {
-	t.clobber(in)
 	w := in.Size == 8
+	m := mem{}
 	if in.Mem {
-		m := t.access(in, operandOf(in))
+		m = t.access(in, operandOf(in))
+	}
+	t.clobber(in)
+	t.lostT1()
+	if in.Mem {
 		t.memOp(w, hT1, m, 0x8b)
 	} else if h := hostOf[in.Args[0].Reg]; h == spilled {
 		t.load(hT1, home(in.Args[0].Reg))
