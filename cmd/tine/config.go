@@ -25,6 +25,9 @@ func (f *runFlags) config() (cfg tine.Config, err error) {
 		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
 		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly, Engine: f.engine,
 	}
+	if f.seeded {
+		cfg.Seed = &f.seed
+	}
 	if err := f.check(); err != nil {
 		return cfg, err
 	}
@@ -74,7 +77,7 @@ func (f *runFlags) check() error {
 		return fmt.Errorf("-w %s: want an absolute path in the machine", f.workdir)
 	case !f.remove:
 		return errors.New("--rm=false: a machine is always gone when its program ends")
-	case f.asJSON && !f.stats:
+	case f.asJSON && !f.stats && !f.jsonAlone:
 		return errors.New("--json goes with --stats")
 	}
 	return nil
