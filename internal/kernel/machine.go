@@ -106,6 +106,7 @@ func New(cfg Config) *Kernel {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
+	k.acct.ReadAround = k.seeded != nil
 	if cfg.Events != nil {
 		k.acct.OnCopy = k.noteCopy
 	}
