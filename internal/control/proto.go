@@ -11,6 +11,8 @@
 //
 //	i  client  input; an empty one is its end
 //	s  client  a signal: its number, then 1 if it is for the process group
+//	r  client  the size of the terminal's window: rows and columns, two bytes each
+//	h  client  the terminal hangs up
 //	b  client  what it names, o or e, is not read any more
 //	w  server  the program wants input
 //	o  server  standard output
@@ -20,6 +22,7 @@
 // Input is sent only when it is wanted, so that a program which reads none
 // takes none away. A client that goes away without the end is a terminal that
 // hangs up: its program gets SIGHUP, and its output has no reader.
+// With a terminal all output is standard output.
 package control
 
 import (
@@ -70,6 +73,14 @@ type Exec struct {
 	Dir   string     `json:"dir,omitempty"` // "" is the machine's
 	User  *tine.User `json:"user,omitempty"`
 	Stdin bool       `json:"stdin,omitempty"`
+	// Terminal asks for a terminal instead of streams.
+	Terminal *Window `json:"terminal,omitempty"`
+}
+
+// Window is the size of a terminal's window.
+type Window struct {
+	Rows uint16 `json:"rows"`
+	Cols uint16 `json:"cols"`
 }
 
 // answer is what the server says.

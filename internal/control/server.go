@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -171,10 +172,17 @@ func (s *Server) exec(w *wire, e *Exec) {
 	cmd.Dir, cmd.User = e.Dir, e.User
 	in := &remoteInput{w: w, data: make(chan []byte), gone: make(chan struct{})}
 	out, errOut := &remoteOutput{w: w, kind: 'o'}, &remoteOutput{w: w, kind: 'e'}
-	if e.Stdin {
-		cmd.Stdin = in
+	if e.Terminal != nil {
+		cmd.Terminal = &tine.Terminal{Output: out, Rows: e.Terminal.Rows, Cols: e.Terminal.Cols}
+		if e.Stdin {
+			cmd.Terminal.Input = in
+		}
+	} else {
+		if e.Stdin {
+			cmd.Stdin = in
+		}
+		cmd.Stdout, cmd.Stderr = out, errOut
 	}
-	cmd.Stdout, cmd.Stderr = out, errOut
 	if err := cmd.Start(); err != nil {
 		ans := answer{Version: Version, Error: err.Error()}
 		if text, code, ok := StartFailure(e.Argv[0], err); ok {
@@ -218,6 +226,10 @@ func (s *Server) listen(w *wire, cmd *tine.Cmd, in *remoteInput, outs ...*remote
 	defer close(in.gone)
 	for {
 		kind, p, err := w.readFrame()
+		if err != nil && cmd.Terminal != nil {
+			cmd.Terminal.Hangup()
+			return
+		}
 		if err != nil {
 			cmd.Signal(syscall.SIGHUP) // fails if it has ended already
 			return
@@ -235,6 +247,14 @@ func (s *Server) listen(w *wire, cmd *tine.Cmd, in *remoteInput, outs ...*remote
 				cmd.SignalGroup(sig)
 			} else {
 				cmd.Signal(sig)
+			}
+		case 'r':
+			if cmd.Terminal != nil && len(p) == 4 {
+				cmd.Terminal.Resize(binary.BigEndian.Uint16(p), binary.BigEndian.Uint16(p[2:]))
+			}
+		case 'h':
+			if cmd.Terminal != nil {
+				cmd.Terminal.Hangup()
 			}
 		case 'b':
 			for _, o := range outs {
