@@ -33,7 +33,7 @@ func dial(name string, req *request, limit time.Duration) (*wire, *answer, error
 	req.Version = Version
 	var ans answer
 	if err = w.sendLine(req); err == nil {
-		err = w.readLine(&ans)
+		err = w.readLine(&ans, maxAnswer)
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

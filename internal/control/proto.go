@@ -44,10 +44,12 @@ import (
 // Version is the protocol's version.
 const Version = 1
 
-// maxFrame and maxLine bound what one side makes the other hold.
+// What one side makes the other hold has bounds: of frames, of requests, and of
+// answers, where a million processes take about 600 bytes each.
 const (
-	maxFrame = 1 << 20
-	maxLine  = 64 << 20
+	maxFrame   = 1 << 20
+	maxRequest = 16 << 20
+	maxAnswer  = 1 << 30
 )
 
 // Exit codes for programs that cannot be started, as docker and shells have
@@ -143,8 +145,8 @@ func (w *wire) sendLine(v any) error {
 	return json.NewEncoder(w.conn).Encode(v)
 }
 
-// readLine reads a line of JSON into v.
-func (w *wire) readLine(v any) error {
+// readLine reads a line of JSON of at most limit bytes into v.
+func (w *wire) readLine(v any, limit int) error {
 	var line []byte
 	for {
 		part, err := w.r.ReadSlice('\n')
@@ -155,7 +157,7 @@ func (w *wire) readLine(v any) error {
 		if err != bufio.ErrBufferFull {
 			return err
 		}
-		if len(line) > maxLine {
+		if len(line) > limit {
 			return errors.New("line too long")
 		}
 	}

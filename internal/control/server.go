@@ -122,7 +122,7 @@ func (s *Server) leave(conn net.Conn) {
 func (s *Server) serve(w *wire) {
 	var req request
 	w.conn.SetReadDeadline(time.Now().Add(patience))
-	if err := w.readLine(&req); err != nil {
+	if err := w.readLine(&req, maxRequest); err != nil {
 		return // a look whether anybody is there
 	}
 	w.conn.SetReadDeadline(time.Time{})
@@ -183,15 +183,9 @@ func (s *Server) exec(w *wire, e *Exec) {
 		}
 		cmd.Stdout, cmd.Stderr = out, errOut
 	}
-	if err := cmd.Start(); err != nil {
-		ans := answer{Version: Version, Error: err.Error()}
-		if text, code, ok := StartFailure(e.Argv[0], err); ok {
-			ans.Error, ans.Code = text, code
-		}
-		w.sendLine(&ans)
+	if !s.start(w, cmd) {
 		return
 	}
-	w.sendLine(&answer{Version: Version})
 	go s.listen(w, cmd, in, out, errOut)
 	err := cmd.Wait()
 	var last end
@@ -206,6 +200,23 @@ func (s *Server) exec(w *wire, e *Exec) {
 	}
 	p, _ := json.Marshal(last)
 	w.sendFrame('x', p)
+}
+
+// start starts a program and says whether it could be. The program's frames
+// must wait for that.
+func (s *Server) start(w *wire, cmd *tine.Cmd) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ans := answer{Version: Version}
+	err := cmd.Start()
+	if err != nil {
+		ans.Error = err.Error()
+		if text, code, ok := StartFailure(cmd.Path, err); ok {
+			ans.Error, ans.Code = text, code
+		}
+	}
+	json.NewEncoder(w.conn).Encode(&ans)
+	return err == nil
 }
 
 // MergeEnv puts more after env; a name without a value takes the variable out.
