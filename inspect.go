@@ -124,6 +124,9 @@ type Stats struct {
 	Tasks        int    `json:"tasks"`        // tasks there are, zombies and PID 1 included
 	Switches     int64  `json:"switches"`     // times that a processor was given a task
 	Uptime       int64  `json:"uptime_ns"`    // machine time since the start, nanoseconds
+	// TraceHash is a hash of everything that happened on a machine with a seed:
+	// equal hashes mean equal runs. 0 without a seed.
+	TraceHash uint64 `json:"trace_hash,omitempty"`
 }
 
 // Stats reads the machine's counters.
@@ -133,6 +136,7 @@ func (m *Machine) Stats() (s Stats) {
 		s.Instructions = m.k.Instructions()
 		s.Memory, s.PeakMemory = m.k.Memory()
 		s.Forks, s.Tasks, s.Switches, s.Uptime = t.Forks, t.Tasks, t.Switches, t.Uptime
+		s.TraceHash = m.k.TraceHash()
 	})
 	return s
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/jit"
 	"github.com/tinevm/tine/internal/kernel"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
@@ -45,6 +46,18 @@ type Config struct {
 	MaxProcs int
 	// CPUs is the number of virtual processors; 0 is the number of the host's.
 	CPUs int
+	// Engine says what runs guest code: "interp", an interpreter that works on
+	// any host; "jit", a compiler that needs a Linux host with an x86-64-v2
+	// processor; or "auto", which is also the meaning of "".
+	Engine string
+	// Seed, if not nil, makes the machine's order, clock and random numbers a
+	// function of the number: the same programs with the same input run in the
+	// same way each time, on every host and engine. Such a machine has one
+	// processor, and its clock, which starts at 2026-01-01, counts instructions
+	// and jumps when all sleep. Other seeds give other orders: every one that is
+	// possible on one processor can come up. Commands that are started while
+	// others run come in at a moment that the seed does not decide.
+	Seed *uint64
 	// ParentFirst makes a parent go on before its forked child; by default the
 	// child runs first.
 	ParentFirst bool
@@ -84,6 +97,7 @@ type Machine struct {
 	mu      sync.Mutex
 	running map[*Cmd]bool
 	closed  bool
+	summary func() error // writes the summary of the trace; nil is none
 	lastIno uint64
 }
 
@@ -108,21 +122,27 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Memory < 0 || cfg.MaxProcs < 0 {
 		return nil, errors.New("tine: a limit is negative")
 	}
+	newEngine, err := engineMaker(cfg.Engine)
+	if err != nil {
+		return nil, err
+	}
 	kcfg := kernel.Config{
-		CPUs: cfg.CPUs, NewEngine: func() cpu.Engine { return interp.New() },
+		CPUs: cfg.CPUs, NewEngine: newEngine,
 		Clock:   &hostClock{start: time.Now()},
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
-		Hostname: cfg.Hostname, Log: cfg.Log,
+		Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed,
 	}
 	if cfg.Events != nil {
 		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }
 	}
 	if cfg.Trace != nil {
-		var err error
-		if kcfg.Tracer, err = cfg.Trace.printer(); err != nil {
+		p, err := cfg.Trace.printer()
+		if err != nil {
 			return nil, err
 		}
+		kcfg.Tracer = p
+		m.summary = func() error { return cfg.Trace.summarize(p) }
 	}
 	m.k = kernel.New(kcfg)
 	if err := m.buildTree(&cfg); err != nil {
@@ -131,6 +151,20 @@ func New(cfg Config) (*Machine, error) {
 	}
 	m.k.Start()
 	return m, nil
+}
+
+// engineMaker returns what makes an engine for each processor.
+func engineMaker(name string) (func() cpu.Engine, error) {
+	switch name {
+	case "", "auto", "interp":
+		return interp.New, nil
+	case "jit":
+		if err := jit.Available(); err != nil {
+			return nil, fmt.Errorf("tine: %w", err)
+		}
+		return jit.New, nil
+	}
+	return nil, fmt.Errorf("tine: there is no engine %q: auto, interp and jit can be had", name)
 }
 
 // Close ends all processes and frees everything that belongs to the machine.
@@ -151,6 +185,11 @@ func (m *Machine) Close() error {
 		<-c.exited
 	}
 	err := m.k.Close()
+	if m.summary != nil {
+		if serr := m.summary(); err == nil {
+			err = serr
+		}
+	}
 	for _, c := range cmds {
 		c.mu.Lock()
 		if !c.waited {

@@ -19,46 +19,49 @@ import (
 // maxCPUs is how many virtual processors a machine can have.
 const maxCPUs = 64
 
-// config translates the flags. filter is the set of system calls to trace.
-func (f *runFlags) config() (cfg tine.Config, filter string, err error) {
+// config translates the flags.
+func (f *runFlags) config() (cfg tine.Config, err error) {
 	cfg = tine.Config{
 		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
-		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly,
+		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly, Engine: f.engine,
+	}
+	if f.seeded {
+		cfg.Seed = &f.seed
 	}
 	if err := f.check(); err != nil {
-		return cfg, "", err
+		return cfg, err
 	}
 	if f.pidsLimit > 0 {
 		cfg.MaxProcs = f.pidsLimit + 1 // the built-in init is not the user's
 	}
 	if f.memory != "" {
 		if cfg.Memory, err = parseSize(f.memory); err != nil {
-			return cfg, "", fmt.Errorf("-m %s: %w", f.memory, err)
+			return cfg, fmt.Errorf("-m %s: %w", f.memory, err)
 		}
 	}
 	if cfg.Limits, err = parseUlimits(f.ulimits); err != nil {
-		return cfg, "", err
+		return cfg, err
 	}
 	for _, v := range f.volumes {
 		m, err := parseVolume(v)
 		if err != nil {
-			return cfg, "", err
+			return cfg, err
 		}
 		cfg.Mounts = append(cfg.Mounts, m)
 	}
 	for _, v := range f.tmpfs {
 		m, err := parseTmpfs(v)
 		if err != nil {
-			return cfg, "", err
+			return cfg, err
 		}
 		cfg.Mounts = append(cfg.Mounts, m)
 	}
 	if f.user != "" {
 		if cfg.User, err = parseUser(f.user); err != nil {
-			return cfg, "", err
+			return cfg, err
 		}
 	}
-	return cfg, f.takeFilter(), nil
+	return cfg, nil
 }
 
 // check refuses what cannot be meant.
@@ -74,28 +77,24 @@ func (f *runFlags) check() error {
 		return fmt.Errorf("-w %s: want an absolute path in the machine", f.workdir)
 	case !f.remove:
 		return errors.New("--rm=false: a machine is always gone when its program ends")
-	case f.asJSON && !f.stats:
+	case f.asJSON && !f.stats && !f.jsonAlone:
 		return errors.New("--json goes with --stats")
 	}
 	return nil
 }
 
-// takeFilter removes the -e trace=SET arguments from the environment flags
-// when tracing, as strace spells them.
-func (f *runFlags) takeFilter() (filter string) {
-	if !f.strace {
-		return ""
-	}
+// takeTraceExprs moves those arguments of -e that are meant for the trace from
+// the environment to it.
+func (f *runFlags) takeTraceExprs() {
 	kept := f.env[:0]
 	for _, e := range f.env {
-		if v, ok := strings.CutPrefix(e, "trace="); ok {
-			filter = v
+		if isTraceExpr(e) {
+			f.trace.exprs = append(f.trace.exprs, e)
 		} else {
 			kept = append(kept, e)
 		}
 	}
 	f.env = kept
-	return filter
 }
 
 // sizePattern is what docker takes: a number, perhaps with a fraction, and a

@@ -25,14 +25,18 @@ type runFlags struct {
 	pidsLimit   int
 	ulimits     []string
 	cpus        int
+	engine      string
+	seed        uint64
+	seeded      bool // --seed was given
 	timeout     time.Duration
 	interactive bool
 	// interactiveSet: -i was given, and is not only the default.
 	interactiveSet bool
 	tty            bool
-	strace         bool
+	trace          traceFlags
 	stats          bool
 	asJSON         bool
+	jsonAlone      bool // --json without --stats makes sense
 	parentFirst    bool
 	bare           bool
 	readOnly       bool
@@ -66,29 +70,58 @@ executed; 127 if there is none of that name.`,
 		Args: programArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.interactiveSet = cmd.Flags().Changed("interactive")
+			f.seeded = cmd.Flags().Changed("seed")
+			f.trace.on = f.trace.on || f.trace.out != ""
+			if f.trace.on {
+				f.takeTraceExprs()
+			}
 			return f.run(args)
 		},
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
-	fl.StringArrayVarP(&f.env, "env", "e", nil, "set an environment variable (`KEY=VALUE`, or KEY to pass the host's); with --strace, trace=SET chooses the calls")
+	f.addEnvFlags(cmd, "e")
+	f.addMachineFlags(cmd, true)
+	fl.BoolVar(&f.trace.on, "strace", false, "print system calls and signals as strace does (tine strace has more flags); -e trace=SET, signal=SET and status=SET then choose which")
+	fl.StringVar(&f.trace.out, "strace-out", "", "write them to `FILE` instead of standard error")
+	f.trace.follow = true
+	return cmd
+}
+
+// addEnvFlags adds the flags of the environment; short is the letter of one.
+func (f *runFlags) addEnvFlags(cmd *cobra.Command, short string) {
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.env, "env", short, nil, "set an environment variable (`KEY=VALUE`, or KEY to pass the host's)")
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `FILE`")
-	fl.StringVarP(&f.workdir, "workdir", "w", "", "working `DIR` inside the machine")
-	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "show a host folder or file: `SRC:DST[:ro|:rw]` (ro if not said)")
+}
+
+// addMachineFlags adds the flags that say what the machine is made of. Where
+// their letters mean something else, short is false.
+func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
+	fl := cmd.Flags()
+	letter := func(s string) string {
+		if !short {
+			return ""
+		}
+		return s
+	}
+	fl.StringVarP(&f.workdir, "workdir", letter("w"), "", "working `DIR` inside the machine")
+	fl.StringArrayVarP(&f.volumes, "volume", letter("v"), nil, "show a host folder or file: `SRC:DST[:ro|:rw]` (ro if not said)")
 	fl.StringArrayVar(&f.tmpfs, "tmpfs", nil, "mount an empty file system in memory at `DST[:size=N]`")
 	fl.StringVar(&f.name, "name", "", "`NAME` by which other tine commands reach the machine (default: a random one)")
 	fl.BoolVar(&f.readOnly, "read-only", false, "make everything read-only but volumes, tmpfs and /dev")
 	fl.BoolVar(&f.remove, "rm", true, "remove the machine when the program ends, which is always done")
 	fl.StringVar(&f.hostname, "hostname", "", "host `NAME` of the machine")
-	fl.StringVarP(&f.user, "user", "u", "", "run as `USER[:GROUP]`, numbers or names of the machine's /etc/passwd and /etc/group")
-	fl.StringVarP(&f.memory, "memory", "m", "", "limit of the machine's memory, such as 512m or 2g (0: none)")
+	fl.StringVarP(&f.user, "user", letter("u"), "", "run as `USER[:GROUP]`, numbers or names of the machine's /etc/passwd and /etc/group")
+	fl.StringVarP(&f.memory, "memory", letter("m"), "", "limit of the machine's memory, such as 512m or 2g (0: none)")
 	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads (0 or -1: none)")
 	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
+	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host) or jit (Linux on x86-64)")
+	fl.Uint64Var(&f.seed, "seed", 0, "decide order, time and chance from this `NUMBER`: the same run each time (one processor, virtual time)")
 	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")
-	fl.BoolVarP(&f.interactive, "interactive", "i", true, "connect standard input; -i=false gives the program an empty one")
-	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal; its keys and screen are those of tine's")
-	fl.BoolVar(&f.strace, "strace", false, "print system calls to standard error, as strace does")
+	fl.BoolVarP(&f.interactive, "interactive", letter("i"), true, "connect standard input; -i=false gives the program an empty one")
+	fl.BoolVarP(&f.tty, "tty", letter("t"), false, "give the program a terminal; its keys and screen are those of tine's")
 	fl.BoolVar(&f.stats, "stats", false, "print counters to standard error at the end")
 	fl.BoolVar(&f.asJSON, "json", false, "print the counters of --stats as JSON")
 	fl.StringVar(&f.events, "events", "", "write what happens to processes to `FILE`, as lines of JSON")
@@ -96,7 +129,6 @@ executed; 127 if there is none of that name.`,
 	fl.StringVar(&f.family, "family", "", "draw the family tree of the processes over time to `FILE`, as SVG")
 	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
 	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
-	return cmd
 }
 
 // programArgs asks for a program.
@@ -108,14 +140,20 @@ func programArgs(cmd *cobra.Command, args []string) error {
 }
 
 // run does it.
-func (f *runFlags) run(args []string) error {
-	cfg, filter, err := f.config()
+func (f *runFlags) run(args []string) (err error) {
+	cfg, err := f.config()
 	if err != nil {
 		return err
 	}
-	if f.strace {
-		cfg.Trace = &tine.Trace{W: &hostErr, Filter: filter}
+	var closeTrace func() error
+	if cfg.Trace, closeTrace, err = f.trace.open(); err != nil {
+		return err
 	}
+	defer func() {
+		if cerr := closeTrace(); err == nil && cerr != nil {
+			err = cerr
+		}
+	}()
 	cfg.Log = func(line string) { fmt.Fprintf(&hostErr, "tine: %s\n", line) }
 	env, err := f.environment(cfg.User)
 	if err != nil {

@@ -52,6 +52,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	}
 	// From here on it can be found.
 	pid.attach(child)
+	child.traceCreated()
 	t.joinFamily(child, a)
 	t.noteFork(child, a.flags)
 	t.storeTIDs(child, a, pidfd)

@@ -67,7 +67,7 @@ func (t *Task) exit(status int) {
 			t.group.exitCode = status
 		}
 	}
-	t.traceExit(last)
+	t.traceEnd()
 	t.noteExit(last)
 	t.exitMemory()
 	t.exitSemaphores()
@@ -89,18 +89,6 @@ func (g *Group) alive() (n int) {
 		}
 	}
 	return n
-}
-
-func (t *Task) traceExit(last bool) {
-	tr := t.k.cfg.Tracer
-	if tr == nil {
-		return
-	}
-	if sig := t.exitCode & 0x7f; sig != 0 {
-		tr.Killed(t.tid, linux.Signal(sig), t.exitCode&0x80 != 0)
-	} else {
-		tr.Exited(t.tid, t.exitCode>>8)
-	}
 }
 
 // exitMemory leaves the address space: robust futexes first, then the word

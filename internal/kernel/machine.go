@@ -32,20 +32,6 @@ type Clock interface {
 	Realtime() int64
 }
 
-// Tracer sees system calls and signals; package trace implements it.
-type Tracer interface {
-	Enter(tid, nr int, args [6]uint64, mem TraceMemory)
-	Exit(tid int, ret int64, mem TraceMemory)
-	Signal(tid int, info *linux.Siginfo)
-	Exited(tid, code int)
-	Killed(tid int, sig linux.Signal, core bool)
-}
-
-// TraceMemory reads a traced task's memory.
-type TraceMemory interface {
-	Read(addr uint64, p []byte) linux.Errno
-}
-
 // Config is what a machine is made of. The fields without a note are required.
 type Config struct {
 	CPUs       int
@@ -56,6 +42,7 @@ type Config struct {
 	MaxTasks   int               // limit on living tasks and zombies; 0 = 4 Mi
 	ChildFirst bool              // a forked child runs before its parent
 	Hostname   string            // UTS node name
+	Seed       *uint64           // optional: everything is decided from it, see seed.go
 	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
 	Events     func(*Event)      // optional: told what happens to processes; must not call back
@@ -99,6 +86,8 @@ type Kernel struct {
 	unknown map[uint64]bool
 	done    map[*Group]func(status int) // told when a top-level process is reaped
 
+	seeded *seeded // nil: order and time are the host's
+
 	sys systemObjects
 }
 
@@ -109,6 +98,10 @@ func New(cfg Config) *Kernel {
 		k.cfg.CPUs = 1
 	}
 	k.cfg.CPUs = min(k.cfg.CPUs, 64)
+	if cfg.Seed != nil {
+		k.seeded = newSeeded(k, *cfg.Seed)
+		k.cfg.CPUs, k.cfg.Clock, k.cfg.Entropy = 1, k.seeded, k.seeded.entropy
+	}
 	if k.cfg.MaxTasks == 0 {
 		k.cfg.MaxTasks = 4 << 20
 	}
@@ -123,8 +116,8 @@ func New(cfg Config) *Kernel {
 		k.cpus = append(k.cpus, p)
 	}
 	k.peers = k.runners()
-	k.started = cfg.Clock.Monotonic()
-	k.bootTime = cfg.Clock.Realtime()
+	k.started = k.now()
+	k.bootTime = k.cfg.Clock.Realtime()
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initNamespaces()

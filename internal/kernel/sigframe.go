@@ -185,9 +185,7 @@ func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 		t.setAltstack(st)
 	}
 	// The registers are complete: no result may overwrite RAX.
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Exit(t.tid, int64(regs.GPR[cpu.RAX]), memReader{t})
-	}
+	t.traceExit(regs.GPR[cpu.RAX])
 	t.sc.active = false
 	t.sc.restart = 0
 	return 0, 0

@@ -221,6 +221,7 @@ func (g *Group) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) l
 		return 0
 	}
 	if g.ignores(sig, forced) && !g.blockedByAll(sig) {
+		g.leader.traceIgnored(sig, info)
 		return 0
 	}
 	if g.queueFull(sig, &info) {
@@ -245,6 +246,7 @@ func (t *Task) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) li
 		return 0
 	}
 	if g.ignores(sig, forced) && !t.blocks(sig) {
+		t.traceIgnored(sig, info)
 		return 0
 	}
 	if g.queueFull(sig, &info) {
@@ -430,9 +432,7 @@ func (t *Task) deliverSignal() {
 		}
 	}
 	sig := info.Signo
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Signal(t.tid, &info)
-	}
+	t.traceSignal(&info)
 	act := t.sighand.actions[sig]
 	t.noteDeliver(sig, &act)
 	switch act.Handler {
@@ -485,6 +485,7 @@ func (g *Group) stop(sig linux.Signal) {
 func (t *Task) stop() {
 	g := t.group
 	t.state = TaskStopped
+	t.traceStopped(g.stopSig)
 	for _, u := range g.threads {
 		if !u.exiting && u.state != TaskStopped {
 			return

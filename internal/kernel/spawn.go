@@ -47,6 +47,7 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 		t.group.tty = p.TTY
 	}
 	t.state = TaskRunning
+	t.traceStarted(p)
 	k.enqueue(t)
 	return t.tid, 0
 }

@@ -60,6 +60,7 @@ type Task struct {
 	savedMask   linux.Sigset // sigsuspend and friends: restored after the handler
 	restoreMask bool
 	pending     sigPending
+	unseen      []linux.Siginfo // ignored signals that the tracer has not been shown
 	altstack    linux.StackT
 	sigWaiting  linux.Sigset // sigtimedwait waits for these
 
