@@ -10,7 +10,8 @@ import (
 )
 
 // Process is a process of a machine as it is at one moment: what ps shows.
-// The JSON names of the fields do not change.
+// Numbers are those of the machine's first pid namespace. The JSON names of the
+// fields do not change.
 type Process struct {
 	PID  int `json:"pid"`
 	PPID int `json:"ppid"` // parent; 0 for PID 1
@@ -23,8 +24,8 @@ type Process struct {
 	// State is the letter of /proc/PID/stat: R running or ready, S sleeping,
 	// D sleeping where only a fatal signal wakes it, T stopped, Z zombie.
 	State string `json:"state"`
-	// Comm is the name, at most 15 bytes; Cmdline the arguments, nil for a
-	// zombie and for the built-in PID 1.
+	// Comm is the name, at most 15 bytes; Cmdline the arguments, at most 4096
+	// bytes of them, nil for a zombie and for the built-in PID 1.
 	Comm    string   `json:"comm"`
 	Cmdline []string `json:"cmdline"`
 	Exe     string   `json:"exe"` // the program's path in the machine

@@ -297,8 +297,8 @@ func (f *runFlags) environment(user *tine.User) ([]string, error) {
 }
 
 // readEnvironment reads what --env-file and -e say. A variable that is to have
-// the host's value but has none there is listed by its name alone: it is taken
-// out, as docker does it.
+// the host's value but has none there is, as with docker, left as it is by a
+// file, but taken out by -e, for which it is listed by its name alone.
 func readEnvironment(files, vars []string) (env []string, err error) {
 	for _, file := range files {
 		lines, err := readEnvFile(file)
@@ -351,7 +351,9 @@ func readEnvFile(name string) (env []string, err error) {
 		case strings.ContainsAny(key, " \t"):
 			return bad(fmt.Sprintf("the name %q has blanks in it", key))
 		}
-		env = append(env, hostValue(line))
+		if line = hostValue(line); strings.Contains(line, "=") {
+			env = append(env, line)
+		}
 	}
 	return env, nil
 }
