@@ -141,12 +141,15 @@ func (p *Terminal) Screen() string {
 // is not within limit.
 func (p *Terminal) WaitFor(limit time.Duration, should func(screen string) bool) bool {
 	deadline := time.After(limit)
+	look := time.NewTicker(20 * time.Millisecond) // for what is not on the screen
+	defer look.Stop()
 	for {
 		if should(p.Screen()) {
 			return true
 		}
 		select {
 		case <-p.change:
+		case <-look.C:
 		case <-deadline:
 			return should(p.Screen())
 		}
