@@ -117,35 +117,19 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)        // and T1d
 	t.memOp(true, hT0, mem{hB, hT1, 0, tlb}, 0x2b) // sub T0, page
 	t.aluImm(true, 7, hT0, mm.PageSize-span)       // cmp
-	slow := []int32{t.jcc(ccA)}
+	slow := [2]int32{t.jcc(ccA)}
 	if aligned {
 		t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
-		slow = append(slow, t.jcc(ccNE))
+		slow[1] = t.jcc(ccNE)
 	}
 	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
 	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
 	if !shared {
-		t.cold = append(t.cold, func() {
-			for _, s := range slow {
-				t.here(s)
-			}
-			t.exit(n)
-		})
+		t.later(cold{kind: coldExit, from: slow, n: n})
 		return mem{base: hT0, index: hT1}
 	}
 	t.sites[n].size = 1
-	rest, pc := len(t.list)-t.cur, in.pc
-	t.cold = append(t.cold, func() {
-		// Either the page is not in the TLB, or the range ends in another.
-		t.here(slow[0])
-		t.aluImm(true, 7, hT0, mm.PageSize-1)
-		miss := t.jcc(ccA)
-		t.refund(rest)
-		t.inHost, t.inMem = false, true
-		t.plainEdge(pc)
-		t.here(miss)
-		t.exit(n)
-	})
+	t.later(cold{kind: coldShared, from: slow, n: n, v: in.pc})
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m
@@ -158,10 +142,7 @@ func (t *translator) align(in *inst, m mem, size uint8) mem {
 	t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
 	slow := t.jcc(ccNE)
 	n := t.site(site{kind: siteStep})
-	t.cold = append(t.cold, func() {
-		t.here(slow)
-		t.exit(n)
-	})
+	t.later(cold{kind: coldExit, from: [2]int32{slow}, n: n})
 	return at(hT0, 0)
 }
 
@@ -187,10 +168,6 @@ func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
 	n := t.site(site{kind: kind, write: write, size: size, retry: start, constant: true})
-	t.cold = append(t.cold, func() {
-		t.here(slow)
-		t.moveImm(hT0, va)
-		t.exit(n)
-	})
+	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

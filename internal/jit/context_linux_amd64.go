@@ -39,7 +39,8 @@ type context struct {
 
 	regs cpu.Regs
 
-	t0, t1 uint64 // the temporaries, at an exit
+	t0, t1    uint64 // the temporaries, at an exit
+	hostFlags uint64 // the host's flags, at an exit, like flags
 
 	rt, wt   [tlbSize]tlbEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
@@ -58,26 +59,27 @@ type context struct {
 const (
 	bias = 128
 
-	offLeft     = int32(unsafe.Offsetof(context{}.left)) - bias
-	offFlags    = int32(unsafe.Offsetof(context{}.flags)) - bias
-	offGroups   = int32(unsafe.Offsetof(context{}.groups)) - bias
-	offT0       = int32(unsafe.Offsetof(context{}.t0)) - bias
-	offT1       = int32(unsafe.Offsetof(context{}.t1)) - bias
-	offTarget   = int32(unsafe.Offsetof(context{}.target)) - bias
-	offEntry    = int32(unsafe.Offsetof(context{}.entry)) - bias
-	offSite     = int32(unsafe.Offsetof(context{}.site)) - bias
-	offHostMX   = int32(unsafe.Offsetof(context{}.hostMX)) - bias
-	offRegs     = int32(unsafe.Offsetof(context{}.regs)) - bias
-	offGPR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
-	offFSBase   = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
-	offGSBase   = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
-	offMXCSR    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
-	offXMM      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
-	offRT       = int32(unsafe.Offsetof(context{}.rt)) - bias
-	offWT       = int32(unsafe.Offsetof(context{}.wt)) - bias
-	offJumpPC   = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
-	offJumpCode = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
-	offPages    = int32(unsafe.Offsetof(context{}.pages)) - bias
+	offLeft      = int32(unsafe.Offsetof(context{}.left)) - bias
+	offFlags     = int32(unsafe.Offsetof(context{}.flags)) - bias
+	offGroups    = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offT0        = int32(unsafe.Offsetof(context{}.t0)) - bias
+	offHostFlags = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
+	offT1        = int32(unsafe.Offsetof(context{}.t1)) - bias
+	offTarget    = int32(unsafe.Offsetof(context{}.target)) - bias
+	offEntry     = int32(unsafe.Offsetof(context{}.entry)) - bias
+	offSite      = int32(unsafe.Offsetof(context{}.site)) - bias
+	offHostMX    = int32(unsafe.Offsetof(context{}.hostMX)) - bias
+	offRegs      = int32(unsafe.Offsetof(context{}.regs)) - bias
+	offGPR       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offFSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
+	offGSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
+	offMXCSR     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
+	offXMM       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offRT        = int32(unsafe.Offsetof(context{}.rt)) - bias
+	offWT        = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offJumpPC    = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
+	offJumpCode  = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offPages     = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address

@@ -305,6 +305,9 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 	switch s.kind {
 	case siteEdge:
 		c.regs.RIP = s.pc
+		if s.host {
+			c.flags = c.hostFlags
+		}
 		if e.left <= 0 {
 			break
 		}
