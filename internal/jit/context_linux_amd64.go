@@ -9,9 +9,9 @@ import (
 
 // Sizes of the arrays in a context.
 const (
-	tlbBits  = 9
+	tlbBits  = 11
 	tlbSize  = 1 << tlbBits
-	jumpBits = 12
+	jumpBits = 14
 	jumpSize = 1 << jumpBits
 	maxPages = 1 << 14 // code pages between two flushes of the code cache
 
