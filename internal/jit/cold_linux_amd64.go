@@ -1,5 +1,7 @@
 package jit
 
+import "github.com/tinevm/tine/internal/mm"
+
 // coldKind says what a piece of code off the way does.
 type coldKind uint8
 
@@ -7,6 +9,7 @@ const (
 	coldExit   coldKind = iota // exit at site n
 	coldConst                  // the same, with T0 = v
 	coldShared                 // a group's check failed: exit at site n, or go on at v without groups
+	coldStack                  // the operand is not where the stack was last
 	coldMiss                   // exits at the head
 	coldBudget
 	coldHost // the entry with flags in the host's
@@ -21,6 +24,10 @@ type cold struct {
 	from          [2]int32 // displacements of the jumps that lead there, 0 if there is none
 	n             int
 	v             uint64
+	// coldStack: the operand is span bytes at [RSP+disp]; where to go on.
+	disp       int64
+	span, back int32
+	shared     bool
 }
 
 // later has a piece emitted after the block.
@@ -48,6 +55,8 @@ func (t *translator) emitCold() {
 			t.exit(c.n)
 		case coldShared:
 			t.coldShared(&c)
+		case coldStack:
+			t.coldStack(&c)
 		case coldMiss:
 			t.exit(t.site(site{kind: siteMiss}))
 		case coldBudget:
@@ -65,9 +74,44 @@ func (t *translator) emitCold() {
 	}
 }
 
+// coldStack makes the page of a stack operand that of context.stack, if it is
+// there to be written, and goes on. A page that can only be read is used
+// without.
+func (t *translator) coldStack(c *cold) {
+	s := &t.sites[c.n]
+	o := stack(c.disp)
+	t.address(o)
+	t.probe(offWT)
+	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
+	other := t.jcc(ccA)
+	t.memOp(false, 6, mem{hB, hT1, 0, offWT}, 0xff) // push the page
+	t.memOp(false, 0, field(offStack), 0x8f)        // pop
+	t.load(hT1, mem{hB, hT1, 0, offWT + 8})
+	t.store(field(offStack+8), hT1)
+	for i, limit := range []int32{mm.PageSize - 16 + 1, mm.PageSize - maxSpan + 1} {
+		t.memOp(true, 0, field(offStack+16+8*int32(i)), 0xc7)
+		t.put32(limit)
+	}
+	t.to(t.jmp(), c.back)
+	t.here(other)
+	if !s.write {
+		t.address(o)
+		t.probe(offRT)
+		t.aluImm(true, 7, hT0, mm.PageSize-c.span)
+		other = t.jcc(ccA)
+		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
+		t.to(t.jmp(), c.back)
+		t.here(other)
+	}
+	if c.shared {
+		t.coldShared(c)
+	} else {
+		t.exit(c.n)
+	}
+}
+
 // coldShared: either the page of a group is not in the TLB, or the group ends in
-// another page. Site n is followed by how many instructions there are to give
-// back.
+// another page.
 func (t *translator) coldShared(c *cold) {
 	s := &t.sites[c.n]
 	rest := int(s.n) - int(s.idx)

@@ -22,6 +22,15 @@ const (
 // leaves room for it; host is where the page is.
 type tlbEntry struct{ page, host uint64 }
 
+// stackEntry is the entry of wt that RSP was used with last. Its registers could
+// have any value when it is empty, so that is told by limits: offsets in the
+// page must be below small for operands of up to 16 bytes, and below large for
+// up to maxSpan.
+type stackEntry struct {
+	page, host   uint64
+	small, large uint64
+}
+
 // context is what machine code sees of an engine: one for each of the address
 // spaces that the engine ran last. Machine code reaches it through register B,
 // which points bias bytes into it, so that what is used most has one-byte
@@ -36,6 +45,8 @@ type context struct {
 	site   uint32            // exits: which one
 	hostMX uint32            // the host's MXCSR
 	groups [maxGroups]uint64 // see group
+
+	stack stackEntry
 
 	regs cpu.Regs
 
@@ -62,6 +73,7 @@ const (
 	offLeft      = int32(unsafe.Offsetof(context{}.left)) - bias
 	offFlags     = int32(unsafe.Offsetof(context{}.flags)) - bias
 	offGroups    = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offStack     = int32(unsafe.Offsetof(context{}.stack)) - bias
 	offT0        = int32(unsafe.Offsetof(context{}.t0)) - bias
 	offHostFlags = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
 	offT1        = int32(unsafe.Offsetof(context{}.t1)) - bias
@@ -100,7 +112,7 @@ var emptyTLB = func() (t [tlbSize]tlbEntry) {
 
 // clearTLB forgets all translations.
 func (c *context) clearTLB() {
-	c.rt, c.wt = emptyTLB, emptyTLB
+	c.rt, c.wt, c.stack = emptyTLB, emptyTLB, stackEntry{}
 	clear(c.wf[:])
 	clear(c.pages[:])
 }

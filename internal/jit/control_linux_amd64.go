@@ -172,7 +172,7 @@ func (t *translator) pop(in *inst) {
 
 func (t *translator) leave(in *inst) {
 	rbp := hostOf[cpu.RBP]
-	m := t.check(in, operand{base: cpu.RBP, index: none}, 8, false, false)
+	m := t.check(in, operand{shape: shape{cpu.RBP, none, 0}}, 8, false, false)
 	t.lea(hostRSP, at(rbp, 8))
 	t.load(rbp, m)
 }
