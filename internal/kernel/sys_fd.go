@@ -5,6 +5,7 @@ import (
 
 	"github.com/tinevm/tine/internal/fs/pipefs"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -118,7 +119,7 @@ func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.F_SETPIPE_SZ, linux.F_GETPIPE_SZ:
 		return pipeSize(f, cmd, arg)
 	case linux.F_ADD_SEALS, linux.F_GET_SEALS:
-		return fileSeals(f, cmd, arg)
+		return t.fileSeals(f, cmd, arg)
 	case linux.F_GETLEASE:
 		return linux.F_UNLCK, 0
 	}
@@ -146,25 +147,35 @@ func pipeSize(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
 	return uint64(n), errno
 }
 
-// sealer is implemented by files of memfd_create(2).
-type sealer interface {
-	Seals() (uint32, linux.Errno)
-	AddSeals(seals uint32) linux.Errno
+func (t *Task) fileSeals(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
+	m, ok := f.Ops.(*memfd)
+	switch {
+	case cmd == linux.F_ADD_SEALS && !f.Writable():
+		return 0, linux.EPERM
+	case !ok:
+		return 0, linux.EINVAL
+	case cmd == linux.F_GET_SEALS:
+		return uint64(*m.seals), 0
+	}
+	return 0, m.addSeals(uint32(arg), t.k.mapsToWrite)
 }
 
-func fileSeals(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
-	s, ok := f.Ops.(sealer)
-	if !ok {
-		return 0, linux.EINVAL
-	}
-	if cmd == linux.F_GET_SEALS {
-		v, errno := s.Seals()
-		return uint64(v), errno
-	}
-	if !f.Writable() {
-		return 0, linux.EPERM
-	}
-	return 0, s.AddSeals(uint32(arg))
+// mapsToWrite reports whether some process has a shared mapping of a memory
+// file that is or can be made writable.
+func (k *Kernel) mapsToWrite(m *memfd) (yes bool) {
+	k.pids.each(func(u *Task) {
+		if u.as == nil || yes {
+			return
+		}
+		u.as.VMAs(func(v mm.VMA) bool {
+			if o, ok := v.Obj.(fileObject); ok && v.Flags&mm.MapShared != 0 && v.MaxProt&mm.ProtWrite != 0 {
+				w, ok := o.f.Ops.(*memfd)
+				yes = ok && w.seals == m.seals
+			}
+			return !yes
+		})
+	})
+	return yes
 }
 
 // recordLock performs the record lock commands of fcntl(2).

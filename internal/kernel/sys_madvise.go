@@ -181,4 +181,3 @@ func (t *Task) mapped(addr, n uint64) bool {
 	}
 	return true
 }
-

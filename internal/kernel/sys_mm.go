@@ -229,21 +229,6 @@ func sysBrk(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return now, 0
 }
 
-// otherMemory finds the memory of another process that the caller may access
-// (the ptrace access check: same user, or CAP_SYS_PTRACE).
-func (t *Task) otherMemory(pid int) (*mm.AddressSpace, linux.Errno) {
-	u := t.pidNS().task(pid)
-	if u == nil || u.as == nil {
-		return nil, linux.ESRCH
-	}
-	c, o := t.cred, u.cred
-	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
-	if !(same && u.group.dumpable == 1) && u.group != t.group && !t.capableIn(u.cred.user, linux.CAP_SYS_PTRACE) {
-		return nil, linux.EPERM
-	}
-	return u.as, 0
-}
-
 func sysProcessVMReadv(t *Task, a *[6]uint64) (uint64, linux.Errno)  { return t.processVM(a, false) }
 func sysProcessVMWritev(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.processVM(a, true) }
 
