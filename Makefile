@@ -32,6 +32,7 @@ lint:
 
 fuzz:
 	$(GO) test -run xxx -fuzz FuzzDecode -fuzztime 60s ./internal/x86
+	$(GO) test -run xxx -fuzz FuzzProgram -fuzztime 60s ./internal/interp
 
 cross:
 	@for os in linux darwin windows; do for arch in amd64 arm64; do \

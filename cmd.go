@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -180,6 +181,9 @@ func (c *Cmd) spawn() error {
 	}
 	for r, l := range c.Limits {
 		p.Limits[r] = linux.Rlimit{Cur: l.Soft, Max: l.Hard}
+	}
+	if errno := m.k.CheckDir(p); errno != 0 {
+		return fmt.Errorf("tine: working directory %s: %s", p.Dir, errno.Message())
 	}
 	path, errno := m.k.LookPath(c.Path, p)
 	if errno == 0 {

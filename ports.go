@@ -87,6 +87,9 @@ type outputPort struct {
 func newOutputPort(k *kernel.Kernel, w io.Writer, ino uint64) *outputPort {
 	p := &outputPort{k: k, w: w, ready: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	p.out = hostio.NewOutput(streamMode(w), ino, func() { poke(p.ready) })
+	if f, ok := w.(*os.File); ok {
+		p.out.Gone = func() bool { return readerGone(f) }
+	}
 	return p
 }
 

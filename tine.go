@@ -54,6 +54,8 @@ type Config struct {
 	Bare bool
 	// Mounts are put into the file tree in order.
 	Mounts []Mount
+	// ReadOnly makes everything but /dev, /proc, /sys and Mounts read-only.
+	ReadOnly bool
 	// Dir is the working directory of commands that do not set one; by default
 	// the host's current folder, or / if Bare.
 	Dir string
@@ -64,6 +66,9 @@ type Config struct {
 
 	// Trace, if not nil, gets what strace would print.
 	Trace *Trace
+	// Events, if not nil, is told what happens to processes. It is called while
+	// the machine stands still and must not call into the machine.
+	Events func(Event)
 	// Log, if not nil, gets the machine's log, line by line: system calls and
 	// instructions that are not supported, processes killed for memory.
 	Log func(line string)
@@ -79,6 +84,7 @@ type Machine struct {
 	mu      sync.Mutex
 	running map[*Cmd]bool
 	closed  bool
+	summary func() error // writes the summary of the trace; nil is none
 	lastIno uint64
 }
 
@@ -110,11 +116,16 @@ func New(cfg Config) (*Machine, error) {
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
 		Hostname: cfg.Hostname, Log: cfg.Log,
 	}
+	if cfg.Events != nil {
+		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }
+	}
 	if cfg.Trace != nil {
-		var err error
-		if kcfg.Tracer, err = cfg.Trace.printer(); err != nil {
+		p, err := cfg.Trace.printer()
+		if err != nil {
 			return nil, err
 		}
+		kcfg.Tracer = p
+		m.summary = func() error { return cfg.Trace.summarize(p) }
 	}
 	m.k = kernel.New(kcfg)
 	if err := m.buildTree(&cfg); err != nil {
@@ -143,6 +154,11 @@ func (m *Machine) Close() error {
 		<-c.exited
 	}
 	err := m.k.Close()
+	if m.summary != nil {
+		if serr := m.summary(); err == nil {
+			err = serr
+		}
+	}
 	for _, c := range cmds {
 		c.mu.Lock()
 		if !c.waited {
@@ -165,24 +181,6 @@ func (m *Machine) untrack(c *Cmd) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.running, c)
-}
-
-// Stats are counters of a machine.
-type Stats struct {
-	Instructions uint64 // guest instructions executed
-	Memory       int64  // bytes of guest memory in use
-	PeakMemory   int64
-	Forks        int64 // tasks created
-}
-
-// Stats reads the machine's counters.
-func (m *Machine) Stats() (s Stats) {
-	m.k.Do(func() {
-		s.Instructions = m.k.Instructions()
-		s.Memory, s.PeakMemory = m.k.Memory()
-		s.Forks = m.k.Forks()
-	})
-	return s
 }
 
 // defaultEnv is the environment of commands that do not set one.

@@ -106,7 +106,11 @@ func (m *Machine) buildTree(cfg *Config) error {
 			return err
 		}
 	}
-	ns := vfs.NewNamespace(b.sys, b.root, "overlay", 0)
+	rootFlags := uint64(0)
+	if cfg.ReadOnly {
+		rootFlags = linux.MS_RDONLY
+	}
+	ns := vfs.NewNamespace(b.sys, b.root, "overlay", rootFlags)
 	m.k.SetRoot(ns)
 	if err := b.mountSystem(ns); err != nil {
 		return err

@@ -2,95 +2,116 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tinevm/tine"
+	"github.com/tinevm/tine/internal/control"
 )
 
-// config translates the flags. filter is the set of system calls to trace.
-func (f *runFlags) config() (cfg tine.Config, filter string, err error) {
+// maxCPUs is how many virtual processors a machine can have.
+const maxCPUs = 64
+
+// config translates the flags.
+func (f *runFlags) config() (cfg tine.Config, err error) {
 	cfg = tine.Config{
-		Hostname: f.hostname, MaxProcs: f.pidsLimit, CPUs: f.cpus, Dir: f.workdir,
-		ParentFirst: f.parentFirst, Bare: f.bare,
+		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
+		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly,
 	}
-	if f.pidsLimit < 0 || f.cpus < 0 || f.timeout < 0 {
-		return cfg, "", fmt.Errorf("--pids-limit, --cpus and --timeout cannot be negative")
+	if err := f.check(); err != nil {
+		return cfg, err
 	}
 	if f.pidsLimit > 0 {
-		cfg.MaxProcs++ // the built-in init is not the user's
+		cfg.MaxProcs = f.pidsLimit + 1 // the built-in init is not the user's
 	}
 	if f.memory != "" {
 		if cfg.Memory, err = parseSize(f.memory); err != nil {
-			return cfg, "", fmt.Errorf("-m %s: %w", f.memory, err)
+			return cfg, fmt.Errorf("-m %s: %w", f.memory, err)
 		}
 	}
 	if cfg.Limits, err = parseUlimits(f.ulimits); err != nil {
-		return cfg, "", err
+		return cfg, err
 	}
 	for _, v := range f.volumes {
 		m, err := parseVolume(v)
 		if err != nil {
-			return cfg, "", err
+			return cfg, err
 		}
 		cfg.Mounts = append(cfg.Mounts, m)
 	}
 	for _, v := range f.tmpfs {
 		m, err := parseTmpfs(v)
 		if err != nil {
-			return cfg, "", err
+			return cfg, err
 		}
 		cfg.Mounts = append(cfg.Mounts, m)
 	}
 	if f.user != "" {
 		if cfg.User, err = parseUser(f.user); err != nil {
-			return cfg, "", err
+			return cfg, err
 		}
 	}
-	return cfg, f.takeFilter(), nil
+	return cfg, nil
 }
 
-// takeFilter removes the -e trace=SET arguments from the environment flags
-// when tracing, as strace spells them.
-func (f *runFlags) takeFilter() (filter string) {
-	if !f.strace {
-		return ""
+// check refuses what cannot be meant.
+func (f *runFlags) check() error {
+	switch {
+	case f.pidsLimit < -1:
+		return fmt.Errorf("--pids-limit %d: want a number, or -1 for no limit", f.pidsLimit)
+	case f.cpus < 0 || f.cpus > maxCPUs:
+		return fmt.Errorf("--cpus %d: want 1 to %d", f.cpus, maxCPUs)
+	case f.timeout < 0:
+		return fmt.Errorf("--timeout %v: cannot be negative", f.timeout)
+	case f.workdir != "" && !strings.HasPrefix(f.workdir, "/"):
+		return fmt.Errorf("-w %s: want an absolute path in the machine", f.workdir)
+	case !f.remove:
+		return errors.New("--rm=false: a machine is always gone when its program ends")
+	case f.asJSON && !f.stats:
+		return errors.New("--json goes with --stats")
 	}
+	return nil
+}
+
+// takeTraceExprs moves those arguments of -e that are meant for the trace from
+// the environment to it.
+func (f *runFlags) takeTraceExprs() {
 	kept := f.env[:0]
 	for _, e := range f.env {
-		if v, ok := strings.CutPrefix(e, "trace="); ok {
-			filter = v
+		if isTraceExpr(e) {
+			f.trace.exprs = append(f.trace.exprs, e)
 		} else {
 			kept = append(kept, e)
 		}
 	}
 	f.env = kept
-	return filter
 }
 
-// parseSize reads a number of bytes with an optional unit b, k, m, g or t.
+// sizePattern is what docker takes: a number, perhaps with a fraction, and a
+// unit such as k, KB or KiB, all of which are powers of 1024.
+var sizePattern = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?([kmgtp])?i?b?$`)
+
+// parseSize reads a number of bytes; 0 is no limit.
 func parseSize(s string) (int64, error) {
-	t := strings.TrimSuffix(strings.ToLower(s), "b")
-	shift := 0
-	if i := strings.IndexByte("kmgt", lastByte(t)); i >= 0 {
-		shift = 10 * (i + 1)
-		t = t[:len(t)-1]
+	p := sizePattern.FindStringSubmatch(strings.ToLower(s))
+	if p == nil {
+		return 0, errors.New("want a number of bytes such as 512m or 2g")
 	}
-	n, err := strconv.ParseInt(t, 10, 64)
-	if err != nil || n <= 0 || n<<shift>>shift != n {
-		return 0, fmt.Errorf("want a positive number of bytes such as 512m or 2g")
+	f, err := strconv.ParseFloat(p[1], 64)
+	if p[2] != "" {
+		f *= float64(int64(1) << (10 * (strings.Index("kmgtp", p[2]) + 1)))
 	}
-	return n << shift, nil
-}
-
-func lastByte(s string) byte {
-	if s == "" {
-		return 0
+	if err != nil || f >= 1<<62 {
+		return 0, errors.New("too large")
 	}
-	return s[len(s)-1]
+	return int64(f), nil
 }
 
 // ulimitNames are the names docker has for resource limits, with their
@@ -180,109 +201,154 @@ func parseTmpfs(v string) (tine.Mount, error) {
 	return tine.Tmpfs(dst, size), nil
 }
 
-// parseUser reads UID[:GID], or a user's name from the host's /etc/passwd,
-// which is the machine's as well.
+// parseUser reads USER[:GROUP], names or numbers. Names are looked up in the
+// host's /etc/passwd and /etc/group, which are the machine's as well. Without
+// GROUP the user has the groups of those files, as docker does it.
 func parseUser(s string) (*tine.User, error) {
 	name, group, hasGroup := strings.Cut(s, ":")
 	u := &tine.User{}
-	if uid, err := strconv.ParseUint(name, 10, 32); err == nil {
-		u.UID = uint32(uid)
-		u.GID = u.UID
-		if id, ok := lookupPasswd(2, name); ok {
-			u.GID = id.gid
-		}
-	} else if id, ok := lookupPasswd(0, name); ok {
-		u.UID, u.GID = id.uid, id.gid
-	} else {
-		return nil, fmt.Errorf("-u %s: no such user in /etc/passwd; a number always works", s)
+	entry := etcLine("passwd", func(f []string) bool { return f[0] == name || f[2] == name })
+	if id, err := strconv.ParseUint(name, 10, 32); err == nil {
+		u.UID = uint32(id)
+	} else if entry == nil {
+		return nil, fmt.Errorf("-u %s: no user %s in /etc/passwd; a number always works", s, name)
+	} else if u.UID, err = parseID(entry[2]); err != nil {
+		return nil, fmt.Errorf("-u %s: /etc/passwd: %w", s, err)
 	}
 	if hasGroup {
-		gid, err := strconv.ParseUint(group, 10, 32)
+		gid, err := parseGroup(group)
 		if err != nil {
-			return nil, fmt.Errorf("-u %s: the group must be a number", s)
+			return nil, fmt.Errorf("-u %s: %w", s, err)
 		}
-		u.GID = uint32(gid)
+		u.GID = gid
+		return u, nil
 	}
+	if entry == nil {
+		return u, nil // a user that does not exist is in group 0
+	}
+	var err error
+	if u.GID, err = parseID(entry[3]); err != nil {
+		return nil, fmt.Errorf("-u %s: /etc/passwd: %w", s, err)
+	}
+	etcLine("group", func(f []string) bool {
+		if gid, err := parseID(f[2]); err == nil && slices.Contains(strings.Split(f[3], ","), entry[0]) {
+			u.Groups = append(u.Groups, gid)
+		}
+		return false
+	})
 	return u, nil
 }
 
-type passwdEntry struct{ uid, gid uint32 }
+func parseID(s string) (uint32, error) {
+	id, err := strconv.ParseUint(s, 10, 32)
+	return uint32(id), err
+}
 
-// lookupPasswd finds the line of /etc/passwd whose given field is value.
-func lookupPasswd(field int, value string) (e passwdEntry, ok bool) {
-	f, err := os.Open("/etc/passwd")
+func parseGroup(s string) (uint32, error) {
+	if gid, err := parseID(s); err == nil {
+		return gid, nil
+	}
+	entry := etcLine("group", func(f []string) bool { return f[0] == s })
+	if entry == nil {
+		return 0, fmt.Errorf("no group %s in /etc/group; a number always works", s)
+	}
+	return parseID(entry[2])
+}
+
+// etcLine finds the first line of /etc/passwd or /etc/group that match takes,
+// and gives its fields.
+func etcLine(file string, match func(fields []string) bool) []string {
+	f, err := os.Open("/etc/" + file)
 	if err != nil {
-		return e, false
+		return nil
 	}
 	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
-		p := strings.Split(sc.Text(), ":")
-		if len(p) < 4 || p[field] != value {
-			continue
+		if p := strings.Split(sc.Text(), ":"); len(p) >= 4 && match(p) {
+			return p
 		}
-		uid, err1 := strconv.ParseUint(p[2], 10, 32)
-		gid, err2 := strconv.ParseUint(p[3], 10, 32)
-		return passwdEntry{uint32(uid), uint32(gid)}, err1 == nil && err2 == nil
 	}
-	return e, false
+	return nil
 }
 
 // environment is the program's: a short default, then the files, then -e.
-func (f *runFlags) environment() ([]string, error) {
-	term := os.Getenv("TERM")
+func (f *runFlags) environment(user *tine.User) ([]string, error) {
+	term, home := os.Getenv("TERM"), "/"
 	if term == "" {
 		term = "xterm"
 	}
+	if user == nil || user.UID == 0 {
+		home = "/root"
+	}
 	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/", "TERM=" + term,
+		"HOME=" + home, "TERM=" + term,
 	}
 	for _, lang := range []string{"LANG", "LC_ALL", "LC_CTYPE", "TZ"} {
 		if v, ok := os.LookupEnv(lang); ok {
 			env = append(env, lang+"="+v)
 		}
 	}
-	for _, file := range f.envFiles {
+	more, err := readEnvironment(f.envFiles, f.env)
+	return control.MergeEnv(env, more), err
+}
+
+// readEnvironment reads what --env-file and -e say. A variable that is to have
+// the host's value but has none there is listed by its name alone: it is taken
+// out, as docker does it.
+func readEnvironment(files, vars []string) (env []string, err error) {
+	for _, file := range files {
 		lines, err := readEnvFile(file)
 		if err != nil {
 			return nil, err
 		}
 		env = append(env, lines...)
 	}
-	for _, e := range f.env {
+	for _, e := range vars {
 		if e == "" || e[0] == '=' {
 			return nil, fmt.Errorf("-e %q: want KEY=VALUE or KEY", e)
 		}
-		if strings.Contains(e, "=") {
-			env = append(env, e)
-		} else if v, ok := os.LookupEnv(e); ok {
-			env = append(env, e+"="+v)
-		}
+		env = append(env, hostValue(e))
 	}
 	return env, nil
 }
 
-// readEnvFile reads KEY=VALUE lines; # begins a comment line, and KEY alone
-// takes the host's value.
+// hostValue gives KEY the host's value.
+func hostValue(e string) string {
+	if v, ok := os.LookupEnv(e); ok && !strings.Contains(e, "=") {
+		return e + "=" + v
+	}
+	return e
+}
+
+// readEnvFile reads lines KEY=VALUE, or KEY for the host's value. A line that
+// begins with # is a comment. Values are taken as they stand, quotes and blanks
+// too.
 func readEnvFile(name string) (env []string, err error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("--env-file: %w", err)
 	}
-	for n, line := range strings.Split(string(b), "\n") {
+	text := strings.TrimPrefix(string(b), "\ufeff")
+	for n, line := range strings.Split(text, "\n") {
+		bad := func(why string) ([]string, error) {
+			return nil, fmt.Errorf("--env-file %s, line %d: %s", name, n+1, why)
+		}
 		line = strings.TrimLeft(strings.TrimSuffix(line, "\r"), " \t")
+		if !utf8.ValidString(line) {
+			return bad("this is not UTF-8")
+		}
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		key, _, ok := strings.Cut(line, "=")
-		if key == "" || strings.ContainsAny(key, " \t") {
-			return nil, fmt.Errorf("--env-file %s:%d: want KEY=VALUE", name, n+1)
+		key, _, _ := strings.Cut(line, "=")
+		switch {
+		case key == "":
+			return bad("there is no name before =")
+		case strings.ContainsAny(key, " \t"):
+			return bad(fmt.Sprintf("the name %q has blanks in it", key))
 		}
-		if ok {
-			env = append(env, line)
-		} else if v, ok := os.LookupEnv(key); ok {
-			env = append(env, key+"="+v)
-		}
+		env = append(env, hostValue(line))
 	}
 	return env, nil
 }

@@ -13,11 +13,9 @@ import (
 
 // Exit codes of tine itself, as docker has them.
 const (
-	exitUsage     = 125 // tine failed, or was called wrongly
-	exitNoExec    = 126 // the program cannot be executed
-	exitNotFound  = 127 // there is no such program
-	exitTimeout   = 124 // --timeout has passed
-	exitSignalled = 128 // plus the number of the signal
+	exitUsage   = 125 // tine run or exec failed, or any command was called wrongly
+	exitTimeout = 124 // --timeout has passed
+	exitFailure = 1   // another command failed
 )
 
 // exitCode is an error that only carries an exit code: everything has been
@@ -26,25 +24,35 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// failure is the error of a command that runs no program.
+type failure struct{ error }
+
 func main() {
+	ignoreBrokenPipes()
 	root := &cobra.Command{
 		Use:           "tine",
 		Short:         "Run Linux programs on a kernel and a processor of its own",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newExecCommand(), newListCommand(), newPsCommand(), newTreeCommand(),
+		newStatsCommand(), newKillCommand(), newVersionCommand(), newStraceCommand())
 	if g := newGuardCommand(); g != nil {
 		root.AddCommand(g)
 	}
 	err := root.Execute()
 	var code exitCode
-	switch {
-	case err == nil:
-	case errors.As(err, &code):
-		os.Exit(int(code))
-	default:
-		fmt.Fprintf(os.Stderr, "tine: %s\n", strings.TrimPrefix(err.Error(), "tine: "))
-		os.Exit(exitUsage)
+	if err == nil {
+		return
 	}
+	if errors.As(err, &code) {
+		os.Exit(int(code))
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintf(os.Stderr, "tine: %s\n", strings.TrimPrefix(line, "tine: "))
+	}
+	if errors.As(err, new(failure)) {
+		os.Exit(exitFailure)
+	}
+	os.Exit(exitUsage)
 }

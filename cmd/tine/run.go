@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tinevm/tine"
+	"github.com/tinevm/tine/internal/control"
 )
 
 // runFlags are the flags of tine run as they were typed.
@@ -31,10 +30,17 @@ type runFlags struct {
 	// interactiveSet: -i was given, and is not only the default.
 	interactiveSet bool
 	tty            bool
-	strace         bool
+	trace          traceFlags
 	stats          bool
+	asJSON         bool
 	parentFirst    bool
 	bare           bool
+	readOnly       bool
+	remove         bool
+	name           string
+	events         string
+	timeline       string
+	family         string
 }
 
 func newRunCommand() *cobra.Command {
@@ -55,46 +61,114 @@ executed; 127 if there is none of that name.`,
   tine run -v $PWD:$PWD:rw -- make -j4
   tine run -m 512m --pids-limit 100 --timeout 10s -- ./untrusted
   tine run -it -- bash
-  tine run --strace -e trace=%process -- sh -c 'ls | wc -l'`,
-		Args: cobra.MinimumNArgs(1),
+  tine run --strace -e trace=%process -- sh -c 'ls | wc -l'
+  tine run --name box -- bash & tine exec box ps ax; tine tree box`,
+		Args: programArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.interactiveSet = cmd.Flags().Changed("interactive")
+			f.trace.on = f.trace.on || f.trace.out != ""
+			if f.trace.on {
+				f.takeTraceExprs()
+			}
 			return f.run(args)
 		},
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
-	fl.StringArrayVarP(&f.env, "env", "e", nil, "set an environment variable (`KEY=VALUE`, or KEY to pass the host's); with --strace, trace=SET chooses the calls")
-	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `FILE`")
-	fl.StringVarP(&f.workdir, "workdir", "w", "", "working `DIR` inside the machine")
-	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "show a host folder or file: `SRC:DST[:ro|:rw]` (ro if not said)")
-	fl.StringArrayVar(&f.tmpfs, "tmpfs", nil, "mount an empty file system in memory at `DST[:size=N]`")
-	fl.StringVar(&f.hostname, "hostname", "", "host `NAME` of the machine")
-	fl.StringVarP(&f.user, "user", "u", "", "run as `UID[:GID]` or as a user of the machine's /etc/passwd")
-	fl.StringVarP(&f.memory, "memory", "m", "", "limit of the machine's memory, such as 512m or 2g")
-	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads")
-	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
-	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
-	fl.DurationVar(&f.timeout, "timeout", 0, "kill the program after this time, such as 10s, and exit with 124")
-	fl.BoolVarP(&f.interactive, "interactive", "i", true, "connect standard input; -i=false gives the program an empty one")
-	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal; its keys and screen are those of tine's")
-	fl.BoolVar(&f.strace, "strace", false, "print system calls to standard error, as strace does")
-	fl.BoolVar(&f.stats, "stats", false, "print counters to standard error at the end")
-	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
-	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
+	f.addEnvFlags(cmd, "e")
+	f.addMachineFlags(cmd, true)
+	fl.BoolVar(&f.trace.on, "strace", false, "print system calls and signals as strace does (tine strace has more flags); -e trace=SET, signal=SET and status=SET then choose which")
+	fl.StringVar(&f.trace.out, "strace-out", "", "write them to `FILE` instead of standard error")
+	f.trace.follow = true
 	return cmd
 }
 
+// addEnvFlags adds the flags of the environment; short is the letter of one.
+func (f *runFlags) addEnvFlags(cmd *cobra.Command, short string) {
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.env, "env", short, nil, "set an environment variable (`KEY=VALUE`, or KEY to pass the host's)")
+	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `FILE`")
+}
+
+// addMachineFlags adds the flags that say what the machine is made of. Where
+// their letters mean something else, short is false.
+func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
+	fl := cmd.Flags()
+	letter := func(s string) string {
+		if !short {
+			return ""
+		}
+		return s
+	}
+	fl.StringVarP(&f.workdir, "workdir", letter("w"), "", "working `DIR` inside the machine")
+	fl.StringArrayVarP(&f.volumes, "volume", letter("v"), nil, "show a host folder or file: `SRC:DST[:ro|:rw]` (ro if not said)")
+	fl.StringArrayVar(&f.tmpfs, "tmpfs", nil, "mount an empty file system in memory at `DST[:size=N]`")
+	fl.StringVar(&f.name, "name", "", "`NAME` by which other tine commands reach the machine (default: a random one)")
+	fl.BoolVar(&f.readOnly, "read-only", false, "make everything read-only but volumes, tmpfs and /dev")
+	fl.BoolVar(&f.remove, "rm", true, "remove the machine when the program ends, which is always done")
+	fl.StringVar(&f.hostname, "hostname", "", "host `NAME` of the machine")
+	fl.StringVarP(&f.user, "user", letter("u"), "", "run as `USER[:GROUP]`, numbers or names of the machine's /etc/passwd and /etc/group")
+	fl.StringVarP(&f.memory, "memory", letter("m"), "", "limit of the machine's memory, such as 512m or 2g (0: none)")
+	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads (0 or -1: none)")
+	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
+	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
+	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")
+	fl.BoolVarP(&f.interactive, "interactive", letter("i"), true, "connect standard input; -i=false gives the program an empty one")
+	fl.BoolVarP(&f.tty, "tty", letter("t"), false, "give the program a terminal; its keys and screen are those of tine's")
+	fl.BoolVar(&f.stats, "stats", false, "print counters to standard error at the end")
+	fl.BoolVar(&f.asJSON, "json", false, "print the counters of --stats as JSON")
+	fl.StringVar(&f.events, "events", "", "write what happens to processes to `FILE`, as lines of JSON")
+	fl.StringVar(&f.timeline, "timeline", "", "write a timeline to `FILE`, for ui.perfetto.dev or chrome://tracing")
+	fl.StringVar(&f.family, "family", "", "draw the family tree of the processes over time to `FILE`, as SVG")
+	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
+	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
+}
+
+// programArgs asks for a program.
+func programArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("which program? want %s", cmd.UseLine())
+	}
+	return nil
+}
+
 // run does it.
-func (f *runFlags) run(args []string) error {
-	cfg, filter, err := f.config()
+func (f *runFlags) run(args []string) (err error) {
+	cfg, err := f.config()
 	if err != nil {
 		return err
 	}
-	if f.strace {
-		cfg.Trace = &tine.Trace{W: &hostErr, Filter: filter}
+	var closeTrace func() error
+	if cfg.Trace, closeTrace, err = f.trace.open(); err != nil {
+		return err
 	}
+	defer func() {
+		if cerr := closeTrace(); err == nil && cerr != nil {
+			err = cerr
+		}
+	}()
 	cfg.Log = func(line string) { fmt.Fprintf(&hostErr, "tine: %s\n", line) }
+	env, err := f.environment(cfg.User)
+	if err != nil {
+		return err
+	}
+	rec, err := f.record()
+	if err != nil {
+		return err
+	}
+	if rec != nil {
+		cfg.Events = rec.event
+		defer rec.close()
+	}
+	server, err := control.Listen(f.name)
+	if err != nil && f.name != "" {
+		return err
+	}
+	if err != nil {
+		cfg.Log(fmt.Sprintf("other tine commands cannot reach this machine: %v", err))
+	} else {
+		defer server.Close()
+	}
 	m, err := tine.New(cfg)
 	if err != nil {
 		return err
@@ -106,16 +180,25 @@ func (f *runFlags) run(args []string) error {
 		defer cancel()
 	}
 	cmd := m.Command(ctx, args[0], args[1:]...)
-	if cmd.Env, err = f.environment(); err != nil {
-		m.Close()
-		return err
+	cmd.Env = env
+	code, err := f.wait(ctx, cmd, func() {
+		if server != nil {
+			server.Serve(m, cmd, env, versionInfo().Version)
+		}
+	})
+	if server != nil {
+		server.Close()
 	}
-	code, err := f.wait(ctx, cmd)
 	if f.stats {
-		printStats(m)
+		printStats(&hostErr, m.Stats(), f.asJSON)
 	}
 	if cerr := m.Close(); err == nil && cerr != nil {
 		err = cerr
+	}
+	if rec != nil {
+		if rerr := rec.close(); err == nil && rerr != nil {
+			err = rerr
+		}
 	}
 	if err != nil {
 		return err
@@ -126,16 +209,22 @@ func (f *runFlags) run(args []string) error {
 	return nil
 }
 
-// wait runs the command and translates its end into an exit code.
-func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd) (int, error) {
+// wait runs the command and translates its end into an exit code. started is
+// called when it runs.
+func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd, started func()) (int, error) {
 	con, err := f.connect(cmd)
 	if err != nil {
 		return 0, err
 	}
 	defer con.end()
 	if err := cmd.Start(); err != nil {
-		return startFailure(cmd.Path, err)
+		if text, code, ok := control.StartFailure(cmd.Path, err); ok {
+			fmt.Fprintf(&hostErr, "tine: %s\n", text)
+			return code, nil
+		}
+		return 0, err
 	}
+	started()
 	con.begin()
 	stop := forwardSignals(cmd, con)
 	err = cmd.Wait()
@@ -151,33 +240,4 @@ func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd) (int, error) {
 		return ee.Status.Code(), nil
 	}
 	return 0, err
-}
-
-// startFailure says why the program could not be started, and gives the exit
-// code of shells and docker for it.
-func startFailure(name string, err error) (int, error) {
-	var se *tine.StartError
-	if !errors.As(err, &se) {
-		return 0, err
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		if !strings.Contains(name, "/") {
-			fmt.Fprintf(&hostErr, "tine: %s: program not found in the machine's PATH\n", name)
-		} else {
-			fmt.Fprintf(&hostErr, "tine: %v; the machine shows system folders and the current folder, -v shows more\n", err)
-		}
-		return exitNotFound, nil
-	}
-	if se.Errno == "ENOEXEC" || se.Errno == "ELIBBAD" {
-		fmt.Fprintf(&hostErr, "tine: %v: not a program for x86-64 Linux\n", err)
-	} else {
-		fmt.Fprintf(&hostErr, "tine: %v\n", err)
-	}
-	return exitNoExec, nil
-}
-
-func printStats(m *tine.Machine) {
-	s := m.Stats()
-	fmt.Fprintf(&hostErr, "instructions: %d\nmemory: %d\npeak memory: %d\ntasks created: %d\n",
-		s.Instructions, s.Memory, s.PeakMemory, s.Forks)
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/tinevm/tine"
 )
 
 // forwarded are the signals that tine passes on to the program.
@@ -17,7 +15,7 @@ var forwarded = []os.Signal{
 }
 
 // forwardSignals passes signals on until the returned function is called.
-func forwardSignals(cmd *tine.Cmd, con *connection) (stop func()) {
+func forwardSignals(cmd signaller, con *connection) (stop func()) {
 	f := forwarder{cmd: cmd, con: con}
 	c := make(chan os.Signal, 16)
 	done := make(chan struct{})
@@ -39,7 +37,7 @@ func forwardSignals(cmd *tine.Cmd, con *connection) (stop func()) {
 }
 
 type forwarder struct {
-	cmd   *tine.Cmd
+	cmd   signaller
 	con   *connection
 	terms int // how often SIGTERM came
 }
@@ -69,6 +67,10 @@ func (f *forwarder) forward(s syscall.Signal) {
 		f.cmd.Signal(guestSignal(s))
 	}
 }
+
+// ignoreBrokenPipes makes a write to a pipe that nobody reads an error, which
+// is the guest's, instead of a signal that ends tine.
+func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // guestSignal gives Linux's number of a host signal.
 func guestSignal(s syscall.Signal) syscall.Signal {

@@ -4,13 +4,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/tinevm/tine"
 )
 
 // forwardSignals passes Ctrl-C on as SIGINT until the returned function is
 // called.
-func forwardSignals(cmd *tine.Cmd, _ *connection) (stop func()) {
+func forwardSignals(cmd signaller, _ *connection) (stop func()) {
 	c := make(chan os.Signal, 4)
 	done := make(chan struct{})
 	signal.Notify(c, os.Interrupt)
@@ -29,3 +27,6 @@ func forwardSignals(cmd *tine.Cmd, _ *connection) (stop func()) {
 		close(done)
 	}
 }
+
+// ignoreBrokenPipes has nothing to do: there is no SIGPIPE.
+func ignoreBrokenPipes() {}

@@ -60,6 +60,7 @@ type Regs struct {
 	MXCSR  uint32
 	XMM    [16][2]uint64 // low and high quadword
 	X87    x87.State     // also the MMX registers
+	Segs   [6]uint16     // selectors in ES, DS, FS, GS, numbered as the encoding does; CS and SS are what Linux makes them
 }
 
 // Reset gives the state a program starts with (System V ABI, AMD64

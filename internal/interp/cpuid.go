@@ -7,12 +7,19 @@ import "github.com/tinevm/tine/internal/cpu"
 type Features struct {
 	SSE3, SSSE3, SSE41, SSE42, POPCNT, CX16 bool
 	ERMS, FSRM                              bool
+	MOVBE, LZCNT, BMI1, BMI2, ADX           bool
+	PCLMUL, AES, SHA                        bool
+	FSGSBASE, RDTSCP, RDPID                 bool
 }
 
-// Reported is what CPUID reports: x86-64-v2. It is set before any engine runs.
+// Reported is what CPUID reports: x86-64-v2, and of v3 what does not need AVX.
+// It is set before any engine runs.
 var Reported = Features{
 	SSE3: true, SSSE3: true, SSE41: true, SSE42: true, POPCNT: true, CX16: true,
 	ERMS: true, FSRM: true,
+	MOVBE: true, LZCNT: true, BMI1: true, BMI2: true, ADX: true,
+	PCLMUL: true, AES: true, SHA: true,
+	FSGSBASE: true, RDTSCP: true, RDPID: true,
 }
 
 // Leaf 1: feature bits (SDM vol. 2, CPUID, tables 3-10 and 3-11).
@@ -35,7 +42,7 @@ func cpuidLeaf(leaf, sub, id uint32) (a, b, c, d uint32) {
 		return 7, 0x756e6547, 0x6c65746e, 0x49656e69 // "GenuineIntel"
 	case 1:
 		c = flag(f.SSE3, 0) | flag(f.SSSE3, 9) | flag(f.CX16, 13) | flag(f.SSE41, 19) |
-			flag(f.SSE42, 20) | flag(f.POPCNT, 23)
+			flag(f.SSE42, 20) | flag(f.POPCNT, 23) | flag(f.PCLMUL, 1) | flag(f.MOVBE, 22) | flag(f.AES, 25)
 		return cpuSignature, id<<24 | 1<<16 | 8<<8, c, leaf1EDX
 	case 2:
 		return 0xff01, 0, 0, 0 // caches are described in leaf 4
@@ -43,12 +50,14 @@ func cpuidLeaf(leaf, sub, id uint32) (a, b, c, d uint32) {
 		return cacheLeaf(sub)
 	case 7:
 		if sub == 0 {
-			return 0, flag(f.ERMS, 9), 0, flag(f.FSRM, 4)
+			b = flag(f.FSGSBASE, 0) | flag(f.BMI1, 3) | flag(f.BMI2, 8) | flag(f.ERMS, 9) | flag(f.ADX, 19) | flag(f.SHA, 29)
+			return 0, b, flag(f.RDPID, 22), flag(f.FSRM, 4)
 		}
 	case 0x80000000:
 		return 0x80000008, 0, 0, 0
 	case 0x80000001:
-		return 0, 0, 1 << 0, 1<<11 | 1<<20 | 1<<29 // LAHF; SYSCALL, NX, LM
+		c = 1<<0 | flag(f.LZCNT, 5)                                // LAHF
+		return 0, 0, c, 1<<11 | 1<<20 | flag(f.RDTSCP, 27) | 1<<29 // SYSCALL, NX, LM
 	case 0x80000002, 0x80000003, 0x80000004:
 		var s [48]byte
 		copy(s[:], brand)

@@ -3,11 +3,14 @@ package interp
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
 )
 
 // The test machine: two pages of code, four of data, a read-only page after
@@ -100,13 +103,12 @@ func TestTraps(t *testing.T) {
 		{"int 0x80", []byte{0xcd, 0x80}, cpu.Trap{Kind: cpu.TrapInt80}, 2, 1},
 		{"int3", []byte{0xcc}, exception(cpu.VectorBP), 1, 1},
 		{"ud2", []byte{0x90, 0x90, 0x0f, 0x0b}, exception(cpu.VectorUD), 2, 2},
-		{"vex", []byte{0xc5, 0xf8, 0x77}, exception(cpu.VectorUD), 0, 0},
 		{"hlt", []byte{0xf4}, exception(cpu.VectorGP), 0, 0},
 		{"int 3", []byte{0xcd, 0x03}, exception(cpu.VectorBP), 2, 1},
 		{"int 0x21", []byte{0xcd, 0x21}, exception(cpu.VectorGP), 0, 0},
-		{"rdfsbase", []byte{0xf3, 0x0f, 0xae, 0xc0}, exception(cpu.VectorUD), 0, 0},
+		{"vzeroupper", []byte{0xc5, 0xf8, 0x77}, exception(cpu.VectorUD), 0, 0},
 		{"xgetbv", []byte{0x0f, 0x01, 0xd0}, exception(cpu.VectorUD), 0, 0},
-		{"movbe", []byte{0x0f, 0x38, 0xf0, 0x00}, exception(cpu.VectorUD), 0, 0},
+		{"to code of 32 bits", []byte{0x6a, 0x23, 0x6a, 0x00, 0x48, 0xcb}, exception(cpu.VectorGP), 4, 2},
 		{"div by zero", []byte{0x31, 0xc9, 0xf7, 0xf1}, exception(cpu.VectorDE), 2, 1},
 		{"too long", bytes.Repeat([]byte{0x66}, 16), exception(cpu.VectorGP), 0, 0},
 		{"lock mov", []byte{0xf0, 0x89, 0x00}, exception(cpu.VectorUD), 0, 0},
@@ -437,14 +439,44 @@ func TestCmpxchg16b(t *testing.T) {
 	m.expect(exception(cpu.VectorGP), codeAt, 0)
 }
 
-func TestCPUIDReportsV2(t *testing.T) {
-	m := newMachine(t, 0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0xcc)
-	m.expect(exception(cpu.VectorBP), codeAt+8, 3)
-	const v2 = 1<<0 | 1<<9 | 1<<13 | 1<<19 | 1<<20 | 1<<23
-	const never = 1<<26 | 1<<27 | 1<<28 | 1<<30 // XSAVE OSXSAVE AVX RDRAND
-	if ecx := m.r.GPR[cpu.RCX]; ecx&v2 != v2 || ecx&never != 0 {
+// TestCPUIDReports checks that what is reported is there, by an instruction of
+// each set, and that what needs an operating system's help is not reported.
+func TestCPUIDReports(t *testing.T) {
+	regs := func(leaf uint32) (r [4]uint32) {
+		r[0], r[1], r[2], r[3] = cpuidLeaf(leaf, 0, 0)
+		return r
+	}
+	for _, c := range []struct {
+		leaf, reg, bit uint32
+		code           string
+	}{
+		{1, 2, 0, "f2 0f d0 c1"}, {1, 2, 1, "66 0f 3a 44 c1 00"}, {1, 2, 9, "66 0f 38 00 c1"}, {1, 2, 13, "48 0f c7 0e"},
+		{1, 2, 19, "66 0f 38 17 c1"}, {1, 2, 20, "f2 0f 38 f1 c1"}, {1, 2, 22, "0f 38 f0 06"}, {1, 2, 23, "f3 0f b8 c1"},
+		{1, 2, 25, "66 0f 38 dc c1"},
+		{7, 1, 0, "f3 0f ae c1"}, {7, 1, 3, "c4 e2 78 f2 c1"}, {7, 1, 8, "c4 e2 7b f6 c1"}, {7, 1, 9, "f3 a4"},
+		{7, 1, 19, "66 0f 38 f6 c1"}, {7, 1, 29, "0f 38 c8 c1"}, {7, 2, 22, "f3 0f c7 f9"}, {7, 3, 4, "f3 a4"},
+		{0x80000001, 2, 0, "9f"}, {0x80000001, 2, 5, "f3 0f bd c1"}, {0x80000001, 3, 27, "0f 01 f9"},
+	} {
+		in, err := x86.Decode(unhex(c.code))
+		if regs(c.leaf)[c.reg]>>c.bit&1 == 0 || err != nil || handlers[in.Op] == nil {
+			t.Errorf("leaf %#x, register %d, bit %d: %#x, %v", c.leaf, c.reg, c.bit, regs(c.leaf)[c.reg], err)
+		}
+	}
+	const never = 1<<12 | 1<<26 | 1<<27 | 1<<28 | 1<<29 | 1<<30 // FMA XSAVE OSXSAVE AVX F16C RDRAND
+	if ecx := regs(1)[2]; ecx&never != 0 {
 		t.Errorf("leaf 1 ecx %#x", ecx)
 	}
+	if ebx := regs(7)[1]; ebx&(1<<5) != 0 { // AVX2
+		t.Errorf("leaf 7 ebx %#x", ebx)
+	}
+}
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func TestDropAllBoundsTheCache(t *testing.T) {

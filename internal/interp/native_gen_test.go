@@ -42,13 +42,16 @@ type template struct {
 	digit  int // -1: any
 	fixed  int // -1: none
 	plusI  bool
+	vex    bool
 }
 
 func parseTemplate(enc string) (t template) {
 	t.digit, t.fixed = -1, -1
 	for i, f := range strings.Fields(enc) {
 		switch {
-		case i == 0 && (f == "66" || f == "F2" || f == "F3"):
+		case f == "VEX":
+			t.vex = true
+		case len(t.opcode) == 0 && (i == 0 || t.vex) && (f == "66" || f == "F2" || f == "F3"):
 			n, _ := strconv.ParseUint(f, 16, 8)
 			t.prefix = byte(n)
 		case f == "NP":
@@ -76,6 +79,9 @@ func parseTemplate(enc string) (t template) {
 // instance assembles a random instance of the row. disp is where its 32-bit
 // displacement is, or 0.
 func (g generator) instance(row *x86.Row, t template) (b []byte, disp int) {
+	if t.vex {
+		return g.vexInstance(row, t)
+	}
 	if g.Intn(6) == 0 && t.prefix != 0x66 && !strings.HasPrefix(row.Enc, "NP") {
 		b = append(b, 0x66)
 	}
@@ -109,6 +115,27 @@ func (g generator) instance(row *x86.Row, t template) (b []byte, disp int) {
 		// Ranges of eight: Jcc and its kin have two rows for sixteen.
 		b[len(b)-1] += byte(g.Intn(8))
 	}
+	return g.operands(b, t)
+}
+
+// vexInstance is instance for rows with VEX, of the three-byte form.
+func (g generator) vexInstance(row *x86.Row, t template) (b []byte, disp int) {
+	if g.Intn(24) == 0 {
+		b = append(b, 0x67)
+	}
+	m := map[byte]byte{0x38: 2, 0x3a: 3}[t.opcode[1]]
+	pp := map[byte]byte{0: 0, 0x66: 1, 0xf3: 2, 0xf2: 3}[t.prefix]
+	v := byte(0x78)
+	if strings.Contains(row.Args, "B") {
+		v = byte(g.Intn(16)) << 3
+	}
+	b = append(b, 0xc4, byte(g.Intn(8))<<5|m, byte(g.Intn(2))<<7|v|pp, t.opcode[2])
+	return g.operands(b, t)
+}
+
+// operands appends a random ModRM byte with what belongs to it, and enough
+// bytes for any immediate.
+func (g generator) operands(b []byte, t template) (_ []byte, disp int) {
 	if t.modrm {
 		m := byte(g.Intn(256))
 		if g.Intn(2) == 0 {
@@ -231,11 +258,40 @@ func (g generator) request(row *x86.Row, index int, t template) (q hwRequest, in
 	if g.Intn(8) == 0 {
 		q.Flags |= cpu.FlagAC
 	}
+	if !g.segments(&in, &q, operandOf(&in, &q, b)) {
+		return q, in, false
+	}
 	g.floats(&q)
 	q.Steps = 1
 	q.Len = uint64(in.Len)
 	copy(q.Code[:], b[:in.Len])
+	if late(&in) {
+		q.Code[q.Len] = 0x90
+		q.Len++
+	}
 	return q, in, true
+}
+
+// operandOf is the address of the memory operand that place has chosen.
+func operandOf(placed *x86.Inst, q *hwRequest, b []byte) uint64 {
+	in, err := x86.Decode(b)
+	if err != nil || !placed.Mem {
+		return 0
+	}
+	a := uint64(in.Disp)
+	if in.RIPRel {
+		a += hwCode + q.Off + uint64(in.Len)
+	}
+	if in.Base != x86.NoReg {
+		a += q.GPR[in.Base]
+	}
+	if in.Index != x86.NoReg {
+		a += q.GPR[in.Index] << in.Scale
+	}
+	if in.Addr32 {
+		a = uint64(uint32(a))
+	}
+	return a
 }
 
 // implicit gives the registers that instructions use without naming them
@@ -370,4 +426,81 @@ func (g generator) ending() (b []byte, steps uint64) {
 		return []byte{0x48, 0x39, 0xc0 | r, cc, d}, 2
 	}
 	return []byte{0x48, 0x85, 0xc0 | r*9, cc, d}, 2
+}
+
+// selectors that are valid, almost valid, and not.
+var someSelectors = []uint64{0, 1, 3, 4, 0x10, 0x18, 0x20, 0x23, 0x28, 0x2b, 0x30, 0x33, 0x40, 0x53, 0x63, 0x78, 0x7b, 0x7f, 0x80, 0x2f, 0xfff8}
+
+func (g generator) sel() uint64 { return someSelectors[g.Intn(len(someSelectors))] }
+
+// segments gives the instructions that deal with selectors some to deal with.
+// It is false if they would load FS, on which the helper stands.
+func (g generator) segments(in *x86.Inst, q *hwRequest, operand uint64) bool {
+	put := func(at uint64, size uint8, v ...uint64) {
+		if at < hwData || at+48 > hwData+4096 {
+			return
+		}
+		q.PatchAt = at
+		g.Read(q.Patch[:])
+		for i, x := range v {
+			for j := range int(size) {
+				q.Patch[i*int(size)+j] = byte(x >> (8 * j))
+			}
+		}
+	}
+	cs, ss := uint64(userCS), uint64(userSS)
+	if g.Intn(4) == 0 {
+		cs, ss = g.sel(), g.sel()
+		if cs == 0x23 {
+			return false // the processor would go on in 32-bit mode
+		}
+	}
+	rip := hwCode + uint64(g.Intn(4096))
+	switch in.Op {
+	case x86.LDSEG, x86.POPSEG:
+		if in.Args[0].Reg == segFS {
+			return false
+		}
+		if in.Op == x86.POPSEG {
+			put(q.GPR[cpu.RSP], in.Size, g.sel())
+		} else if in.Mem {
+			put(operand, 2, g.sel())
+		} else {
+			q.GPR[in.Args[1].Reg] = g.sel()
+		}
+	case x86.LFS:
+		if in.Opcode&7 == segFS || hostAMD() && in.Rex&8 != 0 {
+			return false // AMD's have no offsets of 64 bits
+		}
+		put(operand+uint64(in.Size), 2, g.sel())
+	case x86.LAR, x86.LSL:
+		sel := g.sel()
+		if in.Op == x86.LSL && sel>>3 == gdtProcessor {
+			sel = userSS // the limit is the number of the host's processor
+		}
+		if in.Mem {
+			put(operand, 2, sel)
+		} else {
+			q.GPR[in.Args[1].Reg] = sel
+		}
+	case x86.VERR, x86.VERW:
+		if in.Mem {
+			put(operand, 2, g.sel())
+		} else {
+			q.GPR[in.Args[0].Reg] = g.sel()
+		}
+	case x86.RETF:
+		put(q.GPR[cpu.RSP], in.Size, rip, cs)
+	case x86.IRET:
+		flags := g.Uint64()&(arithFlags|cpu.FlagDF|cpu.FlagAC) | cpu.FlagOn // the others would last
+		put(q.GPR[cpu.RSP], in.Size, rip, cs, flags, hwData+uint64(g.Intn(4096)), ss)
+	case x86.SLDT, x86.STR, x86.SMSW, x86.SGDT, x86.SIDT:
+		q.Flags &^= cpu.FlagAC // the kernel copies
+		return operand&pageMask <= 4096-16
+	case x86.WRGSBASE:
+		if g.Intn(4) > 0 {
+			q.GPR[in.Args[0].Reg] = g.Uint64() >> 17
+		}
+	}
+	return true
 }

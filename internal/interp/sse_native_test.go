@@ -402,11 +402,15 @@ func (want *nativeOutcome) diff(got *nativeOutcome) string {
 
 // tolerate makes results equal that may differ between processors: the
 // approximations, whose error is bounded by 1.5 * 2^-12 (SDM vol. 2, RCPPS), and
-// which of several NaNs the sum of a dot product is.
+// which of several NaNs the sum of a dot product is. AMD's let operands of the
+// SHA instructions lie anywhere (SDM: they must be aligned).
 func (want *nativeOutcome) tolerate(op x86.Op, got *nativeOutcome) {
 	width := 32
 	number := func(v uint64) float64 { return float64(math.Float32frombits(uint32(v))) }
 	alike := func(g, w float64) bool { return math.IsNaN(g) && math.IsNaN(w) }
+	if hostAMD() && op >= x86.SHA1MSG1 && op <= x86.SHA256RNDS2 && got.Vector == cpu.VectorGP {
+		*got = *want
+	}
 	switch op {
 	case x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS:
 		alike = func(g, w float64) bool { return math.Abs(g-w) <= math.Abs(w)*2*1.5/4096 } // either one's error
@@ -436,7 +440,7 @@ func TestSSENative(t *testing.T) {
 	m := newSSEMachine(t)
 	total, failed := 0, 0
 	for _, row := range x86.Rows() {
-		if row.Op < x86.FirstSSE || row.Op >= x86.FirstX87 || !strings.Contains(row.Enc+" "+row.Args, *sseOnly) {
+		if (row.Op < x86.FirstSSE || row.Op >= x86.FirstX87) && !crypto(row.Op) || !hostHas(featureOf(row.Op)) || !strings.Contains(row.Enc+" "+row.Args, *sseOnly) {
 			continue
 		}
 		g := sseGen{rand.New(rand.NewSource(*sseSeed))}
@@ -478,10 +482,7 @@ func TestSSENative(t *testing.T) {
 // unreported names the encodings that the processor may have and that CPUID
 // does not report in the guest. Keys are map and opcode, of SSE4a with prefix.
 var unreported = map[string]string{
-	"0f38c8": "SHA", "0f38c9": "SHA", "0f38ca": "SHA", "0f38cb": "SHA", "0f38cc": "SHA", "0f38cd": "SHA", "0f3acc": "SHA",
-	"0f38f0": "MOVBE", "0f38f1": "MOVBE", "0f38f6": "ADX", "0f38f8": "MOVDIR64B", "0f38f9": "MOVDIRI",
-	"0f3a44": "PCLMULQDQ", "0f3ace": "GFNI", "0f38cf": "GFNI", "0f3acf": "GFNI", "0f3882": "INVPCID",
-	"0f38db": "AES", "0f38dc": "AES", "0f38dd": "AES", "0f38de": "AES", "0f38df": "AES", "0f3adf": "AES",
+	"0f38f8": "MOVDIR64B", "0f38f9": "MOVDIRI", "0f3ace": "GFNI", "0f38cf": "GFNI", "0f3acf": "GFNI", "0f3882": "INVPCID",
 	"f20f2b": "SSE4a", "f30f2b": "SSE4a", "660f78": "SSE4a", "660f79": "SSE4a", "f20f78": "SSE4a", "f20f79": "SSE4a",
 }
 
@@ -521,7 +522,10 @@ func TestSSEEncodings(t *testing.T) {
 		}
 	})
 	for i, out := range n.run(t, reqs) {
-		_, err := x86.Decode(reqs[i].Code[:])
+		in, err := x86.Decode(reqs[i].Code[:])
+		if err == nil && !hostHas(featureOf(in.Op)) {
+			continue
+		}
 		known, native := err == nil, out.Vector != cpu.VectorUD
 		if known != native && (known || unreported[names[i][0]] == "" && unreported[names[i][1]] == "") {
 			t.Errorf("% x: processor knows it: %v, decoder: %v", reqs[i].Code[:reqs[i].Len], native, known)

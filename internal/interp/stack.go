@@ -8,7 +8,6 @@ import (
 func init() {
 	set(map[x86.Op]handler{
 		x86.PUSH: push, x86.POP: pop, x86.PUSHF: pushf, x86.POPF: popf,
-		x86.PUSHSEG: pushSeg, x86.POPSEG: popSeg,
 		x86.ENTER: enter, x86.LEAVE: leave,
 	})
 	terminal[x86.POPF] = true // it may set TF
@@ -51,7 +50,10 @@ func pop(c *core, o *op) bool {
 
 // popfMask has the flags that POPF changes in user mode; IF and IOPL it leaves
 // alone (SDM vol. 2, POPF).
-const popfMask = arithFlags | cpu.FlagTF | cpu.FlagDF | 1<<14 | cpu.FlagAC | cpu.FlagID
+const popfMask = arithFlags | cpu.FlagTF | cpu.FlagDF | flagNT | cpu.FlagAC | cpu.FlagID
+
+// flagNT is the nested task flag: kept, and refused by IRET.
+const flagNT = 1 << 14
 
 func pushf(c *core, o *op) bool { return c.push(o.size, c.rflags()) }
 
@@ -66,17 +68,6 @@ func popf(c *core, o *op) bool {
 		mask &= 0xffff
 	}
 	c.fl = c.rflags()&^mask | v&mask
-	return true
-}
-
-func pushSeg(c *core, o *op) bool { return c.push(o.size, selectors[o.dst]) }
-
-func popSeg(c *core, o *op) bool {
-	v, ok := c.load(c.r[cpu.RSP], o.size)
-	if !ok || !c.loadSeg(o.dst, uint16(v)) {
-		return false
-	}
-	c.r[cpu.RSP] += uint64(o.size)
 	return true
 }
 

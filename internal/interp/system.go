@@ -9,7 +9,6 @@ func init() {
 	stops := map[x86.Op]handler{
 		x86.SYSCALL: syscall, x86.INT: interrupt, x86.INT3: int3, x86.INT1: int1,
 		x86.UD: undefined, x86.PRIV: privileged, x86.IOPRIV: privileged,
-		x86.RETF: privileged, x86.IRET: privileged,
 		x86.BAD: unknown, badLength: privileged,
 	}
 	set(stops)
@@ -20,7 +19,7 @@ func init() {
 		x86.CLC: clc, x86.STC: stc, x86.CMC: cmc, x86.CLD: cld, x86.STD: std,
 		x86.LAHF: lahf, x86.SAHF: sahf,
 		x86.RDTSC: rdtsc, x86.CPUID: cpuid, x86.CLFLUSH: clflush,
-		x86.LAR: lar, x86.SMSW: privileged, x86.LFS: privileged,
+		x86.RDTSCP: rdtscp, x86.RDPID: rdpid,
 	})
 }
 
@@ -128,20 +127,20 @@ func rdtsc(c *core, o *op) bool {
 	return true
 }
 
+// rdtscp and rdpid tell the number of the processor, which Linux puts into
+// TSC_AUX.
+func rdtscp(c *core, o *op) bool {
+	c.r[cpu.RCX] = uint64(c.v.ID)
+	return rdtsc(c, o)
+}
+
+func rdpid(c *core, o *op) bool {
+	c.r[o.dst] = uint64(c.v.ID)
+	return true
+}
+
 // clflush touches its operand like a load.
 func clflush(c *core, o *op) bool {
 	_, ok := c.load8(c.ea(o))
 	return ok
-}
-
-// lar is LAR, LSL, VERR and VERW: no descriptor is accessible.
-func lar(c *core, o *op) bool {
-	if o.form == formRM || o.form == formM {
-		if _, ok := c.load16(c.ea(o)); !ok {
-			return false
-		}
-	}
-	c.sync()
-	c.fl &^= cpu.FlagZF
-	return true
 }

@@ -56,6 +56,9 @@ func (o *op) operands(in *x86.Inst) {
 		return
 	}
 	a, b := &in.Args[0], &in.Args[1]
+	if in.Vex && n == 3 && in.Args[2].Kind != x86.ArgImm {
+		b = o.third(in)
+	}
 	o.dst, o.src, o.srcSize = a.Reg, b.Reg, b.Size
 	if n == 1 {
 		b = new(x86.Arg)
@@ -78,6 +81,18 @@ func (o *op) operands(in *x86.Inst) {
 	case a.Kind == x86.ArgImm, a.Kind == x86.ArgRel:
 		o.form = formI
 	}
+}
+
+// third keeps the register in VEX.vvvv of an instruction with three operands in
+// imm. It returns the other source.
+func (o *op) third(in *x86.Inst) *x86.Arg {
+	v, b := &in.Args[2], &in.Args[1]
+	switch in.Op {
+	case x86.ANDN, x86.MULX, x86.PDEP, x86.PEXT:
+		v, b = b, v
+	}
+	o.imm = int32(v.Reg)
+	return b
 }
 
 // prefixes sets flags and segment. A segment base takes the place of a base or

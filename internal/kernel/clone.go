@@ -3,6 +3,7 @@ package kernel
 import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -51,7 +52,9 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	}
 	// From here on it can be found.
 	pid.attach(child)
+	child.traceCreated()
 	t.joinFamily(child, a)
+	t.noteFork(child, a.flags)
 	t.storeTIDs(child, a, pidfd)
 	t.k.users.add(child.cred.UID, 1)
 	t.k.forks++
@@ -228,7 +231,7 @@ func (t *Task) copyThreadState(child *Task, a *cloneArgs) {
 		child.Regs.GPR[cpu.RSP] = a.stack
 	}
 	if a.flags&linux.CLONE_SETTLS != 0 {
-		child.Regs.FSBase = a.tls
+		child.Regs.FSBase, child.Regs.Segs[4] = a.tls, 0
 	}
 	if a.flags&linux.CLONE_CHILD_CLEARTID != 0 {
 		child.clearChildTID = a.childTID
@@ -345,12 +348,12 @@ func sysClone3(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func (t *Task) clone3(ca *linux.CloneArgs) (uint64, linux.Errno) {
-	const known = linux.CLONE_CLEAR_SIGHAND | linux.CLONE_INTO_CGROUP | 0xffff_ff00
+	const known = linux.CLONE_CLEAR_SIGHAND | linux.CLONE_INTO_CGROUP | linux.CLONE_NEWTIME | 0xffff_ff00
 	switch {
 	case ca.Flags&^known != 0, ca.Flags&(linux.CLONE_DETACHED|linux.CSIGNAL&^linux.CLONE_NEWTIME) != 0,
 		ca.ExitSignal&^linux.CSIGNAL != 0 || ca.ExitSignal > linux.NSIG,
 		ca.Flags&(linux.CLONE_THREAD|linux.CLONE_PARENT) != 0 && ca.ExitSignal != 0,
-		(ca.Stack == 0) != (ca.StackSize == 0),
+		(ca.Stack == 0) != (ca.StackSize == 0), ca.Stack+ca.StackSize < ca.Stack || ca.Stack+ca.StackSize > mm.UserTop,
 		ca.SetTIDSize > 32 || (ca.SetTID == 0) != (ca.SetTIDSize == 0):
 		return 0, linux.EINVAL
 	}

@@ -43,6 +43,15 @@ func (t *Task) capable(c int) bool {
 	return t.capableIn(t.k.rootUser, c)
 }
 
+// mayInspect is the access check of ptrace(2): whether t may look into u.
+func (t *Task) mayInspect(u *Task) bool {
+	c, o := t.cred, u.cred
+	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
+	// A capability of u's would be the caller's for the asking.
+	same = same && o.Permitted&^c.Permitted == 0
+	return same && u.group.dumpable == 1 || u.group == t.group || t.capableIn(o.user, linux.CAP_SYS_PTRACE)
+}
+
 // changeCred gives the task a changed copy of its credentials.
 func (t *Task) changeCred(change func(c *Cred)) {
 	c := *t.cred

@@ -375,7 +375,7 @@ func auxVector(img *image, cred *Cred, execfn, platform, random uint64) []uint64
 		linux.AT_EGID, uint64(cred.user.gidOut(cred.EGID)),
 		linux.AT_SECURE, secure,
 		linux.AT_RANDOM, random,
-		linux.AT_HWCAP2, 0,
+		linux.AT_HWCAP2, 1 << 1, // user code may use RDFSBASE and its kin
 		linux.AT_EXECFN, execfn,
 		linux.AT_PLATFORM, platform,
 		linux.AT_MINSIGSTKSZ, frameSize + fxsaveSize + 64 + redZone,

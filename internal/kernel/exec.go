@@ -107,6 +107,7 @@ func (u *Task) dethread() {
 		u.fs = nil
 		u.exitSemaphores()
 		u.state = TaskZombie
+		u.noteExit(false)
 	}
 	if !u.isLeader() {
 		u.release()
@@ -120,7 +121,9 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	t.as = as
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
+	t.noteExec(e)
 	t.forkNoExec, t.didExec = false, true
+	t.exitSignal, g.exitSignal = linux.SIGCHLD, linux.SIGCHLD
 	g.stopTimers()
 	t.unshareFiles()
 	t.files.closeOnExec()
@@ -150,6 +153,7 @@ func (t *Task) leaveImage() {
 	}
 	t.usage.maxrss = max(t.usage.maxrss, int64(t.as.PeakPages()))
 	t.exitRobust()
+	t.exitPI()
 	t.clearChildTID = 0
 	t.rseq = rseqArea{}
 	t.as.Put()

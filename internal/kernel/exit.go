@@ -67,7 +67,8 @@ func (t *Task) exit(status int) {
 			t.group.exitCode = status
 		}
 	}
-	t.traceExit(last)
+	t.traceEnd()
+	t.noteExit(last)
 	t.exitMemory()
 	t.exitSemaphores()
 	t.files.put()
@@ -90,18 +91,6 @@ func (g *Group) alive() (n int) {
 	return n
 }
 
-func (t *Task) traceExit(last bool) {
-	tr := t.k.cfg.Tracer
-	if tr == nil {
-		return
-	}
-	if sig := t.exitCode & 0x7f; sig != 0 {
-		tr.Killed(t.tid, linux.Signal(sig), t.exitCode&0x80 != 0)
-	} else {
-		tr.Exited(t.tid, t.exitCode>>8)
-	}
-}
-
 // exitMemory leaves the address space: robust futexes first, then the word
 // that tells the thread library, then the vfork parent.
 func (t *Task) exitMemory() {
@@ -110,6 +99,7 @@ func (t *Task) exitMemory() {
 	}
 	t.usage.maxrss = max(t.usage.maxrss, int64(t.as.PeakPages()))
 	t.exitRobust()
+	t.exitPI()
 	if t.clearChildTID != 0 && t.as.Users() > 1 {
 		t.putUint32(t.clearChildTID, 0)
 		t.k.futexWakeAt(t.as, t.clearChildTID, 1)
@@ -211,6 +201,7 @@ func (g *Group) reparentChildren() {
 		c.parentTask = to.livingThread()
 		c.exitSignal = linux.SIGCHLD
 		to.children = append(to.children, c)
+		c.noteReparent(g)
 		if c.zombie {
 			c.notifyParent()
 		}
@@ -348,6 +339,7 @@ func (t *Task) forget() {
 // reap removes a zombie process; its resource usage goes to the parent. Whoever
 // started it from outside is told.
 func (g *Group) reap() {
+	g.noteReap()
 	if fn := g.k.done[g]; fn != nil {
 		delete(g.k.done, g)
 		fn(g.zombieStatus)
@@ -378,6 +370,14 @@ func (k *Kernel) initExited(init *Group) {
 
 // kill ends a process from the kernel's side.
 func (g *Group) kill(sig linux.Signal) {
+	if !g.exiting && !g.zombie {
+		g.leader.noteSignal(sig, 0)
+		g.die(sig)
+	}
+}
+
+// die ends a process by a signal that has been sent.
+func (g *Group) die(sig linux.Signal) {
 	if g.exiting || g.zombie {
 		return
 	}

@@ -18,13 +18,22 @@ func (f *futexTable) init() { f.queues = make(map[mm.Key][]*Task) }
 type futexWaiter struct {
 	key    mm.Key
 	queued bool
-	woken  bool // taken off its queue by a wake-up, not by a timeout
 	bitset uint32
+
+	pi      bool   // it waits for a lock; see futexpi.go
+	addr    uint64 // of the lock's word, in the waiter's memory
+	owner   *Task  // who has the lock
+	requeue mm.Key // the lock that a FUTEX_WAIT_REQUEUE_PI is to be moved to
 }
 
 func (k *Kernel) futexEnqueue(t *Task, key mm.Key, bitset uint32) {
-	t.futex = futexWaiter{key: key, queued: true, bitset: bitset}
-	k.futex.queues[key] = append(k.futex.queues[key], t)
+	k.futexEnqueueAs(t, futexWaiter{key: key, bitset: bitset})
+}
+
+func (k *Kernel) futexEnqueueAs(t *Task, w futexWaiter) {
+	w.queued = true
+	t.futex = w
+	k.futex.queues[w.key] = append(k.futex.queues[w.key], t)
 }
 
 // cancelFutex takes the task off the queue it waits on, if any.
@@ -46,6 +55,9 @@ func (k *Kernel) futexDequeue(t *Task) {
 		k.futex.queues[t.futex.key] = q
 	}
 	t.futex.queued = false
+	if t.futex.owner != nil {
+		t.leavePI()
+	}
 }
 
 // futexWake wakes up to n tasks that wait for key with a matching bitset.
@@ -57,7 +69,6 @@ func (k *Kernel) futexWake(key mm.Key, n int, bitset uint32) (woken int) {
 			continue
 		}
 		k.futexDequeue(t)
-		t.futex.woken = true
 		t.wake()
 		woken++
 	}
@@ -94,6 +105,9 @@ func sysFutex(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.FUTEX_WAIT_BITSET:
 		return t.futexWait(a, key, op, uint32(a[5]))
 	case linux.FUTEX_WAKE:
+		if t.k.futexWaitsForPI(key) {
+			return 0, linux.EINVAL
+		}
 		return uint64(t.k.futexWake(key, wakeCount(val), linux.FUTEX_BITSET_MATCH_ANY)), 0
 	case linux.FUTEX_WAKE_BITSET:
 		if a[5] == 0 {
@@ -112,6 +126,10 @@ func sysFutex(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return t.futexTryPI(a[0])
 	case linux.FUTEX_UNLOCK_PI:
 		return t.futexUnlockPI(a[0], key)
+	case linux.FUTEX_WAIT_REQUEUE_PI:
+		return t.futexWaitRequeuePI(a, key, op, private)
+	case linux.FUTEX_CMP_REQUEUE_PI:
+		return t.futexCmpRequeuePI(a, key, private)
 	}
 	return 0, linux.ENOSYS
 }
@@ -174,6 +192,9 @@ func (t *Task) futexWoken() (uint64, linux.Errno) {
 	if t.timedOut() {
 		t.cancelFutex()
 		return 0, linux.ETIMEDOUT
+	}
+	if t.futex.pi || t.futex.requeue != (mm.Key{}) {
+		return t.block(linux.ERESTARTNOINTR)
 	}
 	return t.block(linux.ERESTARTSYS)
 }
@@ -294,101 +315,6 @@ func futexCompare(cmp, old, arg uint32) (match, ok bool) {
 	return false, false
 }
 
-// Priority-inheriting futexes: the word holds the owner's tid. The kernel
-// hands the lock over to the waiter that would run first.
-
-// futexTryPI takes a free lock. EBUSY: it has an owner.
-func (t *Task) futexTryPI(addr uint64) (uint64, linux.Errno) {
-	for {
-		v, errno := t.as.Uint32(addr)
-		if errno != 0 {
-			return 0, errno
-		}
-		owner := v & linux.FUTEX_TID_MASK
-		if owner == uint32(t.nr()) {
-			return 0, linux.EDEADLK
-		}
-		if owner != 0 {
-			if t.pidNS().task(int(owner)) == nil && v&linux.FUTEX_OWNER_DIED == 0 {
-				return 0, linux.ESRCH
-			}
-			return 0, linux.EAGAIN
-		}
-		ok, errno := t.as.CompareAndSwap32(addr, v, uint32(t.nr())|v&(linux.FUTEX_OWNER_DIED|linux.FUTEX_WAITERS))
-		if ok || errno != 0 {
-			return 0, errno
-		}
-	}
-}
-
-func (t *Task) futexLockPI(a *[6]uint64, key mm.Key, cmd, op uint32) (uint64, linux.Errno) {
-	if cmd == linux.FUTEX_LOCK_PI {
-		op |= linux.FUTEX_CLOCK_REALTIME
-	}
-	if errno := t.futexTimeout(a[3], op, true); errno != 0 {
-		return 0, errno
-	}
-	if _, errno := t.futexTryPI(a[0]); errno != linux.EAGAIN {
-		return 0, errno
-	}
-	for {
-		v, errno := t.as.Uint32(a[0])
-		if errno != 0 {
-			return 0, errno
-		}
-		if v&linux.FUTEX_TID_MASK == 0 {
-			return t.futexTryPI(a[0])
-		}
-		ok, errno := t.as.CompareAndSwap32(a[0], v, v|linux.FUTEX_WAITERS)
-		if errno != 0 {
-			return 0, errno
-		}
-		if ok {
-			break
-		}
-	}
-	t.k.futexEnqueue(t, key, linux.FUTEX_BITSET_MATCH_ANY)
-	t.sc.step = 1
-	return t.block(linux.ERESTARTNOINTR)
-}
-
-func (t *Task) futexUnlockPI(addr uint64, key mm.Key) (uint64, linux.Errno) {
-	v, errno := t.as.Uint32(addr)
-	if errno != 0 {
-		return 0, errno
-	}
-	if v&linux.FUTEX_TID_MASK != uint32(t.nr()) {
-		return 0, linux.EPERM
-	}
-	return 0, t.k.handOver(t.as, addr, key, 0)
-}
-
-// handOver gives a PI lock to its first waiter by the scheduler's order, or
-// frees it. flags are kept in the word.
-func (k *Kernel) handOver(as *mm.AddressSpace, addr uint64, key mm.Key, flags uint32) linux.Errno {
-	q := k.futex.queues[key]
-	if len(q) == 0 {
-		return as.PutUint32(addr, flags)
-	}
-	next := q[0]
-	for _, w := range q[1:] {
-		if w.sched.realtime() && w.before(next) {
-			next = w
-		}
-	}
-	word := uint32(next.nr()) | flags
-	if len(q) > 1 {
-		word |= linux.FUTEX_WAITERS
-	}
-	if errno := as.PutUint32(addr, word); errno != 0 {
-		return errno
-	}
-	k.futexDequeue(next)
-	next.futex.woken = true
-	next.wake()
-	return 0
-}
-
 const robustListSize = 24
 
 func sysSetRobustList(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -404,6 +330,9 @@ func sysGetRobustList(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if pid := int(int32(a[0])); pid != 0 {
 		if u = t.pidNS().task(pid); u == nil {
 			return 0, linux.ESRCH
+		}
+		if !t.mayInspect(u) {
+			return 0, linux.EPERM
 		}
 	}
 	if errno := t.putUint64(a[2], robustListSize); errno != 0 {

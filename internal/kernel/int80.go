@@ -49,8 +49,6 @@ func (t *Task) enterSyscall32() {
 		}
 	}
 	t.sc = syscallState{active: true, nr: nr, args: args, nr32: nr32, gate32: true}
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Enter(t.tid, int(nr), args, memReader{t})
-	}
+	t.traceEnter()
 	t.runSyscall()
 }

@@ -25,7 +25,7 @@ func sysKcmp(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if u == nil || v == nil {
 		return 0, linux.ESRCH
 	}
-	if !t.mayAccess(u) || !t.mayAccess(v) {
+	if !t.mayInspect(u) || !t.mayInspect(v) {
 		return 0, linux.EPERM
 	}
 	switch int32(a[2]) {

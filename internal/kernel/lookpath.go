@@ -41,22 +41,44 @@ func (k *Kernel) LookPath(name string, p *Process) (string, linux.Errno) {
 
 // executable tells whether p could execute a file.
 func (k *Kernel) executable(name string, p *Process) linux.Errno {
-	root := k.cfg.Root.Root()
-	defer root.Put()
-	c := &vfs.Context{Root: root, Cwd: root, Cred: &p.Cred.Cred, Mounts: k.cfg.Root, Now: k.realtime}
-	if p.Dir != "" {
-		cwd, errno := vfs.Lookup(c, root, p.Dir, 0)
-		if errno != 0 {
-			return errno
-		}
-		defer cwd.Put()
-		c.Cwd = cwd
+	c, errno := k.startContext(p)
+	if errno != 0 {
+		return errno
 	}
+	defer c.Cwd.Put()
 	f, errno := vfs.OpenExec(c, c.Cwd, name, 0)
 	if errno == 0 {
 		f.Put()
 	}
 	return errno
+}
+
+// CheckDir tells whether p's working directory is one, so that its absence is
+// not taken for that of the program. The kernel lock is held.
+func (k *Kernel) CheckDir(p *Process) linux.Errno {
+	c, errno := k.startContext(p)
+	if errno != 0 {
+		return errno
+	}
+	defer c.Cwd.Put()
+	if a, errno := c.Cwd.Attr(); errno != 0 || a.IsDir() {
+		return errno
+	}
+	return linux.ENOTDIR
+}
+
+// startContext is where p will be when it starts. The reference on its Cwd is
+// the caller's; the machine's file tree keeps the root.
+func (k *Kernel) startContext(p *Process) (*vfs.Context, linux.Errno) {
+	root := k.cfg.Root.Root()
+	c := &vfs.Context{Root: root, Cwd: root, Cred: &p.Cred.Cred, Mounts: k.cfg.Root, Now: k.realtime}
+	if p.Dir == "" {
+		return c, 0
+	}
+	defer root.Put()
+	var errno linux.Errno
+	c.Cwd, errno = vfs.Lookup(c, root, p.Dir, 0)
+	return c, errno
 }
 
 // SignalForeground sends a signal to the whole process group of a process, as a
@@ -74,11 +96,11 @@ func (k *Kernel) SignalForeground(pid int, sig linux.Signal) linux.Errno {
 	return 0
 }
 
-// Instructions is the number of guest instructions executed so far. The kernel
-// lock is held.
+// Instructions is the number of guest instructions executed so far, without
+// those of tasks that are in guest mode now. The kernel lock is held.
 func (k *Kernel) Instructions() (n uint64) {
 	for _, p := range k.cpus {
-		n += p.v.TSC
+		n += p.insns
 	}
 	return n
 }

@@ -32,20 +32,6 @@ type Clock interface {
 	Realtime() int64
 }
 
-// Tracer sees system calls and signals; package trace implements it.
-type Tracer interface {
-	Enter(tid, nr int, args [6]uint64, mem TraceMemory)
-	Exit(tid int, ret int64, mem TraceMemory)
-	Signal(tid int, info *linux.Siginfo)
-	Exited(tid, code int)
-	Killed(tid int, sig linux.Signal, core bool)
-}
-
-// TraceMemory reads a traced task's memory.
-type TraceMemory interface {
-	Read(addr uint64, p []byte) linux.Errno
-}
-
 // Config is what a machine is made of. The fields without a note are required.
 type Config struct {
 	CPUs       int
@@ -58,6 +44,7 @@ type Config struct {
 	Hostname   string            // UTS node name
 	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
+	Events     func(*Event)      // optional: told what happens to processes; must not call back
 	Log        func(line string) // optional: the machine's log
 }
 
@@ -93,7 +80,7 @@ type Kernel struct {
 	forks    int64
 	switches int64
 
-	current *Task       // the task whose system call is running
+	current *Task       // the task whose system call or page fault is handled
 	vfsCtx  vfs.Context // scratch of Task.ctx
 	bounce  []byte      // scratch of userBuf
 	unknown map[uint64]bool
@@ -113,6 +100,9 @@ func New(cfg Config) *Kernel {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
+	if cfg.Events != nil {
+		k.acct.OnCopy = k.noteCopy
+	}
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)
 	for i := range k.cfg.CPUs {
@@ -211,12 +201,14 @@ func (k *Kernel) Failure() error {
 	return k.failure
 }
 
-// Memory returns the bytes of guest memory in use and the most there has been.
-// The kernel lock is held.
-func (k *Kernel) Memory() (used, peak int64) { return k.acct.Used(), k.acct.Peak() }
-
-// Forks is the number of tasks created so far. The kernel lock is held.
-func (k *Kernel) Forks() int64 { return k.forks }
+// Memory returns the bytes of guest memory in use and the most there has been;
+// nothing once the machine is closed. The kernel lock is held.
+func (k *Kernel) Memory() (used, peak int64) {
+	if k.acct == nil {
+		return 0, 0
+	}
+	return k.acct.Used(), k.acct.Peak()
+}
 
 // SetRoot gives the machine its file tree, before the first process. The
 // reference on ns is taken over.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"github.com/tinevm/tine/internal/fs/synthfs"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
 )
@@ -42,7 +43,7 @@ func (t *Task) pidfdGroup(fd uint64) (*Group, *vfs.File, linux.Errno) {
 	}
 	p, ok := f.Ops.(*pidfd)
 	if !ok {
-		return nil, nil, linux.EBADF
+		return nil, f, linux.EBADF
 	}
 	return p.g, f, 0
 }
@@ -70,7 +71,7 @@ func sysPidfdSendSignal(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[3] != 0 {
 		return 0, linux.EINVAL
 	}
-	g, _, errno := t.pidfdGroup(a[0])
+	g, errno := t.signalTarget(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -83,6 +84,13 @@ func sysPidfdSendSignal(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[2] == 0 {
 		return 0, t.killGroup(g, sig)
 	}
+	signo, errno := t.getUint32(a[2])
+	if errno != 0 {
+		return 0, errno
+	}
+	if linux.Signal(signo) != sig {
+		return 0, linux.EINVAL
+	}
 	info, errno := t.queueInfo(a[2], sig, g.nrFor(t))
 	if errno != 0 {
 		return 0, errno
@@ -91,6 +99,17 @@ func sysPidfdSendSignal(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EPERM
 	}
 	return 0, t.sendSignal(g, nil, sig, info)
+}
+
+// signalTarget finds the process that a pidfd, or an open /proc/PID, names.
+func (t *Task) signalTarget(fd uint64) (*Group, linux.Errno) {
+	g, f, errno := t.pidfdGroup(fd)
+	if errno == linux.EBADF && f != nil {
+		if g, ok := synthfs.ObjectOf(f.Path.Inode()).(*Group); ok {
+			return g, 0
+		}
+	}
+	return g, errno
 }
 
 func sysPidfdGetfd(t *Task, a *[6]uint64) (uint64, linux.Errno) {

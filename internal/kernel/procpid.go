@@ -15,6 +15,7 @@ import (
 // procPID is the directory of a process, /proc/PID.
 func (k *Kernel) procPID(ns *pidNamespace, g *Group) *synthfs.Node {
 	n := k.procTask(ns, g.leader)
+	n.Object = g
 	n.Entries = append(n.Entries, synthfs.Entry{Name: "task", Node: &synthfs.Node{
 		Mode: 0o555, UID: n.UID, GID: n.GID,
 		List: func(*vfs.Context) (list []synthfs.Entry) {
@@ -362,7 +363,7 @@ func (t *Task) procStat(ns *pidNamespace) string {
 	caught, ignored := t.caughtIgnored()
 	prio := 20 + t.sched.nice
 	if t.sched.realtime() {
-		prio = -1 - t.sched.rtPrio
+		prio = -1 - t.sched.priority()
 	}
 	start := ticks(max(t.startTime-t.k.started, 0))
 	flags := 0x00400000

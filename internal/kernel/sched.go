@@ -43,6 +43,7 @@ type schedEntity struct {
 	policy      int // linux.SCHED_*
 	nice        int
 	rtPrio      int // 1-99 for SCHED_FIFO and SCHED_RR
+	boost       int // the real-time priority that others lend; see futexpi.go
 	resetOnFork bool
 	vruntime    int64 // instructions, weighted
 	slice       int64 // instructions left before others get a turn
@@ -59,9 +60,15 @@ func (e *schedEntity) weight() int64 {
 	return niceWeight[e.nice+20]
 }
 
-func (e *schedEntity) realtime() bool {
-	return e.policy == linux.SCHED_FIFO || e.policy == linux.SCHED_RR
+// priority is the real-time priority, own or lent; 0 for others.
+func (e *schedEntity) priority() int {
+	if e.policy == linux.SCHED_FIFO || e.policy == linux.SCHED_RR {
+		return max(e.rtPrio, e.boost)
+	}
+	return e.boost
 }
+
+func (e *schedEntity) realtime() bool { return e.priority() > 0 }
 
 // before is the order of the run queue.
 func (t *Task) before(u *Task) bool {
@@ -70,8 +77,8 @@ func (t *Task) before(u *Task) bool {
 		return a.realtime()
 	}
 	if a.realtime() {
-		if a.rtPrio != b.rtPrio {
-			return a.rtPrio > b.rtPrio
+		if p, q := a.priority(), b.priority(); p != q {
+			return p > q
 		}
 	} else if a.vruntime != b.vruntime {
 		return a.vruntime < b.vruntime
@@ -193,7 +200,7 @@ func (k *Kernel) preempts(t *Task) bool {
 	first := k.runq.heap[0]
 	switch {
 	case first.sched.realtime():
-		return !t.sched.realtime() || first.sched.rtPrio > t.sched.rtPrio
+		return !t.sched.realtime() || first.sched.priority() > t.sched.priority()
 	case t.sched.realtime():
 		return false
 	case t.sched.policy == linux.SCHED_IDLE && first.sched.policy != linux.SCHED_IDLE:

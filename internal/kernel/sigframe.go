@@ -181,11 +181,11 @@ func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	t.setSigmask(linux.Sigset(le.Uint64(b[frameMask:])))
 	var st linux.StackT
 	st.Decode(b[frameStack:])
-	t.setAltstack(st)
-	// The registers are complete: no result may overwrite RAX.
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Exit(t.tid, int64(regs.GPR[cpu.RAX]), memReader{t})
+	if !t.onAltstack(sp) { // otherwise sigaltstack refuses
+		t.setAltstack(st)
 	}
+	// The registers are complete: no result may overwrite RAX.
+	t.traceExit(regs.GPR[cpu.RAX])
 	t.sc.active = false
 	t.sc.restart = 0
 	return 0, 0

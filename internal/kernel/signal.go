@@ -221,12 +221,14 @@ func (g *Group) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) l
 		return 0
 	}
 	if g.ignores(sig, forced) && !g.blockedByAll(sig) {
+		g.leader.traceIgnored(sig, info)
 		return 0
 	}
 	if g.queueFull(sig, &info) {
 		return linux.EAGAIN
 	}
 	info.Signo = sig
+	g.leader.noteSignal(sig, info.PID)
 	g.pending.add(info)
 	g.sigq.Wake(0)
 	g.complete(sig, nil)
@@ -244,12 +246,14 @@ func (t *Task) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) li
 		return 0
 	}
 	if g.ignores(sig, forced) && !t.blocks(sig) {
+		t.traceIgnored(sig, info)
 		return 0
 	}
 	if g.queueFull(sig, &info) {
 		return linux.EAGAIN
 	}
 	info.Signo = sig
+	t.noteSignal(sig, info.PID)
 	t.pending.add(info)
 	g.sigq.Wake(0)
 	g.complete(sig, t)
@@ -295,7 +299,7 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 	if sig == linux.SIGKILL {
 		g.pending.remove(1 << (linux.SIGKILL - 1))
 		t.pending.remove(1 << (linux.SIGKILL - 1))
-		g.kill(linux.SIGKILL)
+		g.die(linux.SIGKILL)
 		return
 	}
 	if t.wantsSignal(sig) {
@@ -358,6 +362,7 @@ func (t *Task) sendSignalSelf(sig linux.Signal) {
 // forceSignal delivers a fault to t even if it is blocked or ignored, in which
 // case it kills (force_sig_info).
 func (t *Task) forceSignal(info linux.Siginfo) {
+	t.noteSignal(info.Signo, 0)
 	act := &t.sighand.actions[info.Signo]
 	if t.sigmask.Has(info.Signo) || act.Handler == linux.SIG_IGN {
 		*act = linux.Sigaction{}
@@ -427,10 +432,9 @@ func (t *Task) deliverSignal() {
 		}
 	}
 	sig := info.Signo
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Signal(t.tid, &info)
-	}
+	t.traceSignal(&info)
 	act := t.sighand.actions[sig]
+	t.noteDeliver(sig, &act)
 	switch act.Handler {
 	case linux.SIG_IGN:
 		return
@@ -481,12 +485,14 @@ func (g *Group) stop(sig linux.Signal) {
 func (t *Task) stop() {
 	g := t.group
 	t.state = TaskStopped
+	t.traceStopped(g.stopSig)
 	for _, u := range g.threads {
 		if !u.exiting && u.state != TaskStopped {
 			return
 		}
 	}
 	g.stopReport, g.contReport = true, false
+	g.noteJob("stop")
 	g.tellParent(linux.CLD_STOPPED, stoppedStatus(g.stopSig))
 }
 
@@ -503,6 +509,7 @@ func (g *Group) cont() {
 		}
 	}
 	g.contReport = true
+	g.noteJob("continue")
 	g.tellParent(linux.CLD_CONTINUED, continuedStatus)
 }
 

@@ -29,6 +29,9 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	if init := k.pids.init; init != nil {
+		init.leader.noteFork(t, 0)
+	}
 	if errno = t.chdirTo(p.Dir); errno == 0 {
 		errno = t.startProgram(p)
 	}
@@ -44,6 +47,7 @@ func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 		t.group.tty = p.TTY
 	}
 	t.state = TaskRunning
+	t.traceStarted(p)
 	k.enqueue(t)
 	return t.tid, 0
 }
@@ -126,6 +130,10 @@ func (t *Task) startProgram(p *Process) linux.Errno {
 
 // discard removes a process that never ran.
 func (k *Kernel) discard(t *Task) {
+	t.exitCode = exitedStatus(127) // as a shell's child that cannot exec
+	t.group.zombieStatus = t.exitCode
+	t.noteExit(true)
+	t.group.noteReap()
 	t.files.put()
 	t.fs.put()
 	if t.as != nil {

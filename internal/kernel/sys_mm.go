@@ -229,6 +229,19 @@ func sysBrk(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return now, 0
 }
 
+// otherMemory finds the memory of another process that the caller may access
+// (the ptrace access check: same user, or CAP_SYS_PTRACE).
+func (t *Task) otherMemory(pid int) (*mm.AddressSpace, linux.Errno) {
+	u := t.pidNS().task(pid)
+	if u == nil || u.as == nil {
+		return nil, linux.ESRCH
+	}
+	if !t.mayInspect(u) {
+		return nil, linux.EPERM
+	}
+	return u.as, 0
+}
+
 func sysProcessVMReadv(t *Task, a *[6]uint64) (uint64, linux.Errno)  { return t.processVM(a, false) }
 func sysProcessVMWritev(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.processVM(a, true) }
 

@@ -50,12 +50,12 @@ func sysGetpgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 func sysSetpgid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	pgid := int(int32(a[1]))
-	if pgid < 0 {
+	pid, pgid := int(int32(a[0])), int(int32(a[1]))
+	if pgid < 0 || pgid == 0 && pid < 0 {
 		return 0, linux.EINVAL
 	}
 	g := t.group
-	if pid := int(int32(a[0])); pid != 0 {
+	if pid != 0 {
 		if g = t.pidNS().process(pid); g == nil || g.zombie && g != t.group && g.parent != t.group {
 			return 0, linux.ESRCH
 		}
@@ -95,9 +95,9 @@ func sysArchPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 			return 0, linux.EPERM
 		}
 		if a[0] == linux.ARCH_SET_FS {
-			t.Regs.FSBase = a[1]
+			t.Regs.FSBase, t.Regs.Segs[4] = a[1], 0
 		} else {
-			t.Regs.GSBase = a[1]
+			t.Regs.GSBase, t.Regs.Segs[5] = a[1], 0
 		}
 		return 0, 0
 	case linux.ARCH_GET_FS:

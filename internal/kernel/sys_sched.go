@@ -1,7 +1,10 @@
 package kernel
 
 import (
+	"encoding/binary"
+
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
 )
 
 // sysSchedYield lets everyone else who is ready run first.
@@ -74,9 +77,14 @@ func sysSchedSetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, 0
 }
 
+// sameOwner reports whether u belongs to the caller's user.
+func (t *Task) sameOwner(u *Task) bool {
+	return t.cred.EUID == u.cred.EUID || t.cred.EUID == u.cred.UID
+}
+
 // maySchedule reports whether t may change how u is scheduled.
 func (t *Task) maySchedule(u *Task) bool {
-	return t.cred.EUID == u.cred.EUID || t.cred.EUID == u.cred.UID || t.capableIn(u.cred.user, linux.CAP_SYS_NICE)
+	return t.sameOwner(u) || t.capableIn(u.cred.user, linux.CAP_SYS_NICE)
 }
 
 func sysSchedGetscheduler(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -105,9 +113,10 @@ func sysSchedSetparam(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return t.setScheduler(a[0], -1, a[1])
 }
 
-// setScheduler changes policy (-1 keeps it) and real-time priority.
+// setScheduler is sched_setscheduler(2) and, with policy -1, which keeps it,
+// sched_setparam(2).
 func (t *Task) setScheduler(tid uint64, policy int, param uint64) (uint64, linux.Errno) {
-	p, errno := t.getUint32(param)
+	prio, errno := t.getUint32(param)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -115,28 +124,141 @@ func (t *Task) setScheduler(tid uint64, policy int, param uint64) (uint64, linux
 	if errno != 0 {
 		return 0, errno
 	}
-	reset := u.sched.resetOnFork
+	p := schedParams{policy: policy, nice: u.sched.nice, prio: int(int32(prio)), reset: u.sched.resetOnFork}
 	if policy < 0 {
-		policy = u.sched.policy
+		p.policy = u.sched.policy
 	} else {
-		reset = policy&linux.SCHED_RESET_ON_FORK != 0
-		policy &^= linux.SCHED_RESET_ON_FORK
+		p.reset = policy&linux.SCHED_RESET_ON_FORK != 0
+		p.policy &^= linux.SCHED_RESET_ON_FORK
 	}
-	lo, hi, errno := priorityRange(policy)
+	return 0, t.setSchedule(u, p)
+}
+
+// schedParams is how a task is to be scheduled.
+type schedParams struct {
+	policy, nice, prio int
+	reset              bool // SCHED_RESET_ON_FORK
+}
+
+// setSchedule changes how u is scheduled (sched(7), Privileges and resource
+// limits).
+func (t *Task) setSchedule(u *Task, p schedParams) linux.Errno {
+	lo, hi, errno := priorityRange(p.policy)
+	if errno != 0 {
+		return errno
+	}
+	if p.prio < lo || p.prio > hi {
+		return linux.EINVAL
+	}
+	e, realtime := &u.sched, hi > 0
+	limit := u.rlimit(linux.RLIMIT_RTPRIO)
+	privileged := !t.sameOwner(u) ||
+		!realtime && p.nice < e.nice && !u.mayNice(p.nice) ||
+		realtime && p.policy != e.policy && limit == 0 ||
+		realtime && p.prio > e.rtPrio && uint64(p.prio) > limit ||
+		e.policy == linux.SCHED_IDLE && p.policy != linux.SCHED_IDLE && !u.mayNice(e.nice) ||
+		e.resetOnFork && !p.reset
+	if privileged && !t.capable(linux.CAP_SYS_NICE) {
+		return linux.EPERM
+	}
+	u.requeue(func(e *schedEntity) {
+		e.policy, e.rtPrio, e.resetOnFork = p.policy, p.prio, p.reset
+		if !realtime {
+			e.nice = p.nice
+		}
+	})
+	t.resched()
+	return 0
+}
+
+// mayNice reports whether the limit of u lets it have a nice value.
+func (u *Task) mayNice(nice int) bool { return uint64(20-nice) <= u.rlimit(linux.RLIMIT_NICE) }
+
+// struct sched_attr (sched_setattr(2)): its sizes, and the flags known here.
+const (
+	schedAttrSizeVer0 = 48
+	schedAttrSize     = 56
+
+	schedFlagResetOnFork = 0x01
+	schedFlagKeepPolicy  = 0x08
+	schedFlagKeepParams  = 0x10
+)
+
+func sysSchedSetattr(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[1] == 0 || int32(a[0]) < 0 || uint32(a[2]) != 0 {
+		return 0, linux.EINVAL
+	}
+	size, errno := t.getUint32(a[1])
 	if errno != 0 {
 		return 0, errno
 	}
-	prio := int(int32(p))
-	if prio < lo || prio > hi {
+	if size == 0 {
+		size = schedAttrSizeVer0
+	}
+	if size < schedAttrSizeVer0 || size > mm.PageSize {
+		t.putUint32(a[1], schedAttrSize)
+		return 0, linux.E2BIG
+	}
+	b := make([]byte, max(size, schedAttrSize))
+	if errno := t.copyIn(a[1], b[:size]); errno != 0 {
+		return 0, errno
+	}
+	for _, v := range b[schedAttrSize:] {
+		if v != 0 {
+			t.putUint32(a[1], schedAttrSize)
+			return 0, linux.E2BIG
+		}
+	}
+	u, errno := t.taskArg(a[0])
+	if errno != 0 {
+		return 0, errno
+	}
+	return 0, t.setSchedAttr(u, b)
+}
+
+// setSchedAttr applies an encoded struct sched_attr.
+func (t *Task) setSchedAttr(u *Task, b []byte) linux.Errno {
+	le := binary.LittleEndian
+	flags := le.Uint64(b[8:])
+	p := schedParams{
+		policy: int(int32(le.Uint32(b[4:]))), nice: min(max(int(int32(le.Uint32(b[16:]))), -20), 19),
+		prio: int(int32(le.Uint32(b[20:]))), reset: flags&schedFlagResetOnFork != 0,
+	}
+	if p.policy < 0 || flags&^(schedFlagResetOnFork|schedFlagKeepPolicy|schedFlagKeepParams) != 0 {
+		return linux.EINVAL
+	}
+	if flags&schedFlagKeepPolicy != 0 {
+		p.policy = u.sched.policy
+	}
+	if flags&schedFlagKeepParams != 0 {
+		p.nice, p.prio = u.sched.nice, u.sched.rtPrio
+	}
+	return t.setSchedule(u, p)
+}
+
+func sysSchedGetattr(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	size := uint32(a[2])
+	if a[1] == 0 || int32(a[0]) < 0 || size < schedAttrSizeVer0 || size > mm.PageSize || uint32(a[3]) != 0 {
 		return 0, linux.EINVAL
 	}
-	if !t.maySchedule(u) || prio > 0 && prio > u.sched.rtPrio &&
-		uint64(prio) > u.rlimit(linux.RLIMIT_RTPRIO) && !t.capable(linux.CAP_SYS_NICE) {
-		return 0, linux.EPERM
+	u, errno := t.taskArg(a[0])
+	if errno != 0 {
+		return 0, errno
 	}
-	u.requeue(func(e *schedEntity) { e.policy, e.rtPrio, e.resetOnFork = policy, prio, reset })
-	t.resched()
-	return 0, 0
+	var b [schedAttrSize]byte
+	le := binary.LittleEndian
+	size = min(size, schedAttrSize)
+	le.PutUint32(b[0:], size)
+	le.PutUint32(b[4:], uint32(u.sched.policy))
+	if u.sched.resetOnFork {
+		le.PutUint64(b[8:], schedFlagResetOnFork)
+	}
+	if u.sched.realtime() {
+		le.PutUint32(b[20:], uint32(u.sched.rtPrio))
+	} else {
+		le.PutUint32(b[16:], uint32(u.sched.nice))
+	}
+	return 0, t.copyOut(a[1], b[:size])
 }
 
 // requeue changes scheduling parameters of a task that may be in the run queue.
@@ -255,7 +377,7 @@ func sysSetpriority(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		switch {
 		case !t.maySchedule(u):
 			errno = linux.EPERM
-		case nice < u.sched.nice && uint64(20-nice) > u.rlimit(linux.RLIMIT_NICE) && !t.capable(linux.CAP_SYS_NICE):
+		case nice < u.sched.nice && !u.mayNice(nice) && !t.capable(linux.CAP_SYS_NICE):
 			errno = linux.EACCES
 		default:
 			u.requeue(func(e *schedEntity) { e.nice = nice })
@@ -298,6 +420,9 @@ func sysIoprioSet(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	u, errno := t.taskArg(a[1])
 	if errno != 0 {
 		return 0, errno
+	}
+	if u.cred.UID != t.cred.EUID && u.cred.UID != t.cred.UID && !t.capable(linux.CAP_SYS_NICE) {
+		return 0, linux.EPERM
 	}
 	if class == 1 && !t.capable(linux.CAP_SYS_ADMIN) && !t.capable(linux.CAP_SYS_NICE) {
 		return 0, linux.EPERM

@@ -172,12 +172,26 @@ func sysChmod(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.chmod(cwdF
 
 func sysFchmodat(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.chmod(a[0], a[1], a[2]) }
 
+func sysFchmodat2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[3]&^(linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH) != 0 {
+		return 0, linux.EINVAL
+	}
+	return t.chmodAt(a[0], a[1], a[2], a[3])
+}
+
 func (t *Task) chmod(dirfd, addr, mode uint64) (uint64, linux.Errno) {
-	p, errno := t.lookup(dirfd, addr, 0)
+	return t.chmodAt(dirfd, addr, mode, 0)
+}
+
+func (t *Task) chmodAt(dirfd, addr, mode, flags uint64) (uint64, linux.Errno) {
+	p, errno := t.lookup(dirfd, addr, flags)
 	if errno != 0 {
 		return 0, errno
 	}
 	defer p.Put()
+	if a, errno := p.Attr(); errno == 0 && a.Mode&linux.S_IFMT == linux.S_IFLNK {
+		return 0, linux.EOPNOTSUPP
+	}
 	return 0, vfs.Chmod(t.ctx(), p, uint32(mode))
 }
 

@@ -50,9 +50,7 @@ func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
 	t.sc = syscallState{active: true, nr: g[cpu.RAX]}
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Enter(t.tid, int(t.sc.nr), t.sc.args, memReader{t})
-	}
+	t.traceEnter()
 	t.runSyscall()
 }
 
@@ -113,9 +111,7 @@ func (t *Task) finishSyscall(ret uint64, errno linux.Errno) {
 			t.restart = &restartBlock{t.sc}
 		}
 	}
-	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Exit(t.tid, int64(ret), memReader{t})
-	}
+	t.traceExit(ret)
 }
 
 // errnoResult is an errno as a system call returns it.

@@ -60,6 +60,7 @@ type Task struct {
 	savedMask   linux.Sigset // sigsuspend and friends: restored after the handler
 	restoreMask bool
 	pending     sigPending
+	unseen      []linux.Siginfo // ignored signals that the tracer has not been shown
 	altstack    linux.StackT
 	sigWaiting  linux.Sigset // sigtimedwait waits for these
 
@@ -82,6 +83,7 @@ type Task struct {
 	robustList    uint64
 	rseq          rseqArea
 	futex         futexWaiter
+	piWaiters     []*Task // those who wait for locks of this task
 
 	exitSignal  linux.Signal // sent to the parent at exit; 0 for threads
 	exitCode    int          // wait status of this task

@@ -20,6 +20,7 @@ const (
 
 // pageFault resolves a fault, or sends the signal that Linux would send.
 func (t *Task) pageFault(addr uint64, acc mm.Access) {
+	t.k.current = t
 	res, major := t.as.Fault(addr, acc)
 	if major {
 		t.usage.majflt++

@@ -143,17 +143,6 @@ func (k *Kernel) bounceBuf(n int) []byte {
 	return k.bounce[:n]
 }
 
-// memReader lets a tracer read the task's memory.
-type memReader struct{ t *Task }
-
-// Read implements trace.Memory.
-func (m memReader) Read(addr uint64, p []byte) linux.Errno {
-	if m.t.as == nil {
-		return linux.EFAULT
-	}
-	return m.t.copyIn(addr, p)
-}
-
 // userRange reports whether n bytes at addr can belong to a program at all, be
 // they mapped or not (access_ok).
 func userRange(addr, n uint64) bool { return n <= mm.UserTop && addr <= mm.UserTop-n }

@@ -27,7 +27,9 @@ type processor struct {
 	// waited counts instructions run here while other processors idled and
 	// tasks waited; see pokeInsns.
 	waited int64
-	cond   *sync.Cond // wakes it when idle; on the kernel lock
+	insns  uint64      // executed here
+	shown  switchState // see noteSwitch
+	cond   *sync.Cond  // wakes it when idle; on the kernel lock
 }
 
 // run is the life of a processor: pick a task, run it until it gives way.
@@ -51,6 +53,7 @@ func (p *processor) run() {
 	for !k.stopped {
 		k.runTimers()
 		t := k.pickNext(p.id)
+		p.noteSwitch(t)
 		if t == nil {
 			p.wait()
 			continue
@@ -59,6 +62,7 @@ func (p *processor) run() {
 		k.switches++
 		p.runTask(t)
 		p.task = nil
+		p.noteLeft(t)
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueue(t)
@@ -109,6 +113,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	k.mu.Lock()
 	p.inGuest = false
 	t.account(n)
+	p.insns += uint64(n)
 	ran := k.cfg.Clock.Monotonic() - start
 	t.usage.user += ran
 	t.checkCPUTime(ran)

@@ -84,6 +84,9 @@ func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 			w.pid = t.pidNS().find(id)
 		}
 	case linux.P_PIDFD:
+		if id < 0 {
+			return 0, linux.EINVAL
+		}
 		g, f, errno := t.pidfdGroup(a[1])
 		if errno != 0 {
 			return 0, errno

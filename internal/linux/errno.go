@@ -48,6 +48,12 @@ func SyscallName(nr int) string {
 	return "syscall_0x" + strconv.FormatInt(int64(nr), 16)
 }
 
+// IsSyscall reports whether Linux has a call of this number.
+func IsSyscall(nr int) bool { return syscallNames[nr] != "" }
+
+// Syscalls gives all numbers with their names, in no order.
+func Syscalls() map[int]string { return syscallNames }
+
 // SyscallNumber finds a system call by name.
 func SyscallNumber(name string) (int, bool) {
 	for nr, n := range syscallNames {

@@ -12,6 +12,10 @@ type Account struct {
 	limit int64 // frames; 0 = no limit
 	used  atomic.Int64
 	peak  int64
+
+	// OnCopy, if not nil, is told of each page that is copied on a write; file
+	// means that it was the page cache's. It is set before the first use.
+	OnCopy func(as *AddressSpace, page uint64, file bool)
 }
 
 var (

@@ -89,6 +89,9 @@ func (as *AddressSpace) copyPage(p *path, page uint64, e pte, v *VMA) FaultResul
 	}
 	if e.frame() != zeroFrame {
 		copy(f.Bytes(), e.frame().Bytes())
+		if as.acct != nil && as.acct.OnCopy != nil {
+			as.acct.OnCopy(as, page, e&pteFile != 0)
+		}
 	}
 	p.set(page, makePTE(f, v.Prot.pteBits()))
 	as.flushPage(page, e&pteExec != 0)

@@ -1,67 +1,179 @@
 // Package trace prints system calls and signals as strace does.
+//
+// What a call's arguments are stands in the kernel's system call table, a word
+// for each (see kinds); the tables of names are generated from the system's
+// headers by mksymbols.
 package trace
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/tinevm/tine/internal/linux"
 )
 
-// Memory reads the memory of the task that makes a call.
-type Memory interface {
+//go:generate go run ./mksymbols
+
+// Task is a traced task as the printer sees it.
+type Task interface {
+	// Read reads the task's memory.
 	Read(addr uint64, p []byte) linux.Errno
+	// FDPath tells what a descriptor is open on, as the link in /proc/PID/fd
+	// does; "" if it is not open.
+	FDPath(fd int) string
+	// Cwd is the path of the task's working directory.
+	Cwd() string
+	// SP is the stack pointer.
+	SP() uint64
+	// Now gives CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds.
+	Now() (monotonic, realtime int64)
 }
+
+// Options say what is printed and how.
+type Options struct {
+	Filter   Filter    // the calls
+	Signals  SignalSet // the signals
+	Status   Status    // how the calls end
+	Strings  int       // bytes of a string that are shown; 0 is 32, < 0 none
+	Paths    bool      // descriptors with what they are open on (-y)
+	PIDs     bool      // every line begins with the task's number (-f -o)
+	Stamp    Stamp     // every line begins with a time (-t, -r)
+	Duration bool      // the time a call took stands behind it (-T)
+	Column   int       // where results are aligned; 0 is 40
+	Summary  bool      // count the calls (-C)
+	Quiet    bool      // print nothing but the summary (-c)
+}
+
+// Stamp is how lines begin.
+type Stamp int
+
+// The stamps of strace: none, -t, -tt, -ttt and -r.
+const (
+	NoStamp Stamp = iota
+	Clock
+	ClockMicros
+	UnixMicros
+	Relative
+)
+
+// Status is how calls end that are printed.
+type Status int
+
+const (
+	AnyStatus  Status = iota
+	Successful        // -z
+	Failed            // -Z
+)
 
 // Printer writes the trace of a machine's tasks, a line at a time. It is not
 // safe for concurrent use: the kernel lock protects it.
 type Printer struct {
-	w      io.Writer
-	filter Filter
-	tasks  map[int]*call
-	first  int   // the first task seen
-	many   bool  // there is more than one task, so lines name theirs
-	open   *call // the call whose line is not finished
-	failed bool
+	w       io.Writer
+	opt     Options
+	calls   [][]kind // compiled words, by number
+	unknown []kind   // of numbers that are no call
+	tasks   map[int]*task
+	open    *task // whose line is not finished
+	last    int64 // when the last line began, for Relative
+	summary summary
+	failed  bool
 }
 
-// call is a system call that has begun.
-type call struct {
-	tid, nr int
-	args    [6]uint64
-	text    string // what was printed at entry
-	hidden  bool   // the filter leaves it out
-	cut     bool   // "<unfinished ...>" has been printed
+// task is a traced task.
+type task struct {
+	tid    int
+	inCall bool
+	d      decoder
+	list   []kind
+	from   int    // the first argument that has not been printed
+	line   string // what stands on the line so far
+	hidden bool   // the filter leaves the call out
+	cut    bool   // "<unfinished ...>" has been printed
+	start  int64  // when the call began
+	prev   string // the last call that can be restarted
 }
 
-// NewPrinter makes a printer of the calls that filter selects.
-func NewPrinter(w io.Writer, filter Filter) *Printer {
-	return &Printer{w: w, filter: filter, tasks: make(map[int]*call)}
+// NewPrinter makes a printer. words gives the kinds of the arguments of calls 0
+// to n-1.
+func NewPrinter(w io.Writer, opt Options, n int, words func(nr int) string) *Printer {
+	if opt.Strings == 0 {
+		opt.Strings = 32
+	}
+	opt.Strings = max(opt.Strings, 0)
+	if opt.Column == 0 {
+		opt.Column = 40
+	}
+	p := &Printer{w: w, opt: opt, calls: make([][]kind, n), tasks: make(map[int]*task)}
+	all := kinds()
+	for nr := range p.calls {
+		var err error
+		if p.calls[nr], err = compile(all, words(nr)); err != nil {
+			panic(fmt.Sprintf("trace: %s: %v", linux.SyscallName(nr), err))
+		}
+	}
+	p.unknown, _ = compile(all, "hex hex hex hex hex hex")
+	return p
+}
+
+// list gives the kinds of a call's arguments. Of those of a number that is no
+// call nothing is known.
+func (p *Printer) list(nr int) []kind {
+	if nr >= 0 && nr < len(p.calls) && linux.IsSyscall(nr) {
+		return p.calls[nr]
+	}
+	return p.unknown
 }
 
 // write writes one line; after an error nothing more is written.
 func (p *Printer) write(line string) {
-	if p.failed {
+	if p.failed || p.opt.Quiet {
 		return
 	}
 	_, err := io.WriteString(p.w, line)
 	p.failed = err != nil
 }
 
-// prefix names the task, once there are several.
-func (p *Printer) prefix(tid int) string {
-	if p.first == 0 {
-		p.first = tid
+// task finds a task; one that has not been seen before is new.
+func (p *Printer) task(tid int) *task {
+	t := p.tasks[tid]
+	if t == nil {
+		t = &task{tid: tid}
+		p.tasks[tid] = t
 	}
-	if tid != p.first {
-		p.many = true
+	return t
+}
+
+// prefix begins a line: the task, if there are several, and the time.
+func (p *Printer) prefix(t *task, of Task) string {
+	s := ""
+	switch {
+	case p.opt.PIDs:
+		s = fmt.Sprintf("%-5d ", t.tid)
+	case len(p.tasks) > 1:
+		s = fmt.Sprintf("[pid %5d] ", t.tid)
 	}
-	if !p.many {
-		return ""
+	if p.opt.Stamp == NoStamp {
+		return s
 	}
-	return fmt.Sprintf("[pid %5d] ", tid)
+	mono, real := of.Now()
+	at := time.Unix(0, real).UTC()
+	switch p.opt.Stamp {
+	case Clock:
+		s += at.Format("15:04:05 ")
+	case ClockMicros:
+		s += at.Format("15:04:05.000000 ")
+	case UnixMicros:
+		s += fmt.Sprintf("%d.%06d ", real/1e9, real/1e3%1e6)
+	case Relative:
+		if p.last == 0 {
+			p.last = mono
+		}
+		s += fmt.Sprintf("%6d.%06d ", (mono-p.last)/1e9, (mono-p.last)/1e3%1e6)
+		p.last = mono
+	}
+	return s
 }
 
 // interrupt finishes the open line because another has to come.
@@ -69,89 +181,184 @@ func (p *Printer) interrupt() {
 	if p.open == nil {
 		return
 	}
-	p.write(p.open.text + " <unfinished ...>\n")
+	p.write(p.open.line + " <unfinished ...>\n")
 	p.open.cut = true
 	p.open = nil
 }
 
-// Enter notes that a task begins a call.
-func (p *Printer) Enter(tid, nr int, args [6]uint64, mem Memory) {
-	c := &call{tid: tid, nr: nr, args: args, hidden: !p.filter.Match(nr)}
-	p.tasks[tid] = c
-	if c.hidden {
+// Created notes a new task.
+func (p *Printer) Created(tid int) { p.task(tid) }
+
+// Started notes that a task from outside begins with a program: what the first
+// execve would look like. envp is the address of the environment.
+func (p *Printer) Started(tid int, path string, argv []string, envp uint64, vars int, of Task) {
+	t := p.task(tid)
+	if !p.opt.Filter.Match(linux.SYS_execve) || p.opt.Status == Failed {
 		return
 	}
 	p.interrupt()
-	c.text = p.prefix(tid) + linux.SyscallName(nr) + "(" + formatArgs(nr, &args, mem)
-	p.open = c
+	d := decoder{limit: p.opt.Strings}
+	d.b = appendQuoted(append(d.b, "execve("...), []byte(path))
+	d.str(", [")
+	for i, a := range argv {
+		if i > 0 {
+			d.next()
+		}
+		if i == d.limit {
+			d.str("...")
+			break
+		}
+		d.quote([]byte(a), false)
+	}
+	d.str("], " + envComment(envp, vars) + ")")
+	if p.opt.Summary {
+		p.summary.count(linux.SYS_execve, 0, false)
+	}
+	p.write(p.align(p.prefix(t, of)+string(d.b)) + " = 0\n")
+}
+
+// Enter notes that a task begins a call.
+func (p *Printer) Enter(tid, nr int, args *[6]uint64, of Task) {
+	t := p.task(tid)
+	t.inCall, t.cut = true, false
+	t.hidden = !p.opt.Filter.Match(nr)
+	if p.opt.Duration || p.opt.Summary {
+		t.start, _ = of.Now()
+	}
+	if t.hidden {
+		return
+	}
+	t.list = p.list(nr)
+	t.d = decoder{nr: nr, args: *args, task: of, limit: p.opt.Strings, paths: p.opt.Paths, prev: t.prev}
+	if t.prev == "" {
+		t.d.prev = "system call"
+	}
+	t.d.str(linux.SyscallName(nr) + "(")
+	t.from = t.d.begin(t.list)
+	if p.opt.Status != AnyStatus {
+		t.line = string(t.d.b) // printed at the end, if at all
+		return
+	}
+	p.interrupt()
+	t.line = p.prefix(t, of) + string(t.d.b)
+	p.open = t
 }
 
 // Exit notes that a call returns; a negative ret is an errno.
-func (p *Printer) Exit(tid int, ret int64, mem Memory) {
-	c := p.tasks[tid]
-	delete(p.tasks, tid)
-	if c == nil || c.hidden {
+func (p *Printer) Exit(tid int, ret int64, of Task) {
+	t := p.tasks[tid]
+	if t == nil || !t.inCall {
 		return
 	}
-	var text string
+	t.inCall = false
+	if t.hidden {
+		return
+	}
+	d := &t.d
+	d.b, d.leave, d.ret, d.task = d.b[:0], true, ret, of
+	d.end(t.list, t.from)
+	if p.opt.Summary {
+		mono, _ := of.Now()
+		p.summary.count(d.nr, mono-t.start, d.failed())
+	}
+	if ret < 0 && linux.Errno(-ret) == linux.ERESTART_RESTARTBLOCK {
+		t.prev = linux.SyscallName(d.nr)
+	}
+	text, ok := p.resume(t, of)
+	if !ok {
+		return
+	}
+	text = p.align(text+string(d.b)+")") + " = " + d.result()
+	if p.opt.Duration {
+		mono, _ := of.Now()
+		text += fmt.Sprintf(" <%d.%06d>", (mono-t.start)/1e9, (mono-t.start)/1e3%1e6)
+	}
+	p.write(text + "\n")
+}
+
+// resume gives the beginning of the line that the call's end stands on; ok is
+// false if it is not to be printed.
+func (p *Printer) resume(t *task, of Task) (text string, ok bool) {
 	switch {
-	case c.cut:
+	case p.opt.Status != AnyStatus:
+		if t.d.failed() != (p.opt.Status == Failed) {
+			return "", false
+		}
 		p.interrupt()
-		text = p.prefix(tid) + "<... " + linux.SyscallName(c.nr) + " resumed>" + formatOut(c.nr, &c.args, mem, ret)
-	default:
-		p.open = nil
-		text = c.text + formatOut(c.nr, &c.args, mem, ret)
+		return p.prefix(t, of) + t.line, true
+	case t.cut:
+		p.interrupt()
+		return p.prefix(t, of) + "<... " + linux.SyscallName(t.d.nr) + " resumed>", true
 	}
-	text += ")"
-	const column = 39
-	if n := len(text); n < column {
-		text += strings.Repeat(" ", column-n)
+	p.open = nil
+	return t.line, true
+}
+
+// align fills up a line to where its result begins.
+func (p *Printer) align(line string) string {
+	if n := len(line); n < p.opt.Column-1 {
+		line += strings.Repeat(" ", p.opt.Column-1-n)
 	}
-	p.write(text + " = " + formatResult(c.nr, ret) + "\n")
+	return line
 }
 
 // Signal notes that a signal is delivered.
-func (p *Printer) Signal(tid int, info *linux.Siginfo) {
+func (p *Printer) Signal(tid int, info *linux.Siginfo, of Task) {
+	if !p.opt.Signals.Has(info.Signo) {
+		return
+	}
+	t := p.task(tid)
 	p.interrupt()
-	p.write(p.prefix(tid) + "--- " + info.Signo.String() + " " + formatSiginfo(info) + " ---\n")
+	var b [linux.SizeofSiginfo]byte
+	info.Encode(b[:])
+	d := decoder{}
+	d.siginfo(b[:])
+	p.write(p.prefix(t, of) + "--- " + info.Signo.String() + " " + string(d.b) + " ---\n")
+}
+
+// Stopped notes that a signal stops a task.
+func (p *Printer) Stopped(tid int, sig linux.Signal, of Task) {
+	if !p.opt.Signals.Has(sig) {
+		return
+	}
+	t := p.task(tid)
+	p.interrupt()
+	p.write(p.prefix(t, of) + "--- stopped by " + sig.String() + " ---\n")
 }
 
 // Exited notes the end of a task.
-func (p *Printer) Exited(tid, code int) { p.ended(tid, fmt.Sprintf("+++ exited with %d +++\n", code)) }
+func (p *Printer) Exited(tid, code int, of Task) {
+	p.ended(tid, fmt.Sprintf("+++ exited with %d +++\n", code), of)
+}
 
 // Killed notes that a signal ended a task.
-func (p *Printer) Killed(tid int, sig linux.Signal, core bool) {
+func (p *Printer) Killed(tid int, sig linux.Signal, core bool, of Task) {
 	dumped := ""
 	if core {
-		dumped = " (core dumped)"
+		dumped = "(core dumped) "
 	}
-	p.ended(tid, fmt.Sprintf("+++ killed by %v%s +++\n", sig, dumped))
+	p.ended(tid, fmt.Sprintf("+++ killed by %v %s+++\n", sig, dumped), of)
 }
 
 // ended prints the last line of a task; a call that does not return gets "?".
-func (p *Printer) ended(tid int, line string) {
-	if c := p.tasks[tid]; c != nil && !c.hidden {
-		if p.open == c {
-			p.open = nil
-			text := c.text + ")"
-			if n := len(text); n < 39 {
-				text += strings.Repeat(" ", 39-n)
-			}
-			p.write(text + " = ?\n")
-		} else {
-			p.interrupt()
-			p.write(p.prefix(tid) + "<... " + linux.SyscallName(c.nr) + " resumed>) = ?\n")
+func (p *Printer) ended(tid int, line string, of Task) {
+	t := p.task(tid)
+	if t.inCall && !t.hidden && p.opt.Status == AnyStatus {
+		text, _ := p.resume(t, of)
+		if t.from < len(t.list) {
+			text += " <unfinished ...>"
 		}
+		p.write(p.align(text+")") + " = ?\n")
 	}
-	delete(p.tasks, tid)
 	p.interrupt()
-	p.write(p.prefix(tid) + line)
+	p.write(p.prefix(t, of) + line)
+	delete(p.tasks, tid)
 }
 
-// formatResult is what stands behind the equals sign.
-func formatResult(nr int, ret int64) string {
-	if ret < 0 && ret > -4096 {
-		e := linux.Errno(-ret)
+// result is what stands behind the equals sign.
+func (d *decoder) result() string {
+	if d.ret < 0 && d.ret > -4096 {
+		e := linux.Errno(-d.ret)
 		switch e {
 		case linux.ERESTARTSYS:
 			return "? ERESTARTSYS (To be restarted if SA_RESTART is set)"
@@ -164,83 +371,43 @@ func formatResult(nr int, ret int64) string {
 		}
 		return fmt.Sprintf("-1 %v (%s)", e, e.Message())
 	}
-	switch nr {
+	s := fmt.Sprint(d.ret)
+	switch d.nr {
 	case linux.SYS_mmap, linux.SYS_brk, linux.SYS_mremap, linux.SYS_shmat:
-		return fmt.Sprintf("%#x", uint64(ret))
+		s = fmt.Sprintf("%#x", uint64(d.ret))
 	case linux.SYS_umask:
-		return fmt.Sprintf("%#o", ret)
-	}
-	return fmt.Sprint(ret)
-}
-
-// maxString is how much of a string is shown.
-const maxString = 32
-
-// quote escapes bytes as C does.
-func quote(b []byte, more bool) string {
-	var s strings.Builder
-	s.WriteByte('"')
-	for i, c := range b {
-		switch c {
-		case '\n':
-			s.WriteString(`\n`)
-		case '\t':
-			s.WriteString(`\t`)
-		case '\r':
-			s.WriteString(`\r`)
-		case '\v':
-			s.WriteString(`\v`)
-		case '\f':
-			s.WriteString(`\f`)
-		case '"', '\\':
-			s.WriteByte('\\')
-			s.WriteByte(c)
-		default:
-			if c >= ' ' && c < 0x7f {
-				s.WriteByte(c)
-			} else if i+1 < len(b) && b[i+1] >= '0' && b[i+1] <= '9' {
-				fmt.Fprintf(&s, `\%03o`, c)
-			} else {
-				fmt.Fprintf(&s, `\%o`, c)
-			}
+		s = "000"
+		if d.ret != 0 {
+			s = fmt.Sprintf("%#03o", d.ret)
 		}
 	}
-	s.WriteByte('"')
-	if more {
-		s.WriteString("...")
+	if d.hex {
+		s = "0"
+		if d.ret != 0 {
+			s = fmt.Sprintf("%#x", uint64(d.ret))
+		}
 	}
-	return s.String()
+	if d.paths && returnsFD(d.nr, &d.args) {
+		if path := d.task.FDPath(int(d.ret)); path != "" {
+			s += "<" + path + ">"
+		}
+	}
+	if d.note != "" {
+		s += " (" + d.note + ")"
+	}
+	return s
 }
 
-// bytesAt shows n bytes of memory.
-func bytesAt(mem Memory, addr, n uint64) string {
-	if addr == 0 {
-		return "NULL"
+// returnsFD reports whether a call gives a descriptor.
+func returnsFD(nr int, args *[6]uint64) bool {
+	switch nr {
+	case linux.SYS_open, linux.SYS_openat, linux.SYS_openat2, linux.SYS_creat, linux.SYS_dup, linux.SYS_dup2, linux.SYS_dup3,
+		linux.SYS_socket, linux.SYS_accept, linux.SYS_accept4, linux.SYS_epoll_create, linux.SYS_epoll_create1, linux.SYS_eventfd,
+		linux.SYS_eventfd2, linux.SYS_signalfd, linux.SYS_signalfd4, linux.SYS_timerfd_create, linux.SYS_inotify_init,
+		linux.SYS_inotify_init1, linux.SYS_memfd_create, linux.SYS_pidfd_open, linux.SYS_pidfd_getfd:
+		return true
+	case linux.SYS_fcntl:
+		return args[1] == linux.F_DUPFD || args[1] == linux.F_DUPFD_CLOEXEC
 	}
-	b := make([]byte, min(n, maxString))
-	if mem.Read(addr, b) != 0 {
-		return fmt.Sprintf("%#x", addr)
-	}
-	return quote(b, n > maxString)
-}
-
-// stringAt shows a NUL-terminated string; path names are shown whole.
-func stringAt(mem Memory, addr uint64, limit int) string {
-	if addr == 0 {
-		return "NULL"
-	}
-	var b []byte
-	for len(b) <= limit {
-		var c [64]byte
-		n := 64 - int((addr+uint64(len(b)))%64)
-		if mem.Read(addr+uint64(len(b)), c[:n]) != 0 {
-			return fmt.Sprintf("%#x", addr)
-		}
-		if i := bytes.IndexByte(c[:n], 0); i >= 0 {
-			b = append(b, c[:i]...)
-			return quote(b[:min(len(b), limit)], len(b) > limit)
-		}
-		b = append(b, c[:n]...)
-	}
-	return quote(b[:limit], true)
+	return false
 }

@@ -67,16 +67,26 @@ func DecodeInto(in *Inst, b []byte) error {
 	c := cursor{b: b}
 	op66, opcode := in.prefixes(&c)
 	m := 0
-	if opcode == 0x0f {
+	switch opcode {
+	case 0x0f:
 		m, opcode = 1, c.byte()
 		if opcode == 0x38 {
 			m, opcode = 2, c.byte()
 		} else if opcode == 0x3a {
 			m, opcode = 3, c.byte()
 		}
+	case 0xc4, 0xc5:
+		if op66 || in.Rep != 0 || in.Lock || in.Rex != 0 {
+			return ErrInvalid
+		}
+		m, op66 = in.vex(&c, opcode)
+		opcode = c.byte()
 	}
 	if c.err != nil {
 		return c.err
+	}
+	if m < 0 {
+		return ErrInvalid
 	}
 	in.Opcode = opcode
 	cand := dispatch[m][opcode]
@@ -143,6 +153,33 @@ func (in *Inst) prefixes(c *cursor) (op66 bool, opcode byte) {
 	}
 }
 
+// vex reads the rest of a VEX prefix (SDM vol. 2, 2.3.5). It returns the map,
+// -1 if there is none, and whether the prefix stands for 66.
+func (in *Inst) vex(c *cursor, first byte) (m int, op66 bool) {
+	b := c.byte()
+	rex := ^b >> 5 & 4 // R
+	m = 1
+	if first == 0xc4 {
+		rex = ^b >> 5 // R, X and B
+		m = int(b & 0x1f)
+		b = c.byte()
+		rex |= b >> 4 & 8
+	}
+	in.Vex, in.Rex, in.VReg = true, 0x40|rex, ^b>>3&15
+	switch b & 3 {
+	case 1:
+		op66 = true
+	case 2:
+		in.Rep = 0xf3
+	case 3:
+		in.Rep = 0xf2
+	}
+	if b&4 != 0 || m < 1 || m > vexMaps { // 256 bits, or no such map
+		return -1, op66
+	}
+	return m + vexMaps, op66
+}
+
 // match finds the row for the prefixes and the ModRM byte.
 func (in *Inst) match(cand []compiled, op66 bool) *compiled {
 	for i := range cand {
@@ -183,7 +220,8 @@ func (in *Inst) match(cand []compiled, op66 bool) *compiled {
 		case r.attr&attrMem != 0 && in.ModRM >= 0xc0,
 			r.attr&attrReg != 0 && in.ModRM < 0xc0,
 			r.attr&attrRexW != 0 && in.Rex&8 == 0,
-			r.attr&attrNoB != 0 && in.Rex&1 != 0:
+			r.attr&attrNoB != 0 && in.Rex&1 != 0,
+			r.attr&attrVReg == 0 && in.VReg != 0:
 			continue
 		}
 		return r
@@ -229,7 +267,7 @@ func (in *Inst) operands(c *cursor, r *compiled, op66 bool) {
 		size = 8
 	case in.Rex&8 != 0:
 		size = 8
-	case op66 && r.prefix != pref66:
+	case op66:
 		size = 2
 	case r.attr&attrD64 != 0:
 		size = 8
@@ -271,6 +309,8 @@ func (in *Inst) operand(c *cursor, s *argSpec, a *Arg, size uint8) {
 		in.rm(a, ArgReg)
 	case 'G':
 		a.Kind, a.Reg = ArgReg, in.byteReg(in.ModRM>>3&7|in.Rex&4<<1, a.Size)
+	case 'B':
+		a.Kind, a.Reg = ArgReg, in.VReg
 	case 'Z':
 		a.Kind, a.Reg = ArgReg, in.byteReg(in.Opcode&7|in.Rex&1<<3, a.Size)
 	case 'V':

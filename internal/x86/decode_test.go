@@ -48,7 +48,7 @@ func TestKnownEncodings(t *testing.T) {
 		{"f3 90", Inst{Op: PAUSE, Size: 4, Rep: 0xf3}},
 		{"41 90", Inst{Op: XCHG, Size: 4, NArgs: 2, Args: [4]Arg{reg(8, 4), reg(0, 4)}}},
 		{"f3 0f 1e fa", Inst{Op: NOP, Size: 4, Rep: 0xf3, NArgs: 2, Args: [4]Arg{reg(2, 4), reg(7, 4)}}},
-		{"f3 0f bc c1", Inst{Op: BSF, Size: 4, Rep: 0xf3, NArgs: 2, Args: [4]Arg{reg(0, 4), reg(1, 4)}}},
+		{"f3 0f bc c1", Inst{Op: TZCNT, Size: 4, Rep: 0xf3, NArgs: 2, Args: [4]Arg{reg(0, 4), reg(1, 4)}}},
 		{"f3 48 0f b8 c1", Inst{Op: POPCNT, Size: 8, Rep: 0xf3, NArgs: 2, Args: [4]Arg{reg(0, 8), reg(1, 8)}}},
 		{"66 f2 0f 38 f1 c1", Inst{Op: CRC32, Size: 4, Rep: 0xf2, NArgs: 2, Args: [4]Arg{reg(0, 4), reg(1, 2)}}},
 		{"75 fe", Inst{Op: JCC, Size: 8, NArgs: 1, Args: [4]Arg{{ArgRel, 0, 1}}, Imm: -2}},
@@ -57,6 +57,11 @@ func TestKnownEncodings(t *testing.T) {
 		{"48 0f c7 0e", Inst{Op: CMPXCHG16B, Size: 16, NArgs: 1, Args: [4]Arg{mem(16)}, Mem: true, Base: 6, Index: NoReg}},
 		{"66 0f be c1", Inst{Op: MOVSX, Size: 2, NArgs: 2, Args: [4]Arg{reg(0, 2), reg(1, 1)}}},
 		{"48 66 90", Inst{Op: NOP, Size: 2}}, // REX before a prefix has no effect
+		{"66 f3 0f bd 06", Inst{Op: LZCNT, Size: 2, NArgs: 2, Args: [4]Arg{reg(0, 2), mem(2)}, Rep: 0xf3, Mem: true, Base: 6, Index: NoReg}},
+		{"66 48 0f 38 f0 06", Inst{Op: MOVBE, Size: 8, NArgs: 2, Args: [4]Arg{reg(0, 8), mem(8)}, Mem: true, Base: 6, Index: NoReg}},
+		{"66 0f 38 f1 06", Inst{Op: MOVBE, Size: 2, NArgs: 2, Args: [4]Arg{mem(2), reg(0, 2)}, Mem: true, Base: 6, Index: NoReg}},
+		{"c4 c2 b8 f2 c1", Inst{Op: ANDN, Size: 8, NArgs: 3, Args: [4]Arg{reg(0, 8), reg(8, 8), reg(9, 8)}, Vex: true, VReg: 8}},
+		{"c4 e3 fb f0 06 07", Inst{Op: RORX, Size: 8, NArgs: 3, Args: [4]Arg{reg(0, 8), mem(8), imm(1)}, Rep: 0xf2, Vex: true, Mem: true, Base: 6, Index: NoReg, Imm: 7}},
 	} {
 		b := unhex(c.code)
 		got, err := Decode(append(append([]byte{}, b...), 0xcc, 0xcc))
@@ -85,15 +90,15 @@ func TestKnownEncodings(t *testing.T) {
 
 func TestInvalid(t *testing.T) {
 	for _, c := range []string{
-		"06", "27", "60", "62 f1", "c4 e2", "c5 f8", "d6", "9a 00", "ea 00", // not in 64-bit mode, and VEX
-		"f0 89 00",    // LOCK on a move
-		"f0 01 c0",    // LOCK on a register
-		"f0 83 38 00", // LOCK CMP
-		"8d c0",       // LEA of a register
-		"0f c7 c8",    // CMPXCHG8B of a register
-		"0f 38 f0 00", // MOVBE is not there
-		"f3 0f ae c0", // RDFSBASE neither
-		"0f 01 d0",    // XGETBV
+		"06", "27", "60", "62 f1", "c4 e2 00 77", "c5 f8 77", "c4 ff 78 f2", "d6", "9a 00", "ea 00", // not in 64-bit mode, and VEX
+		"f0 89 00",                                                 // LOCK on a move
+		"f0 01 c0",                                                 // LOCK on a register
+		"f0 83 38 00",                                              // LOCK CMP
+		"8d c0",                                                    // LEA of a register
+		"0f c7 c8",                                                 // CMPXCHG8B of a register
+		"c4 e2 7c f2 c0", "66 c4 e2 78 f2 c0", "48 c4 e2 78 f2 c0", // ANDN of 256 bits, after 66, after REX
+		"c4 e3 73 f0 c0 01", // RORX with a register in vvvv
+		"0f 01 d0",          // XGETBV
 		"fe 10", "ff 38", "8f 08",
 	} {
 		if in, err := Decode(append(unhex(c), make([]byte, 12)...)); err != ErrInvalid {
@@ -200,7 +205,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func BenchmarkCompileTable(b *testing.B) {
 	for b.Loop() {
-		dispatch = [4][256][]compiled{}
+		dispatch = [4 + vexMaps][256][]compiled{}
 		rows = nil
 		compileAll()
 	}

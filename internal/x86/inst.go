@@ -12,6 +12,7 @@ type Op uint16
 
 // First operation number of each group of instructions.
 const (
+	FirstExt Op = 512 // what is optional beyond SSE4.2
 	FirstSSE Op = 1024
 	FirstX87 Op = 2048
 	FirstMMX Op = 3072
@@ -75,6 +76,8 @@ type Inst struct {
 	ModRM  byte
 	Rex    byte // 0 if absent
 	Rep    byte // 0, 0xf2 or 0xf3, whichever came last
+	Vex    bool // has a VEX prefix, whose R, X, B and W are in Rex
+	VReg   byte // the register in its vvvv field
 	Lock   bool
 	Addr32 bool // address size prefix
 

@@ -103,10 +103,23 @@ const (
 	UD
 	PRIV // privileged: #GP in user mode
 	IOPRIV
-	LAR // LAR, LSL, VERR, VERW: no descriptor is visible
+	LAR
+	LSL
+	VERR
+	VERW
+	SLDT
+	STR
+	SGDT
+	SIDT
 	SMSW
 	RETF
 	IRET
-	LFS
+	LFS // LSS, LFS, LGS by opcode
+	RDTSCP
+	RDPID
+	RDFSBASE
+	RDGSBASE
+	WRFSBASE
+	WRGSBASE
 	lastInteger
 )

@@ -8,7 +8,8 @@ import (
 
 // Row is one line of the instruction table.
 //
-// Enc is the encoding as the manual writes it: an optional mandatory prefix
+// Enc is the encoding as the manual writes it: optionally VEX (128 bits, its
+// pp and mmmmm fields written as prefix and 0F bytes); an optional mandatory prefix
 // (NP, 66, F2, F3; without one any prefix may be present and has its general
 // meaning), optionally REX.W, the opcode bytes, and then one of
 //
@@ -21,7 +22,7 @@ import (
 // Args has the operands in the notation of appendix A, comma separated: a
 // letter for the place and a suffix for the width.
 //
-//	E G    r/m and reg field, general register (E: or memory)
+//	E G B  r/m, reg field, VEX.vvvv: general register (E: or memory)
 //	M R    r/m field that must be memory, a general register
 //	Z      register in the opcode's low bits
 //	I J O  immediate, branch offset, memory at an absolute address
@@ -88,6 +89,7 @@ const (
 	attrMem  // r/m must be memory
 	attrReg  // r/m must be a register
 	attrRexW // REX.W must be set
+	attrVReg // VEX.vvvv is an operand; otherwise it must be empty
 )
 
 const (
@@ -97,6 +99,9 @@ const (
 	prefF2
 	prefF3
 )
+
+// vexMaps is how many maps VEX can name.
+const vexMaps = 3
 
 // compiled is a Row made ready for matching.
 type compiled struct {
@@ -112,8 +117,9 @@ type compiled struct {
 
 var (
 	compileOnce sync.Once
-	// dispatch has the rows for each opcode of each map, in table order.
-	dispatch [4][256][]compiled
+	// dispatch has the rows for each opcode of each map, in table order: one
+	// byte, 0F, 0F 38, 0F 3A, and the latter three again for VEX.
+	dispatch [4 + vexMaps][256][]compiled
 	rows     []*Row
 )
 
@@ -124,7 +130,7 @@ func Rows() []*Row {
 }
 
 func compileAll() {
-	for _, table := range [][]Row{tableInteger, tableSSE, tableX87, tableMMX} {
+	for _, table := range [][]Row{tableInteger, tableExt, tableSSE, tableX87, tableMMX} {
 		for i := range table {
 			r := &table[i]
 			compileRow(r, uint16(len(rows)))
@@ -151,6 +157,10 @@ func compileRow(r *Row, n uint16) {
 		return s
 	}
 	tok := next()
+	vex := tok == "VEX"
+	if vex {
+		tok = next()
+	}
 	switch tok {
 	case "NP":
 		c.prefix, tok = prefNone, next()
@@ -173,6 +183,9 @@ func compileRow(r *Row, n uint16) {
 		} else if tok == "3A" && enc != "" {
 			m, tok = 3, next()
 		}
+	}
+	if vex {
+		m += vexMaps
 	}
 	c.parseArgs(r)
 	span := byte(1)
@@ -221,6 +234,8 @@ func (c *compiled) parseArgs(r *Row) {
 			c.attr |= attrMem
 		case 'R', 'U', 'N':
 			c.attr |= attrReg
+		case 'B':
+			c.attr |= attrVReg
 		}
 		c.nargs++
 	}
@@ -263,9 +278,9 @@ func parseArg(s string) argSpec {
 	case "XMM0":
 		return argSpec{placeXMM, 16, 0}
 	case "FS":
-		return argSpec{placeSeg, 2, 4}
+		return argSpec{placeSeg, widthV, 4}
 	case "GS":
-		return argSpec{placeSeg, 2, 5}
+		return argSpec{placeSeg, widthV, 5}
 	case "1":
 		return argSpec{placeOne, 1, 0}
 	}

@@ -109,6 +109,10 @@ type Output struct {
 	// Ready is called when there are bytes to take, and when the last
 	// descriptor is closed. It must not block.
 	Ready func()
+	// Gone, if not nil, reports whether nobody reads the stream any more. It is
+	// asked before each write, since what is written here is passed on only
+	// later.
+	Gone func() bool
 
 	stat   linux.Stat
 	opens  int // besides the first
@@ -142,6 +146,9 @@ func (out *Output) Break() {
 
 // Write implements vfs.FileOps.
 func (out *Output) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
+	if !out.broken && out.Gone != nil && out.Gone() {
+		out.Break()
+	}
 	if out.broken {
 		return 0, linux.EPIPE
 	}

@@ -30,6 +30,9 @@ type Node struct {
 	// Link is the target of a symbolic link; Follow, if set, leads there.
 	Link   func(c *vfs.Context) (string, linux.Errno)
 	Follow func(c *vfs.Context) (vfs.Path, linux.Errno)
+
+	// Object is what the node shows, for those who find it by an open file.
+	Object any
 }
 
 // Entry is a name in a directory.
@@ -303,4 +306,13 @@ func (d *dirOps) ReadDir(_ *vfs.File, c *vfs.Context, pos int64, emit func(strin
 		}
 	}
 	return 0
+}
+
+// ObjectOf is the Object of an inode's node; nil if it has none, or is of
+// another file system.
+func ObjectOf(i vfs.Inode) any {
+	if n, ok := i.(*inode); ok {
+		return n.n.Object
+	}
+	return nil
 }

@@ -27,6 +27,8 @@ struct request {
 	uint64_t seed;  /* of the data page */
 	uint64_t gpr[16];
 	uint64_t flags;
+	uint64_t patch_at; /* where patch goes, or 0 */
+	uint8_t patch[48];
 	uint8_t fx[512];
 };
 
@@ -35,6 +37,7 @@ struct outcome {
 	uint64_t gpr[16];
 	uint64_t rip, flags;
 	uint64_t hash;
+	uint64_t segs; /* selectors: DS, ES, GS */
 	uint8_t fx[512];
 };
 
@@ -55,6 +58,7 @@ static void enter(int sig, siginfo_t *si, void *uc_)
 	uint8_t *fp = (uint8_t *)uc->uc_mcontext.fpregs;
 	uint32_t magic;
 
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%gs" ::"r"(0));
 	for (int i = 0; i < 16; i++)
 		g[greg[i]] = req.gpr[i];
 	g[REG_RIP] = start;
@@ -79,6 +83,9 @@ static void stopped(int sig, siginfo_t *si, void *uc_)
 		if (--steps > 0)
 			return;
 	}
+	uint64_t ds, es, gs;
+	__asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%gs, %2" : "=r"(ds), "=r"(es), "=r"(gs));
+	out.segs = ds | es << 16 | gs << 32;
 	out.signal = sig;
 	out.code = si->si_code;
 	out.addr = (uint64_t)si->si_addr;
@@ -121,6 +128,8 @@ int main(void)
 			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
 			data[i] = x;
 		}
+		if (req.patch_at)
+			memcpy((void *)req.patch_at, req.patch, sizeof req.patch);
 		memset(&out, 0, sizeof out);
 		steps = req.steps;
 		start = CODE + req.off;

@@ -1,0 +1,43 @@
+package x86
+
+// Optional operations beyond SSE4.2.
+const (
+	MOVBE Op = FirstExt + iota
+	LZCNT
+	TZCNT
+	ADCX
+	ADOX
+	ANDN
+	BEXTR
+	BLSI
+	BLSMSK
+	BLSR
+	BZHI
+	MULX
+	PDEP
+	PEXT
+	RORX
+	SARX
+	SHLX
+	SHRX
+	PCLMULQDQ
+	AESDEC
+	AESDECLAST
+	AESENC
+	AESENCLAST
+	AESIMC
+	AESKEYGENASSIST
+	SHA1MSG1
+	SHA1MSG2
+	SHA1NEXTE
+	SHA1RNDS4
+	SHA256MSG1
+	SHA256MSG2
+	SHA256RNDS2
+)
+
+// FirstCrypto and LastCrypto bound those of them on XMM registers.
+const (
+	FirstCrypto = PCLMULQDQ
+	LastCrypto  = SHA256RNDS2
+)
