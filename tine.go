@@ -26,6 +26,7 @@ import (
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/jit"
 	"github.com/tinevm/tine/internal/kernel"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
@@ -45,6 +46,10 @@ type Config struct {
 	MaxProcs int
 	// CPUs is the number of virtual processors; 0 is the number of the host's.
 	CPUs int
+	// Engine says what runs guest code: "interp", an interpreter that works on
+	// any host; "jit", a compiler that needs a Linux host with an x86-64-v2
+	// processor; or "auto", which is also the meaning of "".
+	Engine string
 	// ParentFirst makes a parent go on before its forked child; by default the
 	// child runs first.
 	ParentFirst bool
@@ -109,8 +114,12 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Memory < 0 || cfg.MaxProcs < 0 {
 		return nil, errors.New("tine: a limit is negative")
 	}
+	newEngine, err := engineMaker(cfg.Engine)
+	if err != nil {
+		return nil, err
+	}
 	kcfg := kernel.Config{
-		CPUs: cfg.CPUs, NewEngine: func() cpu.Engine { return interp.New() },
+		CPUs: cfg.CPUs, NewEngine: newEngine,
 		Clock:   &hostClock{start: time.Now()},
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
@@ -134,6 +143,20 @@ func New(cfg Config) (*Machine, error) {
 	}
 	m.k.Start()
 	return m, nil
+}
+
+// engineMaker returns what makes an engine for each processor.
+func engineMaker(name string) (func() cpu.Engine, error) {
+	switch name {
+	case "", "auto", "interp":
+		return interp.New, nil
+	case "jit":
+		if err := jit.Available(); err != nil {
+			return nil, fmt.Errorf("tine: %w", err)
+		}
+		return jit.New, nil
+	}
+	return nil, fmt.Errorf("tine: there is no engine %q: auto, interp and jit can be had", name)
 }
 
 // Close ends all processes and frees everything that belongs to the machine.

@@ -23,7 +23,7 @@ const maxCPUs = 64
 func (f *runFlags) config() (cfg tine.Config, err error) {
 	cfg = tine.Config{
 		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
-		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly,
+		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly, Engine: f.engine,
 	}
 	if err := f.check(); err != nil {
 		return cfg, err

@@ -25,6 +25,7 @@ type runFlags struct {
 	pidsLimit   int
 	ulimits     []string
 	cpus        int
+	engine      string
 	timeout     time.Duration
 	interactive bool
 	// interactiveSet: -i was given, and is not only the default.
@@ -111,6 +112,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.StringVarP(&f.memory, "memory", letter("m"), "", "limit of the machine's memory, such as 512m or 2g (0: none)")
 	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads (0 or -1: none)")
 	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
+	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host) or jit (Linux on x86-64)")
 	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")
 	fl.BoolVarP(&f.interactive, "interactive", letter("i"), true, "connect standard input; -i=false gives the program an empty one")

@@ -75,6 +75,9 @@ func pageOf(f mm.Frame, create bool) *framePage {
 // dropFrame makes all blocks of f invalid. Processors that are in one of them
 // finish it, but for the one that wrote the code, which leaves it.
 func dropFrame(f mm.Frame) {
+	if OnDropCode != nil {
+		defer OnDropCode(f)
+	}
 	p := pageOf(f, false)
 	if p == nil {
 		f.ClearCode()

@@ -8,7 +8,6 @@ import (
 	cmdline "flag"
 	"fmt"
 	"io"
-	"math/rand"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
+	"github.com/tinevm/tine/internal/x86/x86test"
 )
 
 // The oracle is the processor: every row of the instruction table is executed
@@ -253,11 +253,11 @@ func hwRows() (rows []int) {
 func TestProcessor(t *testing.T) {
 	h := startHardware(t)
 	gu := newGuest(t)
-	g := generator{rand.New(rand.NewSource(*hwSeed))}
+	g := newGenerator(*hwSeed)
 	total, shown := 0, 0
 	for _, i := range hwRows() {
 		row := x86.Rows()[i]
-		tm := parseTemplate(row.Enc)
+		tm := x86test.ParseTemplate(row.Enc)
 		var reqs []hwRequest
 		var insts []x86.Inst
 		for try := 0; len(reqs) < *hwCases && try < *hwCases*20; try++ {
@@ -300,14 +300,14 @@ func TestProcessor(t *testing.T) {
 func TestProcessorPairs(t *testing.T) {
 	h := startHardware(t)
 	gu := newGuest(t)
-	g := generator{rand.New(rand.NewSource(*hwSeed))}
+	g := newGenerator(*hwSeed)
 	total, bad := 0, 0
 	for _, i := range hwRows() {
 		row := x86.Rows()[i]
 		if terminal[row.Op] || row.Op >= x86.SLDT && row.Op <= x86.SMSW || row.Op == x86.LDSEG || row.Op >= x86.PUSH && row.Op <= x86.LEAVE {
 			continue
 		}
-		tm := parseTemplate(row.Enc)
+		tm := x86test.ParseTemplate(row.Enc)
 		var reqs []hwRequest
 		var undefined []uint64
 		for try := 0; len(reqs) < *hwCases*2 && try < *hwCases*20; try++ {
@@ -420,7 +420,7 @@ func flagNames(f uint64) string {
 func TestProcessorSequences(t *testing.T) {
 	h := startHardware(t)
 	gu := newGuest(t)
-	g := generator{rand.New(rand.NewSource(*hwSeed))}
+	g := newGenerator(*hwSeed)
 	total, bad := 0, 0
 	for range *hwCases {
 		reqs := make([]hwRequest, 100)
@@ -428,7 +428,7 @@ func TestProcessorSequences(t *testing.T) {
 			q := &reqs[k]
 			q.Off, q.Seed = uint64(g.Intn(2000))+200, g.Uint64()|1
 			for i := range q.GPR {
-				q.GPR[i] = g.value()
+				q.GPR[i] = g.Value()
 			}
 			q.GPR[cpu.RSP] = hwData + uint64(g.Intn(512))*8
 			q.Flags = g.Uint64()&arithFlags | cpu.FlagOn | cpu.FlagIF

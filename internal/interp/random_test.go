@@ -3,21 +3,21 @@
 package interp
 
 import (
-	"math/rand"
 	"testing"
 
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
+	"github.com/tinevm/tine/internal/x86/x86test"
 )
 
 // TestRandomPrograms runs programs of random instructions from the table, with
 // branches among them, by single steps and in blocks.
 func TestRandomPrograms(t *testing.T) {
 	w := newWorld(t)
-	g := generator{rand.New(rand.NewSource(*hwSeed))}
-	var templates []template
+	g := newGenerator(*hwSeed)
+	var templates []x86test.Template
 	for _, row := range x86.Rows() {
-		templates = append(templates, parseTemplate(row.Enc))
+		templates = append(templates, x86test.ParseTemplate(row.Enc))
 	}
 	programs, length := 20**hwCases, int64(0)
 	for range programs {
@@ -38,7 +38,7 @@ func TestRandomPrograms(t *testing.T) {
 }
 
 // any makes an instruction. Most have a short form that is joined with others.
-func (g generator) any(templates []template) []byte {
+func (g generator) any(templates []x86test.Template) []byte {
 	switch g.Intn(8) {
 	case 0, 1:
 		return g.filler()
@@ -58,7 +58,7 @@ func (g generator) any(templates []template) []byte {
 		if stops(row.Op) && g.Intn(8) > 0 {
 			continue
 		}
-		b, _ := g.instance(row, templates[i])
+		b, _ := g.Instance(row, templates[i])
 		in, err := x86.Decode(b)
 		if err != nil {
 			continue

@@ -20,7 +20,7 @@ func (k *Kernel) procPID(ns *pidNamespace, g *Group) *synthfs.Node {
 		Mode: 0o555, UID: n.UID, GID: n.GID,
 		List: func(*vfs.Context) (list []synthfs.Entry) {
 			for _, t := range g.threads {
-				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.id.in(ns)), Node: k.procTask(ns, t)})
+				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.id.in(ns)), Node: k.procTask(ns, t), Pos: int64(t.id.in(ns)) + 2})
 			}
 			return list
 		},
@@ -188,7 +188,7 @@ func (k *Kernel) procFDs(t *Task, mode uint32, make func(t *Task, fd int) *synth
 			}
 			for fd, s := range t.files.slots {
 				if s.file != nil {
-					list = append(list, synthfs.Entry{Name: strconv.Itoa(fd), Node: make(t, fd)})
+					list = append(list, synthfs.Entry{Name: strconv.Itoa(fd), Node: make(t, fd), Pos: int64(fd) + 2})
 				}
 			}
 			return list

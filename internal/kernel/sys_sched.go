@@ -36,6 +36,15 @@ func (t *Task) taskArg(a uint64) (*Task, linux.Errno) {
 	return nil, linux.ESRCH
 }
 
+// affinityTask is taskArg for the affinity calls, to which a negative number is
+// that of nobody.
+func (t *Task) affinityTask(a uint64) (*Task, linux.Errno) {
+	if int32(a) < 0 {
+		return nil, linux.ESRCH
+	}
+	return t.taskArg(a)
+}
+
 func (k *Kernel) allCPUs() uint64 { return uint64(1)<<len(k.cpus) - 1 }
 
 func sysSchedGetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -43,7 +52,7 @@ func sysSchedGetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[1] < maskSize || a[1]&7 != 0 {
 		return 0, linux.EINVAL
 	}
-	u, errno := t.taskArg(a[0])
+	u, errno := t.affinityTask(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -59,7 +68,7 @@ func sysSchedSetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	for i, v := range b {
 		mask |= uint64(v) << (8 * i)
 	}
-	u, errno := t.taskArg(a[0])
+	u, errno := t.affinityTask(a[0])
 	if errno != 0 {
 		return 0, errno
 	}

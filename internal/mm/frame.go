@@ -35,6 +35,7 @@ const (
 	frameCode   = 1 << 0 // an engine holds translations of this frame
 	frameZeroed = 1 << 1 // free, and known to be all zero
 	frameGone   = 1 << 2 // its file was truncated: mappings get a bus error
+	frameStores = 1 << 3 // an engine has had a write translation of this frame
 	acctShift   = 16
 )
 
@@ -112,6 +113,12 @@ func (f Frame) MarkCode() { f.meta().flags.Or(frameCode) }
 
 // ClearCode notes that no engine holds translations of f any more.
 func (f Frame) ClearCode() { f.meta().flags.And(^uint32(frameCode)) }
+
+// MarkStores notes that an engine is about to have a write translation of f.
+func (f Frame) MarkStores() { f.meta().flags.Or(frameStores) }
+
+// MayStore reports whether an engine may have a write translation of f.
+func (f Frame) MayStore() bool { return f.meta().flags.Load()&frameStores != 0 }
 
 var codeDropper func(Frame)
 

@@ -66,6 +66,7 @@ func DecodeInto(in *Inst, b []byte) error {
 	}
 	c := cursor{b: b}
 	op66, opcode := in.prefixes(&c)
+	in.OpcodeAt = uint8(c.n - 1)
 	m := 0
 	switch opcode {
 	case 0x0f:
@@ -94,6 +95,7 @@ func DecodeInto(in *Inst, b []byte) error {
 		return ErrInvalid
 	}
 	if cand[0].mod != modNone {
+		in.ModRMAt = uint8(c.n)
 		if in.ModRM = c.byte(); c.err != nil {
 			return c.err
 		}
@@ -106,6 +108,7 @@ func DecodeInto(in *Inst, b []byte) error {
 	if r.mod != modNone && in.ModRM < 0xc0 {
 		in.address(&c)
 	}
+	in.ImmAt = uint8(c.n)
 	in.operands(&c, r, op66)
 	if c.err != nil {
 		return c.err
@@ -276,6 +279,9 @@ func (in *Inst) operands(c *cursor, r *compiled, op66 bool) {
 	in.NArgs = r.nargs
 	for i := range r.args[:r.nargs] {
 		in.operand(c, &r.args[i], &in.Args[i], size)
+		if p := r.args[i].place; p >= 'A' {
+			in.Places[i] = p
+		}
 	}
 	if k := in.Args[0].Kind; in.Args[0].Size != 0 && k != ArgImm && k != ArgRel {
 		in.Size = in.Args[0].Size

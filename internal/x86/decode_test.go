@@ -74,6 +74,7 @@ func TestKnownEncodings(t *testing.T) {
 		}
 		// What the rows above leave out.
 		c.want.Len, c.want.Row, c.want.Opcode, c.want.ModRM, c.want.Rex = got.Len, got.Row, got.Opcode, got.ModRM, got.Rex
+		c.want.OpcodeAt, c.want.ModRMAt, c.want.ImmAt, c.want.Places = got.OpcodeAt, got.ModRMAt, got.ImmAt, got.Places
 		if !c.want.Mem {
 			c.want.Base, c.want.Index = NoReg, NoReg
 		}
@@ -208,5 +209,28 @@ func BenchmarkCompileTable(b *testing.B) {
 		dispatch = [4 + vexMaps][256][]compiled{}
 		rows = nil
 		compileAll()
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	for _, c := range []struct {
+		code               string
+		opcode, modrm, imm uint8
+		places             string
+	}{
+		{"48 89 e5", 1, 2, 3, "EG"},
+		{"f0 49 0f b1 54 24 08", 2, 4, 7, "EG"},
+		{"66 0f 3a 0f 44 8b 10 04", 1, 4, 7, "VWI"},
+		{"41 bc 01 00 00 00", 1, 0, 2, "ZI"},
+		{"d3 e0", 0, 1, 2, "E\x00"},
+		{"eb 00", 0, 0, 1, "J"},
+	} {
+		in, err := Decode(unhex(c.code))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.OpcodeAt != c.opcode || in.ModRMAt != c.modrm || in.ImmAt != c.imm || string(in.Places[:in.NArgs]) != c.places {
+			t.Errorf("%s: opcode %d, ModRM %d, immediate %d, places %q", c.code, in.OpcodeAt, in.ModRMAt, in.ImmAt, in.Places[:in.NArgs])
+		}
 	}
 }

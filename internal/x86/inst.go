@@ -81,8 +81,15 @@ type Inst struct {
 	Lock   bool
 	Addr32 bool // address size prefix
 
+	// Where the opcode, the ModRM byte and the immediates begin, for those who
+	// assemble the instruction again with other operands.
+	OpcodeAt, ModRMAt, ImmAt uint8
+
 	NArgs uint8
 	Args  [4]Arg
+	// Places has the letters by which Row says where the operands are encoded,
+	// 0 for those that the instruction implies.
+	Places [4]byte
 
 	// The memory operand: Seg.base + Base + Index<<Scale + Disp. RIPRel adds
 	// the address of the next instruction.

@@ -1,0 +1,56 @@
+package interp
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
+)
+
+// Stepper is the interpreter as another engine uses it: for one instruction at
+// a time, on registers that this engine owns.
+type Stepper struct{ c *core }
+
+// NewStepper makes a Stepper. Like an engine it belongs to one processor.
+func NewStepper() *Stepper { return &Stepper{newCore()} }
+
+// Run is cpu.Engine.Run.
+func (s *Stepper) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
+	return s.c.Run(v, r, as, budget)
+}
+
+// Step executes the instruction at r.RIP. It returns a trap of kind TrapNone if
+// the program goes on, and whether the instruction is complete and counts.
+// done is the number of instructions executed since v.TSC was brought up to
+// date. TF is not looked at.
+func (s *Stepper) Step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, done int64) (cpu.Trap, bool) {
+	c := s.c
+	c.restore(v, r, as)
+	c.budget, c.left = done+1, 1
+	c.trap, c.after, c.badAddr = cpu.Trap{}, false, false
+	if codeEpoch.Load() != c.epoch {
+		c.dropWrites(0)
+	}
+	c.step()
+	c.save(r)
+	return c.trap, c.left == 0
+}
+
+// Terminal reports whether an operation may go elsewhere than to the next
+// instruction, or changes how the next one is executed.
+func Terminal(op x86.Op) bool { return terminal[op] }
+
+// MarkCode notes that another engine is about to translate the code in f: no
+// processor keeps a write translation of f for longer than until it next looks
+// at CodeEpoch.
+func (s *Stepper) MarkCode(f mm.Frame) { s.c.markCode(f) }
+
+// CodeEpoch changes whenever a frame becomes code. Who has write translations
+// must then give up those of frames that are code, and call DropCode for them.
+func CodeEpoch() uint64 { return codeEpoch.Load() }
+
+// DropCode drops the translations of f that any engine has.
+func DropCode(f mm.Frame) { dropFrame(f) }
+
+// OnDropCode, if not nil, is called when the translations of a frame are
+// dropped. It is set before any engine runs.
+var OnDropCode func(f mm.Frame)

@@ -1,0 +1,196 @@
+package jit
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
+)
+
+// operand is a memory operand of the guest. Registers are the guest's.
+type operand struct {
+	base, index uint8 // none: there is none
+	scale       uint8
+	seg         x86.Seg
+	disp        int64 // the whole address, if there is no register
+}
+
+// operandOf returns the memory operand of in.
+func operandOf(in *inst) operand {
+	o := operand{base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg, disp: in.Disp}
+	if o.base == x86.NoReg {
+		o.base = none
+	}
+	if o.index == x86.NoReg {
+		o.index = none
+	}
+	if in.RIPRel {
+		o.disp += int64(in.next())
+	}
+	return o
+}
+
+// stack is [RSP+disp].
+func stack(disp int64) operand { return operand{base: cpu.RSP, index: none, disp: disp} }
+
+// hostOperand gives the host's form of an address that has a register, without
+// its segment. It may need both temporaries.
+func (t *translator) hostOperand(o operand) mem {
+	m := mem{base: none, index: none, scale: o.scale, disp: int32(o.disp)}
+	if o.base != none {
+		if m.base = hostOf[o.base]; m.base == spilled {
+			t.load(hT0, home(o.base))
+			m.base = hT0
+		}
+	}
+	if o.index != none {
+		if m.index = hostOf[o.index]; m.index == spilled {
+			t.lostT1()
+			t.load(hT1, home(o.index))
+			m.index = hT1
+		}
+		if m.base == none {
+			t.moveImm(hT0, uint64(o.disp))
+			m.base, m.disp = hT0, 0
+		}
+	}
+	return m
+}
+
+// address loads T0 with the address.
+func (t *translator) address(o operand) {
+	if o.base == none && o.index == none {
+		t.moveImm(hT0, uint64(o.disp))
+	} else if m := t.hostOperand(o); m.index == none && m.disp == 0 {
+		if m.base != hT0 {
+			t.move(hT0, m.base)
+		}
+	} else {
+		t.lea(hT0, m)
+	}
+	switch o.seg {
+	case x86.SegFS:
+		t.memOp(true, hT0, field(offFSBase), 0x03)
+	case x86.SegGS:
+		t.memOp(true, hT0, field(offGSBase), 0x03)
+	}
+}
+
+// access makes in's memory operand accessible.
+func (t *translator) access(in *inst, o operand) mem {
+	size, write, aligned := accessOf(in)
+	return t.check(in, o, size, write, aligned || in.Lock || in.Op == x86.XCHG)
+}
+
+// check returns the host's form of an operand of the guest that is good to be
+// accessed. If it is not known to be, code is emitted that looks it up in the
+// TLB, which destroys the flags and both temporaries. What the TLB cannot do
+// exits: to try again when the TLB has been filled, or to leave the instruction
+// to the interpreter. aligned says that the operand must be aligned to its size,
+// because the processor demands it, or because the host could not access it at
+// once.
+func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool) mem {
+	aligned = aligned && size > 1
+	if g := t.groupFor(o, size, write); g != nil {
+		m := t.reach(g, o)
+		if !aligned {
+			return m
+		}
+		return t.align(in, m, size)
+	}
+	t.clobber(in)
+	t.lostT1()
+	if o.base == none && o.index == none && o.seg == x86.SegNone && !aligned && uint64(o.disp)&pageMask+uint64(size) <= mm.PageSize {
+		return t.checkConst(uint64(o.disp), size, write)
+	}
+	g, members, apart := t.plan(o, size, write)
+	shared := members > 1 && !aligned
+	first := o.disp
+	span := int32(size)
+	if shared {
+		o.disp, span = g.lo, int32(g.hi-g.lo)
+	}
+	tlb, kind := tlbFor(write)
+	start := t.pos()
+	t.address(o)
+	t.move(hT1, hT0)
+	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4)  // shr T1d, 8
+	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)        // and T1d
+	t.memOp(true, hT0, mem{hB, hT1, 0, tlb}, 0x2b) // sub T0, page
+	t.aluImm(true, 7, hT0, mm.PageSize-span)       // cmp
+	slow := []int32{t.jcc(ccA)}
+	if aligned {
+		t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
+		slow = append(slow, t.jcc(ccNE))
+	}
+	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
+	if !shared {
+		t.cold = append(t.cold, func() {
+			for _, s := range slow {
+				t.here(s)
+			}
+			t.exit(n)
+		})
+		return mem{base: hT0, index: hT1}
+	}
+	t.sites[n].size = 1
+	rest, pc := len(t.list)-t.cur, in.pc
+	t.cold = append(t.cold, func() {
+		// Either the page is not in the TLB, or the range ends in another.
+		t.here(slow[0])
+		t.aluImm(true, 7, hT0, mm.PageSize-1)
+		miss := t.jcc(ccA)
+		t.refund(rest)
+		t.inHost, t.inMem = false, true
+		t.plainEdge(pc)
+		t.here(miss)
+		t.exit(n)
+	})
+	m := t.begin(g, apart)
+	m.disp = int32(first - g.lo)
+	return m
+}
+
+// align checks the alignment of an operand that can be accessed.
+func (t *translator) align(in *inst, m mem, size uint8) mem {
+	t.clobber(in)
+	t.lea(hT0, m)
+	t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
+	slow := t.jcc(ccNE)
+	n := t.site(site{kind: siteStep})
+	t.cold = append(t.cold, func() {
+		t.here(slow)
+		t.exit(n)
+	})
+	return at(hT0, 0)
+}
+
+func tlbFor(write bool) (tlb int32, kind siteKind) {
+	if write {
+		return offWT, siteStore
+	}
+	return offRT, siteLoad
+}
+
+// checkConst is check for an address that is known.
+func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
+	tlb, kind := tlbFor(write)
+	page := va &^ pageMask
+	entry := tlb + int32(va>>mm.PageShift%tlbSize)*16
+	start := t.pos()
+	if page == uint64(int32(page)) {
+		t.aluMemImm(7, field(entry), int32(page))
+	} else {
+		t.moveImm(hT0, page)
+		t.memOp(true, hT0, field(entry), 0x3b)
+	}
+	slow := t.jcc(ccNE)
+	t.load(hT1, field(entry+8))
+	n := t.site(site{kind: kind, write: write, size: size, retry: start, constant: true})
+	t.cold = append(t.cold, func() {
+		t.here(slow)
+		t.moveImm(hT0, va)
+		t.exit(n)
+	})
+	return at(hT1, int32(va&pageMask))
+}

@@ -1,0 +1,192 @@
+package jit
+
+import "encoding/binary"
+
+// Host registers with a role; see enter.
+const (
+	hAX = 0
+	hCX = 1
+	hDX = 2
+	hSP = 4 // the host's stack
+	hT0 = 12
+	hT1 = 13
+	hB  = 14
+
+	none = 0xff
+)
+
+// mem is a memory operand of the host.
+type mem struct {
+	base, index uint8 // none: there is none
+	scale       uint8
+	disp        int32
+}
+
+// at is [base+disp].
+func at(base uint8, disp int32) mem { return mem{base: base, index: none, disp: disp} }
+
+// field is what the context has at an offset.
+func field(off int32) mem { return at(hB, off) }
+
+// asm assembles into b.
+type asm struct{ b []byte }
+
+func (a *asm) pos() int32 { return int32(len(a.b)) }
+
+func (a *asm) put(b ...byte) { a.b = append(a.b, b...) }
+
+func (a *asm) put32(v int32) { a.b = binary.LittleEndian.AppendUint32(a.b, uint32(v)) }
+
+func (a *asm) put64(v uint64) { a.b = binary.LittleEndian.AppendUint64(a.b, v) }
+
+func (a *asm) set32(at, v int32) { binary.LittleEndian.PutUint32(a.b[at:], uint32(v)) }
+
+func rexByte(w bool, reg, index, base uint8) byte {
+	r := reg>>3&1<<2 | base>>3&1
+	if index != none {
+		r |= index >> 3 & 1 << 1
+	}
+	if w {
+		r |= 8
+	}
+	return 0x40 | r
+}
+
+// rex emits a REX prefix if one is needed.
+func (a *asm) rex(w bool, reg, index, base uint8, force bool) {
+	if r := rexByte(w, reg, index, base); r != 0x40 || force {
+		a.put(r)
+	}
+}
+
+// modMem emits ModRM, SIB and displacement. The base is always there.
+func (a *asm) modMem(reg uint8, m mem) {
+	mod := byte(2)
+	switch {
+	case m.disp == 0 && m.base&7 != 5:
+		mod = 0
+	case m.disp == int32(int8(m.disp)):
+		mod = 1
+	}
+	if m.index != none || m.base&7 == 4 {
+		index := byte(4)
+		if m.index != none {
+			index = m.index & 7
+		}
+		a.put(mod<<6|reg&7<<3|4, m.scale<<6|index<<3|m.base&7)
+	} else {
+		a.put(mod<<6 | reg&7<<3 | m.base&7)
+	}
+	switch mod {
+	case 1:
+		a.put(byte(m.disp))
+	case 2:
+		a.put32(m.disp)
+	}
+}
+
+// memOp emits an instruction with a register and a memory operand.
+func (a *asm) memOp(w bool, reg uint8, m mem, opcode ...byte) {
+	a.rex(w, reg, m.index, m.base, false)
+	a.put(opcode...)
+	a.modMem(reg, m)
+}
+
+// regOp emits one with two registers.
+func (a *asm) regOp(w bool, reg, rm uint8, opcode ...byte) {
+	a.rex(w, reg, none, rm, false)
+	a.put(opcode...)
+	a.put(0xc0 | reg&7<<3 | rm&7)
+}
+
+func (a *asm) load(d uint8, m mem)     { a.memOp(true, d, m, 0x8b) }
+func (a *asm) store(m mem, s uint8)    { a.memOp(true, s, m, 0x89) }
+func (a *asm) lea(d uint8, m mem)      { a.memOp(true, d, m, 0x8d) }
+func (a *asm) move(d, s uint8)         { a.regOp(true, d, s, 0x8b) }
+func (a *asm) store32(m mem, v uint32) { a.memOp(false, 0, m, 0xc7); a.put32(int32(v)) }
+
+// moveImm loads a constant. It leaves the flags alone.
+func (a *asm) moveImm(d uint8, v uint64) {
+	switch {
+	case v == uint64(uint32(v)):
+		a.rex(false, 0, none, d, false)
+		a.put(0xb8 | d&7)
+		a.put32(int32(v))
+	case v == uint64(int32(v)):
+		a.rex(true, 0, none, d, false)
+		a.put(0xc7, 0xc0|d&7)
+		a.put32(int32(v))
+	default:
+		a.rex(true, 0, none, d, false)
+		a.put(0xb8 | d&7)
+		a.put64(v)
+	}
+}
+
+// aluImm emits ADD (0), OR, ADC, SBB, AND, SUB, XOR or CMP (7) of a 64- or
+// 32-bit register and a constant.
+func (a *asm) aluImm(w bool, digit, reg uint8, v int32) {
+	a.rex(w, 0, none, reg, false)
+	if v == int32(int8(v)) {
+		a.put(0x83, 0xc0|digit<<3|reg&7, byte(v))
+		return
+	}
+	a.put(0x81, 0xc0|digit<<3|reg&7)
+	a.put32(v)
+}
+
+// aluMemImm is the same with a quadword in memory.
+func (a *asm) aluMemImm(digit uint8, m mem, v int32) {
+	small := v == int32(int8(v))
+	a.rex(true, 0, m.index, m.base, false)
+	if small {
+		a.put(0x83)
+	} else {
+		a.put(0x81)
+	}
+	a.modMem(digit, m)
+	if small {
+		a.put(byte(v))
+	} else {
+		a.put32(v)
+	}
+}
+
+// Codes of conditions.
+const (
+	ccB  = 2
+	ccAE = 3
+	ccE  = 4
+	ccNE = 5
+	ccBE = 6
+	ccA  = 7
+	ccS  = 8
+)
+
+// jcc emits a conditional jump and returns where its displacement is.
+func (a *asm) jcc(cc uint8) int32 {
+	a.put(0x0f, 0x80|cc)
+	a.put32(0)
+	return a.pos() - 4
+}
+
+// jmp emits a jump and returns where its displacement is.
+func (a *asm) jmp() int32 {
+	a.put(0xe9)
+	a.put32(0)
+	return a.pos() - 4
+}
+
+// to makes the jump whose displacement is at d go to a place.
+func (a *asm) to(d, place int32) { a.set32(d, place-(d+4)) }
+
+// here makes it go to what comes next.
+func (a *asm) here(d int32) { a.to(d, a.pos()) }
+
+var nops = [...][]byte{nil, {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0}}
+
+// alignNext fills up so that what comes after n more bytes is at a multiple of
+// four.
+func (a *asm) alignNext(n int) {
+	a.put(nops[-(len(a.b)+n)&3]...)
+}

@@ -1,0 +1,261 @@
+package jit
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// block is the machine code of one stretch of guest code. It belongs to the
+// frame its bytes are in, and is good for one virtual address.
+type block struct {
+	frame mm.Frame
+	n     int32 // instructions
+	page  int32 // number in context.pages
+	dead  atomic.Bool
+	in    []link // jumps from other pages
+	entry layout // positions in the code memory
+}
+
+// link is a displacement that was made to lead to a block, and what it was.
+type link struct {
+	at  int32
+	was uint32
+}
+
+// codeFrame is a frame with code.
+type codeFrame struct {
+	frame  mm.Frame
+	blocks map[uint64]*block // by address
+	plain  map[uint64]*block // those without groups
+	pages  []codePage        // where it is mapped
+}
+
+// codePage is one of the addresses of a frame with code, and its number in
+// context.pages.
+type codePage struct {
+	page uint64
+	n    int32
+}
+
+// Sites are numbered in the order they are made; they are in pieces, so that
+// they can be read while others are added.
+const (
+	sitePiece  = 1 << 12
+	maxSites   = 1 << 21
+	codeMargin = 1 << 16 // more than any block needs
+)
+
+// cache has the machine code of the host process, shared by all engines. What
+// is not atomic is under mu. Machine code reads it all the time, so what is
+// published stays until flush has seen every engine outside.
+var cache struct {
+	mu     sync.Mutex
+	mem    codeMemory
+	err    error // why there is no code memory
+	used   int32 // bytes of code memory
+	nsites uint32
+
+	list    []*block // by number
+	frames  map[mm.Frame]*codeFrame
+	pages   int32         // used numbers in context.pages
+	flushes atomic.Uint64 // generation; changes when all code is thrown away
+	sites   [maxSites / sitePiece]*[sitePiece]site
+
+	// published changes with every block: an engine that loads it sees the
+	// sites of all code it can have run.
+	published atomic.Uint64
+}
+
+var cacheOnce sync.Once
+
+// openCache makes the code memory, once.
+func openCache() error {
+	cacheOnce.Do(func() {
+		cache.mem, cache.err = newCodeMemory()
+		reset()
+	})
+	return cache.err
+}
+
+// reset makes the cache empty.
+func reset() {
+	cache.used, cache.nsites = 0, 0
+	cache.frames, cache.list, cache.pages = make(map[mm.Frame]*codeFrame), nil, 0
+}
+
+// siteAt returns a copy of a site.
+func siteAt(n uint32) site {
+	cache.published.Load()
+	return cache.sites[n/sitePiece][n%sitePiece]
+}
+
+// host gives the address of a position in the code memory.
+func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
+
+// drop makes all blocks of a frame invalid. Engines that are in one of them
+// leave it within a chunk of their budget; the one that wrote the frame leaves
+// it at once.
+func drop(f mm.Frame) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	cf := cache.frames[f]
+	if cf == nil {
+		return
+	}
+	for _, b := range cf.blocks {
+		b.kill()
+	}
+	for _, b := range cf.plain {
+		b.kill()
+	}
+	clear(cf.blocks)
+	clear(cf.plain)
+}
+
+// kill closes the checked entry, and undoes the jumps that lead there. Jumps
+// from the same page lead past it, but they die with it.
+func (b *block) kill() {
+	b.dead.Store(true)
+	atomic.StoreUint32(cache.mem.word(b.entry.checked+3), uint32(offPages)) // page 0 is never mapped
+	for _, l := range b.in {
+		atomic.StoreUint32(cache.mem.word(l.at), l.was)
+	}
+	b.in = nil
+}
+
+// lookup finds or makes the block at pc, whose frame is f and is marked as code.
+// It returns nil if the frame is not so any more, or if the instruction at pc
+// ends in the next page. If there is no room it returns full.
+func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full bool) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	cf := cache.frames[f]
+	if cf == nil {
+		cf = &codeFrame{frame: f, blocks: make(map[uint64]*block)}
+		cache.frames[f] = cf
+	}
+	if b := cf.variant(plain)[pc]; b != nil {
+		return b, false
+	}
+	if !f.HasCode() {
+		return nil, false
+	}
+	if cache.pages+1 == maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites {
+		return nil, true
+	}
+	t.buf = decode(t.buf[:0], f.Bytes(), pc)
+	if len(t.buf) == 0 {
+		return nil, false
+	}
+	t.plain = plain
+	n := cf.number(pc &^ pageMask)
+	t.translate(t.buf, n)
+	return t.publish(cf, n), false
+}
+
+// variant returns the blocks with or without groups.
+func (cf *codeFrame) variant(plain bool) map[uint64]*block {
+	if !plain {
+		return cf.blocks
+	}
+	if cf.plain == nil {
+		cf.plain = make(map[uint64]*block)
+	}
+	return cf.plain
+}
+
+// number returns the number of the frame at a page.
+func (cf *codeFrame) number(page uint64) int32 {
+	for _, p := range cf.pages {
+		if p.page == page {
+			return p.n
+		}
+	}
+	cache.pages++
+	cf.pages = append(cf.pages, codePage{page, cache.pages})
+	return cache.pages
+}
+
+// publish copies the code to where it will run.
+func (t *translator) publish(cf *codeFrame, page int32) *block {
+	b := &block{frame: cf.frame, n: int32(len(t.list)), page: page}
+	pos, first := cache.used, cache.nsites
+	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
+	cf.variant(t.plain)[t.pc] = b
+	for _, at := range t.exits {
+		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
+	}
+	for i := range t.sites {
+		s := &t.sites[i]
+		s.block = uint32(len(cache.list))
+		if s.kind == siteEdge && t.samePage(s.pc) {
+			if to := cf.variant(s.plain)[s.pc]; to != nil {
+				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
+			}
+		}
+		for _, at := range []*int32{&s.retry, &s.next, &s.link} {
+			if *at != 0 {
+				*at += pos
+			}
+		}
+		piece := &cache.sites[cache.nsites/sitePiece]
+		if *piece == nil {
+			*piece = new([sitePiece]site)
+		}
+		(*piece)[cache.nsites%sitePiece] = *s
+		cache.nsites++
+	}
+	copy(cache.mem.w[pos:], t.b)
+	cache.used = (pos + t.pos() + 15) &^ 15
+	cache.list = append(cache.list, b)
+	cache.published.Add(1)
+	return b
+}
+
+// way is where a jump from the same page leads.
+func (b *block) way(host bool) int32 {
+	if host {
+		return b.entry.host
+	}
+	return b.entry.mem
+}
+
+// connect makes the edge s lead to b, which is what it looked for. generation
+// is that of the cache when s was met.
+func connect(s *site, b *block, generation uint64) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	from := cache.list
+	if generation != cache.flushes.Load() || b.dead.Load() || from[s.block].dead.Load() {
+		return
+	}
+	to := b.way(s.host)
+	if src := from[s.block]; src.page != b.page {
+		to = b.entry.checked
+		b.in = append(b.in, link{s.link, uint32(atomic.LoadUint32(cache.mem.word(s.link)))})
+	}
+	atomic.StoreUint32(cache.mem.word(s.link), uint32(to-(s.link+4)))
+}
+
+// alive reports whether the block of a site is still good.
+func alive(s *site, generation uint64) bool {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	return generation == cache.flushes.Load() && !cache.list[s.block].dead.Load()
+}
+
+// flush throws all code away. It waits until no engine but e, who is not in
+// machine code, can be using it.
+func (e *engine) flush(generation uint64) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cache.flushes.Load() != generation {
+		return // somebody else did
+	}
+	cache.flushes.Add(1)
+	e.waitForOthers()
+	reset()
+}

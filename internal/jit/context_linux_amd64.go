@@ -1,0 +1,124 @@
+package jit
+
+import (
+	"unsafe"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// Sizes of the arrays in a context.
+const (
+	tlbBits  = 9
+	tlbSize  = 1 << tlbBits
+	jumpBits = 12
+	jumpSize = 1 << jumpBits
+	maxPages = 1 << 14 // code pages between two flushes of the code cache
+
+	pageMask = mm.PageSize - 1
+)
+
+// tlbEntry maps a page. An access to va is good if va-page is an offset that
+// leaves room for it; host is where the page is.
+type tlbEntry struct{ page, host uint64 }
+
+// context is what machine code sees of an engine: one for each of the address
+// spaces that the engine ran last. Machine code reaches it through register B,
+// which points bias bytes into it, so that what is used most has one-byte
+// displacements.
+//
+// It is on the Go heap. The engine that runs the machine code holds on to it.
+type context struct {
+	left   int64             // instructions until machine code must return to Go
+	flags  uint64            // arithmetic flags as LAHF and SETO AL leave them in AX
+	target uint64            // scratch
+	entry  uint64            // where enter enters
+	site   uint32            // exits: which one
+	hostMX uint32            // the host's MXCSR
+	groups [maxGroups]uint64 // see group
+
+	regs cpu.Regs
+
+	t0, t1 uint64 // the temporaries, at an exit
+
+	rt, wt   [tlbSize]tlbEntry
+	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
+	jumpCode [jumpSize]uint64 // and machine code
+	pages    [maxPages]uint8  // code pages that are mapped where their code believes
+
+	// Not for machine code.
+	space   uintptr // the address space, only to be compared
+	gen     uint64  // of the address space, as far as seen
+	flushes uint64
+	flushed uint64            // generation of the code cache that jumpCode is of
+	wf      [tlbSize]mm.Frame // frames of wt
+}
+
+// Where things are from register B.
+const (
+	bias = 128
+
+	offLeft     = int32(unsafe.Offsetof(context{}.left)) - bias
+	offFlags    = int32(unsafe.Offsetof(context{}.flags)) - bias
+	offGroups   = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offT0       = int32(unsafe.Offsetof(context{}.t0)) - bias
+	offT1       = int32(unsafe.Offsetof(context{}.t1)) - bias
+	offTarget   = int32(unsafe.Offsetof(context{}.target)) - bias
+	offEntry    = int32(unsafe.Offsetof(context{}.entry)) - bias
+	offSite     = int32(unsafe.Offsetof(context{}.site)) - bias
+	offHostMX   = int32(unsafe.Offsetof(context{}.hostMX)) - bias
+	offRegs     = int32(unsafe.Offsetof(context{}.regs)) - bias
+	offGPR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offFSBase   = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
+	offGSBase   = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
+	offMXCSR    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
+	offXMM      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offRT       = int32(unsafe.Offsetof(context{}.rt)) - bias
+	offWT       = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offJumpPC   = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
+	offJumpCode = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offPages    = int32(unsafe.Offsetof(context{}.pages)) - bias
+)
+
+// noPage is what entry i of a TLB has if it is empty: a page that no address
+// looks for there.
+func noPage(i int) uint64 {
+	if i == 0 {
+		return mm.PageSize
+	}
+	return 0
+}
+
+var emptyTLB = func() (t [tlbSize]tlbEntry) {
+	for i := range t {
+		t[i].page = noPage(i)
+	}
+	return t
+}()
+
+// clearTLB forgets all translations.
+func (c *context) clearTLB() {
+	c.rt, c.wt = emptyTLB, emptyTLB
+	clear(c.wf[:])
+	clear(c.pages[:])
+}
+
+// Arithmetic flags in AX: SF, ZF, AF, PF and CF are where RFLAGS has them, but
+// in AH, and OF is all of AL.
+const ahFlags = cpu.FlagSF | cpu.FlagZF | cpu.FlagAF | cpu.FlagPF | cpu.FlagCF
+
+const arithFlags = ahFlags | cpu.FlagOF
+
+func packFlags(f uint64) uint64 { return f&ahFlags<<8 | f>>11&1 }
+
+func unpackFlags(ax uint64) uint64 { return ax>>8&ahFlags | ax&1<<11 }
+
+// syncFlags makes regs.Flags right.
+func (c *context) syncFlags() {
+	c.regs.Flags = c.regs.Flags&^arithFlags | unpackFlags(c.flags)
+}
+
+// enter runs machine code at c.entry until it exits.
+//
+//go:noescape
+func enter(c *context)

@@ -1,0 +1,204 @@
+package jit
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+)
+
+// samePage reports whether an address is in the page of the block.
+func (t *translator) samePage(a uint64) bool { return (a^t.pc)&^pageMask == 0 }
+
+// edge emits the way to a direct target. Flags are live: every way out of a
+// block wants them. From another page a
+// block is entered with the flags in the context.
+func (t *translator) edge(target uint64) {
+	if !t.samePage(target) && !t.inMem {
+		t.saveFlags()
+		t.inMem = true
+	}
+	t.alignNext(1)
+	t.unlinked(t.jmp(), target)
+}
+
+// unlinked makes the jump whose displacement is at d an edge: until it is
+// linked it exits.
+func (t *translator) unlinked(d int32, target uint64) {
+	host := !t.inMem
+	n := t.site(site{kind: siteEdge, pc: target, link: d, host: host})
+	t.cold = append(t.cold, func() {
+		t.here(d)
+		if host {
+			t.saveFlags()
+		}
+		t.exit(n)
+	})
+}
+
+// refund gives back the part of the budget that a block does not use. It leaves
+// the flags alone.
+func (t *translator) refund(n int) {
+	t.load(hT0, field(offLeft))
+	t.lea(hT0, at(hT0, int32(n)))
+	t.store(field(offLeft), hT0)
+}
+
+// conditional translates a conditional jump. If it is the last instruction both
+// ways are edges; otherwise the block goes on, and the jump is a way out.
+func (t *translator) conditional(in *inst) {
+	t.need(in, &mem{base: none, index: none})
+	rest := len(t.list) - (t.cur + 1)
+	direct := rest == 0 && (t.samePage(in.target()) || t.inMem)
+	if direct {
+		t.alignNext(2)
+	}
+	d := t.jcc(in.Opcode & 15)
+	host, mem := t.inHost, t.inMem
+	if direct {
+		t.unlinked(d, in.target())
+		return
+	}
+	target := in.target()
+	t.cold = append(t.cold, func() {
+		t.here(d)
+		t.inHost, t.inMem = host, mem
+		if rest > 0 {
+			t.refund(rest)
+		}
+		t.edge(target)
+	})
+}
+
+// plainEdge is the way to the variant without groups of what is at pc, which is
+// in the page of the block.
+func (t *translator) plainEdge(pc uint64) {
+	t.alignNext(1)
+	t.unlinked(t.jmp(), pc)
+	t.sites[len(t.sites)-1].plain = true
+}
+
+// spare returns a temporary that m does not need.
+func (t *translator) spare(m *mem) uint8 {
+	if m.index != none {
+		t.lea(hT0, *m)
+		*m = at(hT0, 0)
+	}
+	if m.base != hT0 {
+		return hT0
+	}
+	t.lostT1()
+	return hT1
+}
+
+// indirect emits the way to the address in T0. The flags must be in the context
+// already, or in the host's.
+func (t *translator) indirect(undo int32) {
+	if t.inHost && !t.inMem {
+		t.store(field(offTarget), hT0)
+		t.saveFlags()
+		t.load(hT0, field(offTarget))
+	}
+	n := t.site(site{kind: siteIndirect, undo: undo})
+	t.regOp(false, hT1, hT0, 0x8b)
+	t.aluImm(false, 4, hT1, jumpSize-1)
+	t.memOp(true, hT0, mem{hB, hT1, 3, offJumpPC}, 0x3b)
+	miss := t.jcc(ccNE)
+	t.memOp(false, 4, mem{hB, hT1, 3, offJumpCode}, 0xff)
+	t.cold = append(t.cold, func() {
+		t.here(miss)
+		t.exit(n)
+	})
+}
+
+func (t *translator) jumpIndirect(in *inst) {
+	t.readTarget(in)
+	t.indirect(0)
+}
+
+// readTarget loads T0 with the quadword that is in's operand.
+func (t *translator) readTarget(in *inst) {
+	if in.Mem {
+		t.load(hT0, t.check(in, operandOf(in), 8, false, false))
+	} else if g := in.Args[0].Reg; hostOf[g] == spilled {
+		t.load(hT0, home(g))
+	} else {
+		t.move(hT0, hostOf[g])
+	}
+}
+
+func (t *translator) callIndirect(in *inst) {
+	t.readTarget(in)
+	t.store(field(offTarget), hT0)
+	t.pushConst(in, in.next())
+	t.load(hT0, field(offTarget))
+	t.indirect(8)
+}
+
+func (t *translator) call(in *inst) {
+	t.pushConst(in, in.next())
+	t.edge(in.target())
+}
+
+// pushConst pushes a quadword that is known.
+func (t *translator) pushConst(in *inst, v uint64) {
+	m := t.check(in, stack(-8), 8, true, false)
+	if v == uint64(int32(v)) {
+		t.memOp(true, 0, m, 0xc7)
+		t.put32(int32(v))
+	} else {
+		tmp := t.spare(&m)
+		t.moveImm(tmp, v)
+		t.store(m, tmp)
+	}
+	t.lea(hostRSP, at(hostRSP, -8))
+}
+
+func (t *translator) push(in *inst) {
+	if in.Imm != 0 || in.raw[in.OpcodeAt] == 0x68 || in.raw[in.OpcodeAt] == 0x6a {
+		t.pushConst(in, uint64(in.Imm))
+		return
+	}
+	if in.Mem {
+		t.readTarget(in)
+		t.store(field(offTarget), hT0)
+	}
+	m := t.check(in, stack(-8), 8, true, false)
+	h := uint8(spilled)
+	from := field(offTarget)
+	if !in.Mem {
+		h, from = hostOf[in.Args[0].Reg], home(in.Args[0].Reg)
+	}
+	if h == spilled {
+		h = t.spare(&m)
+		t.load(h, from)
+	}
+	t.store(m, h)
+	t.lea(hostRSP, at(hostRSP, -8))
+}
+
+func (t *translator) pop(in *inst) {
+	m := t.check(in, stack(0), 8, false, false)
+	g := in.Args[0].Reg
+	h := hostOf[g]
+	if h == spilled {
+		t.load(hT0, m)
+		t.store(home(g), hT0)
+	} else {
+		t.load(h, m)
+	}
+	if g != cpu.RSP {
+		t.lea(hostRSP, at(hostRSP, 8))
+	}
+}
+
+func (t *translator) leave(in *inst) {
+	rbp := hostOf[cpu.RBP]
+	m := t.check(in, operand{base: cpu.RBP, index: none}, 8, false, false)
+	t.lea(hostRSP, at(rbp, 8))
+	t.load(rbp, m)
+}
+
+func (t *translator) ret(in *inst) {
+	t.load(hT0, t.check(in, stack(0), 8, false, false))
+	n := 8 + int32(uint16(in.Imm))
+	t.lea(hostRSP, at(hostRSP, n))
+	t.indirect(-n)
+}

@@ -1,0 +1,328 @@
+package jit
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+	"weak"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// chunk is how many instructions machine code may execute before it returns to
+// Go: some ten microseconds, for which the Go scheduler, its collector and who
+// calls VCPU.Stop have to wait.
+const chunk = 1 << 14
+
+// spaces is the number of address spaces of which an engine keeps translations.
+const spaces = 8
+
+// engine is the JIT of one virtual processor.
+type engine struct {
+	step *interp.Stepper
+	t    translator
+
+	contexts [spaces]*context
+	used     [spaces]uint64 // when each was used last
+	clock    uint64
+
+	// Of the current Run.
+	c      *context
+	v      *cpu.VCPU
+	as     *mm.AddressSpace
+	budget int64
+	left   int64 // exact when Go runs
+
+	epoch uint64 // of interp.CodeEpoch, when this engine last looked
+	// busy is odd while machine code runs or its sites are being looked at:
+	// then code and sites stay where they are.
+	busy atomic.Uint64
+}
+
+// engines has all engines that there are, for waitForOthers.
+var engines struct {
+	mu   sync.Mutex
+	list []weak.Pointer[engine]
+}
+
+func init() { interp.OnDropCode = drop }
+
+// Available says why there is no JIT on this host; nil means that New works.
+func Available() error {
+	if err := supported(); err != nil {
+		return err
+	}
+	return openCache()
+}
+
+// New makes an engine for one virtual processor, after Available has said yes.
+func New() cpu.Engine { return newEngine() }
+
+func newEngine() *engine {
+	e := &engine{step: interp.NewStepper()}
+	engines.mu.Lock()
+	defer engines.mu.Unlock()
+	kept := engines.list[:0]
+	for _, w := range engines.list {
+		if w.Value() != nil {
+			kept = append(kept, w)
+		}
+	}
+	engines.list = append(kept, weak.Make(e))
+	return e
+}
+
+// waitForOthers waits until every other engine has been out of machine code.
+func (e *engine) waitForOthers() {
+	engines.mu.Lock()
+	defer engines.mu.Unlock()
+	for _, w := range engines.list {
+		o := w.Value()
+		if o == nil || o == e {
+			continue
+		}
+		if n := o.busy.Load(); n&1 != 0 {
+			for o.busy.Load() == n {
+				runtime.Gosched()
+			}
+		}
+	}
+}
+
+// special reports whether the registers are in a state in which only the
+// interpreter can run: single steps, or floating point exceptions that are not
+// masked and would be the host's.
+func special(r *cpu.Regs) bool {
+	const masks = 0x1f80
+	return r.Flags&cpu.FlagTF != 0 || r.MXCSR&masks != masks
+}
+
+// Run implements cpu.Engine.
+func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
+	if special(r) {
+		return e.step.Run(v, r, as, budget)
+	}
+	e.v, e.as, e.budget, e.left = v, as, budget, budget
+	e.c = e.contextOf(as)
+	e.c.regs, e.c.flags = *r, packFlags(r.Flags)
+	trap := e.run()
+	e.c.syncFlags()
+	*r = e.c.regs
+	n := budget - e.left
+	v.TSC += uint64(n)
+	if trap.Kind == cpu.TrapNone { // special
+		t, k := e.step.Run(v, r, as, e.left)
+		return t, n + k
+	}
+	return trap, n
+}
+
+// contextOf returns the context of an address space, without what is no longer
+// true of it.
+func (e *engine) contextOf(as *mm.AddressSpace) *context {
+	space := uintptr(unsafe.Pointer(as))
+	e.clock++
+	oldest := 0
+	for i, c := range &e.contexts {
+		if c != nil && c.space == space {
+			e.used[i] = e.clock
+			c.update(as)
+			return c
+		}
+		if e.used[i] < e.used[oldest] {
+			oldest = i
+		}
+	}
+	c := e.contexts[oldest]
+	if c == nil {
+		c = new(context)
+		e.contexts[oldest] = c
+	}
+	e.used[oldest] = e.clock
+	c.space, c.gen = space, 0 // no address space has this generation
+	c.update(as)
+	return c
+}
+
+// update brings the translations up to date.
+func (c *context) update(as *mm.AddressSpace) {
+	gen, flushes := as.Gen(), as.Flushes()
+	if gen != c.gen || flushes != c.flushes && !as.Flushed(c.flushes, c.evict) {
+		c.clearTLB()
+	}
+	c.gen, c.flushes = gen, flushes
+}
+
+// evict forgets one page; bit 0 of its address says that it was executable.
+func (c *context) evict(va uint64) {
+	page := va &^ pageMask
+	i := page >> mm.PageShift % tlbSize
+	if c.rt[i].page == page {
+		c.rt[i] = emptyTLB[i]
+	}
+	if c.wt[i].page == page {
+		c.wt[i], c.wf[i] = emptyTLB[i], 0
+	}
+	if va&1 != 0 {
+		clear(c.pages[:])
+	}
+}
+
+// dropWrites gives up the write translations of frames that have become code
+// on some processor, in all address spaces. What was written through them may
+// have come after the code was read, so the code goes as well; not that of own,
+// which this engine is about to make.
+func (e *engine) dropWrites(own mm.Frame) {
+	e.epoch = interp.CodeEpoch()
+	for _, c := range &e.contexts {
+		if c == nil {
+			continue
+		}
+		for i, f := range &c.wf {
+			if f == 0 || !f.HasCode() {
+				continue
+			}
+			c.wt[i], c.wf[i] = emptyTLB[i], 0
+			if f != own {
+				interp.DropCode(f)
+			}
+		}
+	}
+}
+
+// find returns the block at pc, or nil if it cannot be had: what the
+// interpreter makes of the instruction there tells why.
+func (e *engine) find(pc uint64, plain bool) *block {
+	for {
+		f, ok := e.as.Lookup(pc, mm.AccessExec)
+		if !ok {
+			return nil
+		}
+		if !f.HasCode() {
+			e.step.MarkCode(f)
+			e.dropWrites(f)
+			if f.MayStore() {
+				e.waitForOthers()
+			}
+		}
+		generation := cache.flushes.Load()
+		b, full := e.t.lookup(f, pc, plain)
+		switch {
+		case full:
+			e.flush(generation)
+		case b != nil:
+			e.c.pages[b.page] = 1
+			return b
+		case f.HasCode():
+			return nil
+		}
+	}
+}
+
+// where says where machine code is to be entered.
+type where struct {
+	pos  int32 // in the code memory; 0 is nowhere: look for RIP
+	take int64 // instructions of the block that are still to be done
+	// plain: in the variant without groups, because of what is at RIP.
+	plain bool
+}
+
+// run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
+// to go on.
+func (e *engine) run() cpu.Trap {
+	c := e.c
+	var w where
+	for {
+		switch {
+		case e.left <= 0:
+			return cpu.Trap{Kind: cpu.TrapBudget}
+		case e.v.Stopped():
+			return cpu.Trap{Kind: cpu.TrapInterrupt}
+		case special(&c.regs):
+			return cpu.Trap{}
+		}
+		generation := cache.flushes.Load()
+		if c.flushed != generation {
+			clear(c.jumpPC[:])
+			clear(c.pages[:])
+			c.flushed = generation
+			w = where{}
+		}
+		if w.pos == 0 {
+			b := e.find(c.regs.RIP, w.plain)
+			if b == nil || e.left < int64(b.n) {
+				if t := e.stepOne(); t.Kind != cpu.TrapNone {
+					return t
+				}
+				continue
+			}
+			w = where{pos: b.entry.mem}
+			if cache.flushes.Load() != generation {
+				w = where{}
+				continue
+			}
+		}
+		s, ok := e.machine(w, generation)
+		w = where{}
+		if !ok {
+			continue
+		}
+		var t cpu.Trap
+		if w, t = e.exited(&s, generation); t.Kind != cpu.TrapNone {
+			return t
+		}
+	}
+}
+
+// machine runs machine code and returns the site of its exit. ok is false if
+// something happened that has to be looked at first.
+func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
+	c := e.c
+	e.busy.Add(1)
+	if cache.flushes.Load() != generation || interp.CodeEpoch() != e.epoch {
+		e.busy.Add(1)
+		if interp.CodeEpoch() != e.epoch {
+			e.dropWrites(0)
+		}
+		return s, false
+	}
+	given := min(e.left, chunk)
+	c.left = given - w.take
+	c.entry = host(w.pos)
+	enter(c)
+	s = siteAt(c.site)
+	e.left -= given - c.left
+	e.busy.Add(1)
+	return s, true
+}
+
+// exited does what an exit asks for and says where to go on.
+func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
+	c := e.c
+	switch s.kind {
+	case siteEdge:
+		c.regs.RIP = s.pc
+		if e.left <= 0 {
+			break
+		}
+		if b := e.find(s.pc, s.plain); b != nil {
+			connect(s, b, generation)
+		}
+		return where{plain: s.plain}, cpu.Trap{}
+	case siteIndirect:
+		return e.indirect(s)
+	case siteMiss:
+		c.regs.RIP = s.pc
+	case siteSyscall:
+		next := s.pc + 2
+		c.syncFlags()
+		c.regs.GPR[cpu.RCX], c.regs.GPR[cpu.R11], c.regs.RIP = next, c.regs.Flags, next
+		return where{}, cpu.Trap{Kind: cpu.TrapSyscall}
+	default:
+		return e.inside(s, generation)
+	}
+	return where{}, cpu.Trap{}
+}

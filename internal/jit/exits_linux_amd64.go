@@ -1,0 +1,121 @@
+package jit
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// indirect goes to the address that an indirect jump, call or return found.
+func (e *engine) indirect(s *site) (where, cpu.Trap) {
+	c := e.c
+	pc := c.t0
+	if pc >= mm.UserTop {
+		// Nothing can be executed there. Is it canonical? The interpreter
+		// decides, doing the instruction again.
+		e.left++
+		c.regs.RIP = s.pc
+		c.regs.GPR[cpu.RSP] += uint64(int64(s.undo))
+		return where{}, e.stepOne()
+	}
+	c.regs.RIP = pc
+	if b := e.find(pc, false); b != nil && cache.flushes.Load() == c.flushed {
+		i := pc % jumpSize
+		c.jumpPC[i], c.jumpCode[i] = pc, host(b.entry.checked)
+	}
+	return where{}, cpu.Trap{}
+}
+
+// inside handles an exit in the middle of a block, or at its head. The
+// instructions that were not executed are given back.
+func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
+	c := e.c
+	todo := int64(s.n) - int64(s.idx)
+	e.left += todo
+	c.regs.RIP = s.pc
+	switch s.kind {
+	case siteBudget:
+		for e.left > 0 && e.left < int64(s.n) {
+			if t := e.stepOne(); t.Kind != cpu.TrapNone {
+				return where{}, t
+			}
+			if special(&c.regs) {
+				break
+			}
+		}
+		return where{}, cpu.Trap{}
+	case siteLoad, siteStore:
+		if e.fill(s) {
+			return where{pos: s.retry, take: todo}, cpu.Trap{}
+		}
+		if s.shared {
+			return where{plain: true}, cpu.Trap{}
+		}
+	}
+	if t := e.stepOne(); t.Kind != cpu.TrapNone {
+		return where{}, t
+	}
+	if s.next == 0 || !alive(s, generation) {
+		return where{}, cpu.Trap{}
+	}
+	return where{pos: s.next, take: todo - 1}, cpu.Trap{}
+}
+
+// stepOne has the interpreter execute the instruction at RIP.
+func (e *engine) stepOne() cpu.Trap {
+	c := e.c
+	c.syncFlags()
+	t, done := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left)
+	c.flags = packFlags(c.regs.Flags)
+	if done {
+		e.left--
+	}
+	return t
+}
+
+// fill gets the TLB what it missed. It returns false if that is not all: the
+// operand reaches into another page, is not aligned, or cannot be had.
+func (e *engine) fill(s *site) bool {
+	c := e.c
+	va := c.t0
+	if !s.constant {
+		// What was compared, and the index in the TLB, tell the address.
+		tlb := &c.rt
+		if s.write {
+			tlb = &c.wt
+		}
+		va += tlb[c.t1>>4].page
+	}
+	page := va &^ pageMask
+	i := va >> mm.PageShift % tlbSize
+	if va-page+uint64(s.size) > mm.PageSize {
+		return false
+	}
+	if !s.write {
+		if c.rt[i].page == page {
+			return false
+		}
+		f, ok := e.as.Lookup(va, mm.AccessRead)
+		if ok {
+			c.rt[i] = tlbEntry{page, hostPage(f)}
+		}
+		return ok
+	}
+	if c.wt[i].page == page {
+		return false
+	}
+	f, ok := e.as.Lookup(va, mm.AccessWrite)
+	if !ok {
+		return false
+	}
+	f.MarkStores()
+	if f.HasCode() {
+		// Code is about to be written, perhaps that of this block.
+		interp.DropCode(f)
+		return false
+	}
+	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
+	return true
+}
+
+func hostPage(f mm.Frame) uint64 { return uint64(uintptr(f.Addr())) }

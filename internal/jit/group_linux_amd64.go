@@ -1,0 +1,259 @@
+package jit
+
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/x86"
+)
+
+// Accesses to memory around one register share a check: the first of them has
+// the whole range that they reach checked, and the others only add to the
+// host's address of its start. It is in T1 as long as nothing else needs T1,
+// and in the context if something does before the last of them.
+//
+// If the range reaches into another page, or not all of it can be accessed, the
+// program goes on in a variant of the block that shares nothing.
+
+const (
+	maxGroups = 4   // at a time
+	maxSpan   = 256 // bytes of a range
+)
+
+// group is a range of guest memory that has been checked. Offsets are from the
+// value that its register had then.
+type group struct {
+	reg    uint8
+	write  bool
+	inT1   bool
+	stored bool  // in the context
+	adj    int64 // what the register has grown since
+	lo, hi int64
+}
+
+// groupFor returns the live group that has an access, or nil.
+func (t *translator) groupFor(o operand, size uint8, write bool) *group {
+	if o.index != none || o.seg != x86.SegNone {
+		return nil
+	}
+	for i := range t.groups {
+		g := &t.groups[i]
+		if off := o.disp + g.adj; g.reg == o.base && (g.inT1 || g.stored) && off >= g.lo && off+int64(size) <= g.hi && (g.write || !write) {
+			return g
+		}
+	}
+	return nil
+}
+
+// reach returns the operand of an access in a live group.
+func (t *translator) reach(g *group, o operand) mem {
+	if !g.inT1 {
+		i := int32(0)
+		for &t.groups[i] != g {
+			i++
+		}
+		t.lostT1()
+		t.load(hT1, field(offGroups+8*i))
+		g.inT1 = true
+	}
+	return at(hT1, int32(o.disp+g.adj-g.lo))
+}
+
+// lostT1 notes that T1 is about to be used for something else.
+func (t *translator) lostT1() {
+	for i := range t.groups {
+		t.groups[i].inT1 = false
+	}
+}
+
+// dropGroups forgets all groups.
+func (t *translator) dropGroups() { t.groups = [maxGroups]group{} }
+
+// plan looks from the current instruction, which makes the access, at those
+// that follow, and returns the group of what can share its check. members is
+// their number, and apart says whether something between them may need T1.
+func (t *translator) plan(o operand, size uint8, write bool) (g group, members int, apart bool) {
+	g = group{reg: o.base, write: write, lo: o.disp, hi: o.disp + int64(size)}
+	members = 1
+	if t.plain || o.base == none || o.index != none || o.seg != x86.SegNone {
+		return g, members, false
+	}
+	adj, between := int64(0), false
+	for i := t.cur; i < len(t.list); i++ {
+		in := &t.list[i]
+		if in.kind == kindStep || in.kind == kindStepEnd || in.kind == kindSyscall {
+			break
+		}
+		if i > t.cur {
+			for _, a := range in.accesses() {
+				off := a.disp + adj
+				lo, hi := min(g.lo, off), max(g.hi, off+int64(a.size))
+				if a.base != o.base || a.index != none || a.seg != x86.SegNone || a.write && !write || hi-lo > maxSpan {
+					between = true
+					continue
+				}
+				g.lo, g.hi = lo, hi
+				members++
+				apart = apart || between
+			}
+		}
+		between = between || in.kind == kindDivide || in.usesSpilled()
+		if in.writes()>>o.base&1 != 0 {
+			k, ok := in.grows(o.base)
+			if !ok {
+				break
+			}
+			adj += k
+		}
+	}
+	return g, members, apart
+}
+
+// begin makes g live, whose start T0 and T1 add up to.
+func (t *translator) begin(g group, store bool) mem {
+	t.regOp(true, hT0, hT1, 0x01) // add T1, T0
+	i := 0
+	for i < maxGroups-1 && (t.groups[i].inT1 || t.groups[i].stored) {
+		i++
+	}
+	t.groups[i] = g
+	t.groups[i].inT1 = true
+	t.began = true
+	if store {
+		t.groups[i].stored = true
+		t.store(field(offGroups+8*int32(i)), hT1)
+	}
+	return at(hT1, 0)
+}
+
+// follow brings the groups up to date with what in does to registers.
+func (t *translator) follow(in *inst) {
+	w := in.writes()
+	for i := range t.groups {
+		g := &t.groups[i]
+		if w>>g.reg&1 == 0 {
+			continue
+		}
+		if k, ok := in.grows(g.reg); ok {
+			g.adj += k
+		} else {
+			*g = group{}
+		}
+	}
+}
+
+// access is a memory access of an instruction.
+type access struct {
+	operand
+	size  uint8
+	write bool
+}
+
+// accesses lists what in accesses, in order.
+func (in *inst) accesses() (list []access) {
+	push := access{stack(-8), 8, true}
+	switch in.kind {
+	case kindPass, kindDivide:
+		if in.Mem {
+			size, write, _ := accessOf(in)
+			list = append(list, access{operandOf(in), size, write})
+		}
+	case kindPush, kindCallInd:
+		if in.Mem {
+			list = append(list, access{operandOf(in), 8, false})
+		}
+		list = append(list, push)
+	case kindJmpInd:
+		if in.Mem {
+			list = append(list, access{operandOf(in), 8, false})
+		}
+	case kindCall:
+		list = append(list, push)
+	case kindPop, kindRet:
+		list = append(list, access{stack(0), 8, false})
+	case kindLeave:
+		list = append(list, access{operand{base: cpu.RBP, index: none}, 8, false})
+	}
+	return list
+}
+
+// usesSpilled reports whether in names a register that is not in one.
+func (in *inst) usesSpilled() bool {
+	for i := range in.Args[:in.NArgs] {
+		if a := &in.Args[i]; a.Kind == x86.ArgReg && a.Reg < 16 && hostOf[a.Reg] == spilled {
+			return true
+		}
+	}
+	return false
+}
+
+// writes is the set of general registers that in may write.
+func (in *inst) writes() (set uint32) {
+	arg := func(i int) {
+		if a := &in.Args[i]; a.Kind == x86.ArgReg {
+			r := a.Reg
+			if a.Size == 1 && r&x86.High != 0 {
+				r &= 3
+			}
+			set |= 1 << (r & 15)
+		}
+	}
+	switch in.kind {
+	case kindNop, kindJcc, kindJmp, kindJmpInd, kindSyscall, kindStepEnd:
+		return 0
+	case kindPush, kindCall, kindCallInd, kindRet:
+		return 1 << cpu.RSP
+	case kindPop:
+		arg(0)
+		return set | 1<<cpu.RSP
+	case kindLeave:
+		return 1<<cpu.RSP | 1<<cpu.RBP
+	case kindLea:
+		arg(0)
+		return set
+	case kindDivide:
+		return 1<<cpu.RAX | 1<<cpu.RDX
+	case kindStep:
+		return 1<<16 - 1
+	}
+	if writesFirst(in) {
+		arg(0)
+	}
+	switch in.Op {
+	case x86.XCHG, x86.XADD:
+		arg(1)
+	case x86.MUL, x86.IMUL1, x86.CWD, x86.CMPXCHG8B, x86.CMPXCHG16B:
+		set |= 1<<cpu.RAX | 1<<cpu.RDX
+	case x86.CBW, x86.CMPXCHG, x86.LAHF:
+		set |= 1 << cpu.RAX
+	case x86.PCMPESTRI, x86.PCMPISTRI:
+		set |= 1 << cpu.RCX
+	}
+	return set
+}
+
+// grows reports whether all that in does to reg is to add a constant.
+func (in *inst) grows(reg uint8) (n int64, ok bool) {
+	switch in.kind {
+	case kindPush, kindCall, kindCallInd:
+		return -8, true // of RSP
+	case kindPop:
+		return 8, reg == cpu.RSP && in.Args[0].Reg != cpu.RSP
+	case kindLea:
+		return in.Disp, in.Size == 8 && in.Base == reg && in.Index == x86.NoReg && !in.Addr32 && in.Args[0].Reg == reg
+	case kindPass:
+		if in.Mem || in.Size != 8 || in.Args[0].Kind != x86.ArgReg || in.Args[0].Reg != reg {
+			return 0, false
+		}
+		imm := in.NArgs == 2 && in.Args[1].Kind == x86.ArgImm
+		switch in.Op {
+		case x86.ADD:
+			return in.Imm, imm
+		case x86.SUB:
+			return -in.Imm, imm
+		case x86.INC:
+			return 1, true
+		case x86.DEC:
+			return -1, true
+		}
+	}
+	return 0, false
+}

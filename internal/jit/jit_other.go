@@ -1,0 +1,18 @@
+//go:build !linux || !amd64
+
+package jit
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/tinevm/tine/internal/cpu"
+)
+
+// Available says that there is no JIT for this host.
+func Available() error {
+	return fmt.Errorf("jit: there is none for %s/%s hosts", runtime.GOOS, runtime.GOARCH)
+}
+
+// New must not be called.
+func New() cpu.Engine { panic(Available()) }

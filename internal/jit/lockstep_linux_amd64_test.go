@@ -1,0 +1,331 @@
+package jit
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
+	"github.com/tinevm/tine/internal/x86/x86test"
+)
+
+// The same random programs on the interpreter and on the JIT.
+
+var (
+	lockPrograms = flag.Int("programs", 3000, "random programs to compare")
+	lockSeed     = flag.Int64("seed", 1, "seed of the random programs")
+	lockOnly     = flag.String("only", "", "only rows whose encoding and operands contain this")
+)
+
+const (
+	progAt  = 0x400000
+	progLen = 2 * mm.PageSize
+	dataAt  = 0x600000
+	dataLen = 2 * mm.PageSize // and a read-only page after it
+)
+
+// side is one of the two machines.
+type side struct {
+	t   testing.TB
+	eng cpu.Engine
+	v   cpu.VCPU
+	as  *mm.AddressSpace
+	r   cpu.Regs
+}
+
+func newSide(t testing.TB, eng cpu.Engine) *side {
+	s := &side{t: t, eng: eng, as: mm.NewAddressSpace(mm.NewAccount(1<<30), nil)}
+	for _, m := range []mm.MapRequest{
+		{Addr: progAt, Len: progLen, Prot: mm.ProtRead | mm.ProtWrite | mm.ProtExec},
+		{Addr: dataAt, Len: dataLen, Prot: mm.ProtRead | mm.ProtWrite},
+		{Addr: dataAt + dataLen, Len: mm.PageSize, Prot: mm.ProtRead},
+	} {
+		m.Fixed = true
+		if _, errno := s.as.Map(m); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	return s
+}
+
+func (s *side) write(addr uint64, b []byte) {
+	if _, errno := s.as.CopyOut(addr, b); errno != 0 {
+		s.t.Fatal(errno)
+	}
+}
+
+func (s *side) memory() []byte {
+	b := make([]byte, dataLen)
+	if _, errno := s.as.CopyIn(dataAt, b); errno != 0 {
+		s.t.Fatal(errno)
+	}
+	return b
+}
+
+// run runs to a trap that memory management cannot resolve, slice instructions
+// at a time.
+func (s *side) run(slice int64) (trap cpu.Trap, total int64) {
+	for total < 5000 {
+		var n int64
+		trap, n = s.eng.Run(&s.v, &s.r, s.as, slice)
+		total += n
+		if trap.Kind == cpu.TrapBudget {
+			if n != slice {
+				s.t.Errorf("a budget of %d ended after %d", slice, n)
+			}
+			continue
+		}
+		if trap.Kind == cpu.TrapPageFault {
+			if res, _ := s.as.Fault(trap.Addr, trap.Access); res == mm.FaultOK {
+				continue
+			}
+		}
+		return trap, total
+	}
+	return trap, total
+}
+
+// A program is code and the state it starts with.
+type program struct {
+	code []byte
+	regs cpu.Regs
+	data []byte
+	text []string // what is in it
+}
+
+type maker struct {
+	x86test.Generator
+	rows []*x86.Row
+}
+
+func newMaker(seed int64, only string) *maker {
+	m := &maker{Generator: x86test.Generator{Rand: rand.New(rand.NewSource(seed))}}
+	for _, r := range x86.Rows() {
+		if !unsuitable(r) && strings.Contains(r.Enc+" "+r.Args, only) {
+			m.rows = append(m.rows, r)
+		}
+	}
+	return m
+}
+
+// unsuitable says that a row cannot be compared like this: it goes elsewhere,
+// or is privileged, or depends on the number of instructions before, which the
+// test of TSC compares.
+func unsuitable(r *x86.Row) bool {
+	switch r.Op {
+	case x86.LDMXCSR, x86.FXRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
+		return true
+	case x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS:
+		return false
+	}
+	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX
+}
+
+// vague reports whether an operation leaves flags undefined: the two sides may
+// differ in them.
+func vague(op x86.Op) bool {
+	switch op {
+	case x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3, x86.DIV, x86.IDIV, x86.AND, x86.OR, x86.XOR, x86.TEST,
+		x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD, x86.ROL, x86.ROR, x86.RCL, x86.RCR,
+		x86.BSF, x86.BSR, x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.LAR:
+		return true
+	}
+	return false
+}
+
+// instance makes one instruction with what must come before and after it.
+func (m *maker) instance() (code []byte, ok bool) {
+	row := m.rows[m.Intn(len(m.rows))]
+	b, at := m.Instance(row, x86test.ParseTemplate(row.Enc))
+	in, err := x86.Decode(b)
+	if err != nil || x86.Rows()[in.Row] != row {
+		return nil, false
+	}
+	b = b[:in.Len]
+	if strings.HasPrefix(row.Enc, "F3 90") || in.Rep == 0xf3 && in.Opcode == 0x90 {
+		return nil, false // with REX.B processors differ
+	}
+	if vague(row.Op) && in.Size == 2 && (row.Op == x86.SHLD || row.Op == x86.SHRD) {
+		return nil, false // counts above 16 are undefined
+	}
+	if strings.ContainsAny(row.Args, "XY") || row.Op == x86.MASKMOVDQU {
+		code = append(code, setReg(cpu.RSI, m.place())...)
+		code = append(code, setReg(cpu.RDI, m.place())...)
+		code = append(code, setReg(cpu.RCX, uint64(m.Intn(70)))...)
+	}
+	if in.Mem && m.Intn(12) > 0 {
+		pre, ok := m.aim(&in, b, at)
+		if !ok {
+			return nil, false
+		}
+		code = append(code, pre...)
+	}
+	if row.Op == x86.DIV || row.Op == x86.IDIV {
+		code = append(code, 0x31, 0xd2) // xor edx, edx
+	}
+	code = append(code, b...)
+	if row.Op == x86.STD || in.Rep != 0 && row.Op == x86.CMPS {
+		code = append(code, 0xfc) // cld
+	}
+	if vague(row.Op) {
+		code = append(code, 0x48, 0x83, 0xc0, byte(m.Uint32())) // add rax, imm8
+	}
+	return code, true
+}
+
+// place is an address in or around the data.
+func (m *maker) place() uint64 {
+	switch m.Intn(10) {
+	case 0:
+		return dataAt + mm.PageSize - uint64(m.Intn(20))
+	case 1:
+		return dataAt + dataLen - uint64(m.Intn(40))
+	case 2, 3, 4, 5:
+		return dataAt + uint64(m.Intn(2*mm.PageSize-64))&^15
+	}
+	return dataAt + uint64(m.Intn(2*mm.PageSize-64))
+}
+
+// aim returns instructions that make in's address a place.
+func (m *maker) aim(in *x86.Inst, b []byte, disp int) (code []byte, ok bool) {
+	target := m.place() - uint64(in.Disp)
+	if in.RIPRel || in.Base == x86.NoReg && in.Index == x86.NoReg || in.Seg != 0 {
+		return nil, false
+	}
+	if in.Index != x86.NoReg {
+		if in.Index == in.Base {
+			return nil, false
+		}
+		v := uint64(m.Intn(1000))
+		code = setReg(in.Index, v)
+		target -= v << in.Scale
+	}
+	if in.Base == x86.NoReg {
+		return nil, false
+	}
+	return append(code, setReg(in.Base, target)...), true
+}
+
+// setReg assembles MOV of a register and a constant.
+func setReg(reg uint8, v uint64) []byte {
+	b := []byte{0x48 | reg>>3, 0xb8 | reg&7}
+	for i := range 8 {
+		b = append(b, byte(v>>(8*i)))
+	}
+	return b
+}
+
+// jump makes a comparison and a short jump over what comes next, of which the
+// length is not known yet: it returns where its displacement is.
+func (m *maker) jump() []byte {
+	r := byte(m.Intn(8))
+	return []byte{0x48, 0x83, 0xf8 | r, byte(m.Uint32()), 0x70 | byte(m.Intn(16)), 0}
+}
+
+func (m *maker) program() (p program) {
+	open := -1
+	for n := 2 + m.Intn(16); n > 0; n-- {
+		code, ok := m.instance()
+		if !ok {
+			n++
+			continue
+		}
+		if open >= 0 && (m.Intn(2) == 0 || len(p.code)-open > 80) {
+			p.code[open] = byte(len(p.code) - open - 1)
+			open = -1
+		}
+		if open < 0 && m.Intn(4) == 0 {
+			p.code = append(p.code, m.jump()...)
+			open = len(p.code) - 1
+		}
+		p.text = append(p.text, fmt.Sprintf("% x", code))
+		p.code = append(p.code, code...)
+	}
+	if open >= 0 {
+		p.code[open] = byte(len(p.code) - open - 1)
+	}
+	p.code = append(p.code, 0xf4) // hlt: #GP
+	p.regs.Reset()
+	for i := range p.regs.GPR {
+		p.regs.GPR[i] = m.Value()
+	}
+	for i := range p.regs.XMM {
+		p.regs.XMM[i] = [2]uint64{m.Value(), m.Value()}
+	}
+	p.regs.GPR[cpu.RSP] = dataAt + mm.PageSize + uint64(m.Intn(64))*8 - 256
+	p.regs.Flags |= m.Uint64() & arithFlags
+	p.regs.RIP = progAt + uint64(m.Intn(int(mm.PageSize)+800-len(p.code)))
+	p.data = make([]byte, dataLen)
+	m.Read(p.data)
+	return p
+}
+
+// play runs p on one side.
+func (s *side) play(p *program, slice int64) (cpu.Trap, int64) {
+	s.write(p.regs.RIP, p.code)
+	s.write(dataAt, p.data)
+	s.r = p.regs
+	return s.run(slice)
+}
+
+// compare plays p on both sides and describes the difference.
+func compare(a, b *side, p *program, slice int64) string {
+	at, an := a.play(p, 1<<40)
+	bt, bn := b.play(p, slice)
+	var d strings.Builder
+	if at != bt || an != bn {
+		fmt.Fprintf(&d, "interpreter: %+v after %d; jit: %+v after %d\n", at, an, bt, bn)
+	}
+	x, y := a.r, b.r
+	x.Flags &^= arithFlags
+	y.Flags &^= arithFlags
+	if s := cmp.Diff(x, y); s != "" {
+		d.WriteString(s)
+	}
+	if last := p.regs.RIP + uint64(len(p.code)) - 1; a.r.RIP == last && a.r.Flags != b.r.Flags {
+		fmt.Fprintf(&d, "flags %#x, jit %#x\n", a.r.Flags, b.r.Flags)
+	}
+	if am, bm := a.memory(), b.memory(); !bytes.Equal(am, bm) {
+		for i := range am {
+			if am[i] != bm[i] {
+				fmt.Fprintf(&d, "memory at %#x: %#x, jit %#x\n", dataAt+i, am[i], bm[i])
+				break
+			}
+		}
+	}
+	return d.String()
+}
+
+func newJIT(t testing.TB) cpu.Engine {
+	if err := Available(); err != nil {
+		t.Skip(err)
+	}
+	return New()
+}
+
+func TestLockStep(t *testing.T) {
+	m := newMaker(*lockSeed, *lockOnly)
+	a, b := newSide(t, interp.New()), newSide(t, newJIT(t))
+	bad := 0
+	for i := range *lockPrograms {
+		p := m.program()
+		slice := int64(1 << 40)
+		if i%4 == 0 {
+			slice = 1 + int64(m.Intn(20))
+		}
+		if d := compare(a, b, &p, slice); d != "" {
+			t.Errorf("program %d at %#x, slices of %d:\n%s\n%s", i, p.regs.RIP, slice, strings.Join(p.text, "\n"), d)
+			if bad++; bad > 3 {
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package jit
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// codeSize is the room for machine code of the whole host process. When it is
+// full everything is thrown away.
+const codeSize = 64 << 20
+
+// codeMemory is mapped twice, so that no address is both writable and
+// executable.
+type codeMemory struct {
+	w []byte  // to be written
+	x uintptr // to be executed: where w[0] is
+}
+
+func newCodeMemory() (m codeMemory, err error) {
+	fd, err := unix.MemfdCreate("tine-jit", unix.MFD_CLOEXEC)
+	if err != nil {
+		return m, fmt.Errorf("jit: no memory for code: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, codeSize); err != nil {
+		return m, fmt.Errorf("jit: no memory for code: %w", err)
+	}
+	if m.w, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return m, fmt.Errorf("jit: no memory for code: %w", err)
+	}
+	x, err := unix.MmapPtr(fd, 0, nil, codeSize, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)
+	if err != nil {
+		unix.Munmap(m.w)
+		return m, fmt.Errorf("jit: no executable memory: %w", err)
+	}
+	m.x = uintptr(x)
+	return m, nil
+}
+
+// word returns the aligned word at an offset, to be patched while others
+// execute it: the displacement of a jump or of a memory operand.
+func (m *codeMemory) word(off int32) *uint32 {
+	return (*uint32)(unsafe.Pointer(&m.w[off]))
+}

@@ -1,0 +1,230 @@
+package jit
+
+import (
+	"strings"
+
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
+)
+
+// maxInsts is the number of instructions in a block. The head of a block takes
+// them all off the budget by an instruction with a byte as operand.
+const maxInsts = 64
+
+// inst is one instruction of a block.
+type inst struct {
+	x86.Inst
+	pc  uint64
+	raw []byte // its encoding
+	eff effect
+	// live is what is wanted of the flags after it, in the block or, all of
+	// them, where the block may be left.
+	live uint8
+	kind kind
+}
+
+// kind is how an instruction is translated.
+type kind uint8
+
+const (
+	kindStep kind = iota // not: the interpreter does it
+	kindPass             // assembled again with other operands
+	kindNop
+	kindPush
+	kindPop
+	kindLeave
+	kindLea
+	kindDivide
+	kindJcc
+	kindJmp // direct
+	kindCall
+	kindJmpInd
+	kindCallInd
+	kindRet
+	kindSyscall
+	kindStepEnd // by the interpreter, and ends the block
+)
+
+// ends reports whether a block ends with the instruction.
+func (k kind) ends() bool { return k >= kindJmp }
+
+func (in *inst) next() uint64 { return in.pc + uint64(in.Len) }
+
+// target is where a direct branch goes.
+func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
+
+// decode appends to list the instructions of the block at pc, which is in page.
+// The block is the way that the program takes if no conditional jump is taken,
+// to the first other jump.
+func decode(list []inst, page []byte, pc uint64) []inst {
+	for off := pc & pageMask; off < mm.PageSize && len(list) < maxInsts; {
+		list = append(list, inst{})
+		in := &list[len(list)-1]
+		if err := x86.DecodeInto(&in.Inst, page[off:]); err != nil {
+			if err == x86.ErrShort {
+				list = list[:len(list)-1] // continues in the next page
+				break
+			}
+			in.pc, in.kind = pc, kindStepEnd
+			break
+		}
+		in.pc, in.raw = pc, page[off:off+uint64(in.Len)]
+		in.classify()
+		pc, off = in.next(), off+uint64(in.Len)
+		if in.kind.ends() {
+			break
+		}
+		if in.kind == kindJcc && in.target() <= in.pc {
+			break // most likely a loop
+		}
+	}
+	liveness(list)
+	return list
+}
+
+// liveness computes what is wanted of the flags, backwards. Memory operands
+// that fault do not count: what nothing reads before it is overwritten may be
+// out of date there.
+func liveness(list []inst) {
+	live := uint8(fAll)
+	for i := len(list) - 1; i >= 0; i-- {
+		in := &list[i]
+		if in.kind == kindJcc {
+			live = fAll
+		}
+		in.live = live
+		if in.kind == kindStep || in.kind.ends() {
+			in.eff.reads = fAll
+			live = fAll
+			continue
+		}
+		live = in.eff.before(live)
+	}
+}
+
+// rowInfo is what the translation of a row of the instruction table needs.
+type rowInfo struct {
+	rep bool // F2 or F3 is part of the opcode
+}
+
+var rows = func() (t []rowInfo) {
+	for _, r := range x86.Rows() {
+		t = append(t, rowInfo{rep: strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 ")})
+	}
+	return t
+}()
+
+// passed has the general operations that can be assembled again.
+var passed = func() (t [x86.NumOps]bool) {
+	for _, op := range []x86.Op{
+		x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.CMP, x86.TEST, x86.INC, x86.DEC,
+		x86.NEG, x86.NOT, x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3,
+		x86.ROL, x86.ROR, x86.RCL, x86.RCR, x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD,
+		x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.XCHG, x86.XADD,
+		x86.CMPXCHG, x86.CMPXCHG8B, x86.CMPXCHG16B, x86.SETCC, x86.CMOVCC, x86.CBW, x86.CWD, x86.BSWAP,
+		x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.BSF, x86.BSR, x86.POPCNT, x86.CRC32,
+		x86.PAUSE, x86.FENCE, x86.LAHF, x86.SAHF, x86.CLC, x86.STC, x86.CMC,
+	} {
+		t[op] = true
+	}
+	for _, r := range x86.Rows() {
+		if r.Op >= x86.FirstSSE && r.Op < x86.FirstX87 {
+			t[r.Op] = true
+		}
+	}
+	for _, op := range []x86.Op{
+		x86.LDMXCSR,    // may unmask exceptions
+		x86.MASKMOVDQU, // has an implicit operand
+		// Approximations, and the choice among NaNs, differ from processor to
+		// processor.
+		x86.DPPS, x86.DPPD,
+		x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS,
+	} {
+		t[op] = false
+	}
+	return t
+}()
+
+// classify chooses how to translate the instruction.
+func (in *inst) classify() {
+	in.kind = in.kindOf()
+	if in.kind != kindStep && in.kind != kindStepEnd {
+		in.eff = effectOf(&in.Inst)
+	}
+}
+
+func (in *inst) kindOf() kind {
+	step := kindStep
+	if terminal(in.Op) {
+		step = kindStepEnd
+	}
+	if in.Addr32 && in.Op != x86.NOP {
+		return step
+	}
+	switch in.Op {
+	case x86.NOP, x86.PREFETCH:
+		return kindNop
+	case x86.PUSH, x86.POP:
+		if in.Size == 8 && !(in.Op == x86.POP && in.Mem) {
+			if in.Op == x86.PUSH {
+				return kindPush
+			}
+			return kindPop
+		}
+	case x86.LEAVE:
+		if in.Size == 8 {
+			return kindLeave
+		}
+	case x86.LEA:
+		return kindLea
+	case x86.DIV, x86.IDIV:
+		if in.Size >= 4 {
+			return kindDivide
+		}
+	case x86.JCC:
+		return kindJcc
+	case x86.JMP:
+		return kindJmp
+	case x86.CALL:
+		return kindCall
+	case x86.JMPIND:
+		return kindJmpInd
+	case x86.CALLIND:
+		return kindCallInd
+	case x86.RET, x86.RETN:
+		return kindRet
+	case x86.SYSCALL:
+		return kindSyscall
+	case x86.BT, x86.BTS, x86.BTR, x86.BTC:
+		if in.Mem && in.Places[1] == 'G' {
+			return step // a bit string: the address depends on the number
+		}
+		return in.passOr(step)
+	default:
+		if passed[in.Op] {
+			return in.passOr(step)
+		}
+	}
+	return step
+}
+
+// passOr returns kindPass, or step if the operands cannot be had together: AH,
+// CH, DH and BH are not to be had with registers that need a REX prefix.
+func (in *inst) passOr(step kind) kind {
+	high, rex := false, in.Mem
+	for i := range in.Args[:in.NArgs] {
+		a := &in.Args[i]
+		if a.Kind != x86.ArgReg {
+			continue
+		}
+		if a.Size == 1 && a.Reg&x86.High != 0 {
+			high = true
+		} else if h := hostOf[a.Reg&15]; h == spilled || h >= 8 {
+			rex = true
+		}
+	}
+	if high && rex {
+		return step
+	}
+	return kindPass
+}

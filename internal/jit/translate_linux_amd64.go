@@ -1,0 +1,496 @@
+package jit
+
+import (
+	"github.com/tinevm/tine/internal/x86"
+)
+
+// translator makes the machine code of one block. Positions are relative to the
+// block's first byte, which is at a multiple of 16.
+type translator struct {
+	asm
+	buf  []inst
+	list []inst
+	pc   uint64
+	cur  int // index of the instruction being translated
+
+	// Where the guest's flags are, as far as they are live: in the host's
+	// flags, in the context, or both.
+	inHost, inMem bool
+
+	plain  bool // no groups
+	groups [maxGroups]group
+	began  bool // by the current instruction
+
+	cold  []func() // emit what is off the way, after everything else
+	sites []site
+	exits []int32 // where the numbers of sites are
+	out   layout
+}
+
+// layout is where the entries of the block are.
+type layout struct {
+	checked int32 // for all: looks whether the page is mapped
+	mem     int32 // from the same page, flags in the context
+	host    int32 // from the same page, flags in the host's
+}
+
+// siteKind says why machine code exits.
+type siteKind uint8
+
+const (
+	siteEdge     siteKind = iota // to a direct target that is not linked
+	siteIndirect                 // to context.target
+	siteBudget                   // at the head: the block is too long for what is left
+	siteMiss                     // at the checked entry
+	siteLoad                     // the TLB does not have what is at context.va
+	siteStore
+	siteStep // the interpreter shall execute the instruction
+	siteSyscall
+)
+
+// site is a place where machine code exits: what Go needs to go on.
+type site struct {
+	kind  siteKind
+	write bool
+	size  uint8 // of the memory operand
+	idx   uint8 // which instruction of the block
+	n     uint8 // of so many
+	plain bool  // edges: to the variant without groups
+	// TLB misses: a group is looked for; the address is in T0.
+	shared, constant bool
+	host             bool  // edges: linked to the entry with flags in the host's
+	undo             int32 // indirect jumps: what takes back the change of RSP
+	block            uint32
+	pc               uint64 // where the guest is; edges: where it goes
+	// Positions in the code, 0 if there is none: where to repeat the
+	// instruction, where to go on after it, and a displacement to link.
+	retry, next, link int32
+}
+
+// translate makes the code of the block of list. page is its number in
+// context.pages.
+func (t *translator) translate(list []inst, page int32) {
+	t.list, t.pc = list, list[0].pc
+	t.b, t.cold, t.sites, t.exits = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0]
+	t.dropGroups()
+	t.head(page)
+	for t.cur = range list {
+		in := &list[t.cur]
+		first := len(t.sites)
+		t.began = false
+		t.inst(in)
+		t.follow(in)
+		if !in.kind.ends() && !t.began {
+			for i := range t.sites[first:] {
+				if s := &t.sites[first+i]; s.kind >= siteLoad {
+					s.next = t.pos()
+				}
+			}
+		}
+	}
+	if last := &list[len(list)-1]; !last.kind.ends() {
+		t.cur = len(list)
+		t.edge(last.next())
+	}
+	for len(t.cold) > 0 {
+		todo := t.cold
+		t.cold = nil
+		for _, f := range todo {
+			f()
+		}
+	}
+}
+
+// site makes an exit and returns its number in the block.
+func (t *translator) site(s site) int {
+	s.idx, s.n = uint8(t.cur), uint8(len(t.list))
+	if s.kind != siteEdge {
+		s.pc = t.list[t.cur].pc
+	}
+	t.sites = append(t.sites, s)
+	return len(t.sites) - 1
+}
+
+// exit emits the exit of a site. The number is made absolute when the block is
+// published.
+func (t *translator) exit(n int) {
+	t.store32(field(offSite), uint32(n))
+	t.exits = append(t.exits, t.pos()-4)
+	t.put(0xc3)
+}
+
+// head emits the entries and the check of the budget.
+func (t *translator) head(page int32) {
+	t.cur = 0
+	t.alignNext(3)
+	t.out.checked = t.pos()
+	t.put(0x41, 0x80, 0xb8|hB&7) // cmp byte [B+pages+page], 0
+	t.put32(offPages + page)
+	t.put(0)
+	miss := t.jcc(ccE)
+	t.cold = append(t.cold, func() {
+		t.here(miss)
+		t.cur = 0
+		t.exit(t.site(site{kind: siteMiss}))
+	})
+	t.out.mem = t.pos()
+	t.out.host = t.out.mem
+	t.aluMemImm(5, field(offLeft), int32(len(t.list)))
+	broke := t.jcc(ccS)
+	t.cold = append(t.cold, func() {
+		t.here(broke)
+		t.cur = 0
+		t.exit(t.site(site{kind: siteBudget}))
+	})
+	t.inHost, t.inMem = false, true
+	if t.liveIn() != 0 {
+		t.cold = append(t.cold, func() {
+			t.out.host = t.pos()
+			t.saveFlags()
+			t.to(t.jmp(), t.out.mem)
+		})
+	}
+}
+
+// liveIn is what the block wants of the flags at its head.
+func (t *translator) liveIn() uint8 {
+	in := &t.list[0]
+	return in.eff.before(in.live)
+}
+
+// saveFlags stores the host's flags in the context. It needs T0.
+func (t *translator) saveFlags() {
+	t.move(hT0, hAX)
+	t.put(0x9f, 0x0f, 0x90, 0xc0) // lahf; seto al
+	t.put(0x66)
+	t.memOp(false, hAX, field(offFlags), 0x89)
+	t.move(hAX, hT0)
+}
+
+// restoreFlags loads them, by way of a temporary.
+func (t *translator) restoreFlags(tmp uint8) {
+	t.move(tmp, hAX)
+	t.memOp(false, hAX, field(offFlags), 0x0f, 0xb7)
+	t.put(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
+	t.move(hAX, tmp)
+}
+
+// clobber prepares for code that destroys the host's flags before in is
+// executed.
+func (t *translator) clobber(in *inst) {
+	if t.inHost && !t.inMem && in.eff.before(in.live) != 0 {
+		t.saveFlags()
+		t.inMem = true
+	}
+	t.inHost = false
+}
+
+// need makes the host's flags right for in, if it depends on them. With a
+// memory operand they are loaded after its check.
+func (t *translator) need(in *inst, m *mem) {
+	if in.eff.passes(in.live) == 0 || t.inHost {
+		return
+	}
+	t.restoreFlags(t.spare(m))
+	t.inHost = true
+}
+
+// wrote notes what in does to the flags.
+func (t *translator) wrote(in *inst) {
+	if in.eff.may != 0 {
+		t.inHost, t.inMem = true, false
+	}
+}
+
+// inst translates one instruction.
+func (t *translator) inst(in *inst) {
+	switch in.kind {
+	case kindNop:
+	case kindPass:
+		t.pass(in)
+	case kindLea:
+		t.leaInst(in)
+	case kindDivide:
+		t.divide(in)
+	case kindPush:
+		t.push(in)
+	case kindPop:
+		t.pop(in)
+	case kindLeave:
+		t.leave(in)
+	case kindJcc:
+		t.conditional(in)
+	case kindJmp:
+		t.edge(in.target())
+	case kindCall:
+		t.call(in)
+	case kindJmpInd:
+		t.jumpIndirect(in)
+	case kindCallInd:
+		t.callIndirect(in)
+	case kindRet:
+		t.ret(in)
+	case kindSyscall:
+		t.clobber(in)
+		t.exit(t.site(site{kind: siteSyscall}))
+	default:
+		t.step(in)
+	}
+}
+
+// step leaves the instruction to the interpreter.
+func (t *translator) step(in *inst) {
+	t.clobber(in)
+	t.dropGroups()
+	t.exit(t.site(site{kind: siteStep}))
+	t.inHost, t.inMem = true, true // enter loads the flags
+}
+
+// writesFirst reports whether in writes its first operand.
+func writesFirst(in *inst) bool {
+	switch in.Op {
+	case x86.CMP, x86.TEST, x86.BT, x86.MUL, x86.IMUL1, x86.DIV, x86.IDIV, x86.PUSH,
+		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST:
+		return false
+	}
+	return true
+}
+
+// onlyWrites reports whether in writes the whole of its first operand, a
+// general register, without reading it.
+func onlyWrites(in *inst) bool {
+	if in.Args[0].Size < 4 {
+		return false
+	}
+	switch in.Op {
+	case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.LEA, x86.POPCNT, x86.IMUL3, x86.MOVD,
+		x86.CVTTSS2SI, x86.CVTTSD2SI, x86.CVTSS2SI, x86.CVTSD2SI,
+		x86.MOVMSKPS, x86.MOVMSKPD, x86.PMOVMSKB, x86.PEXTRW, x86.PEXTRB, x86.PEXTRD, x86.EXTRACTPS:
+		return true
+	}
+	return false
+}
+
+// accessOf says how in uses its memory operand: its size, whether it is
+// written, and whether it must be aligned.
+func accessOf(in *inst) (size uint8, write, aligned bool) {
+	for i := range in.Args[:in.NArgs] {
+		if in.Args[i].Kind != x86.ArgMem {
+			continue
+		}
+		size = in.Args[i].Size
+		write = i == 0 && writesFirst(in)
+		break
+	}
+	switch in.Op {
+	case x86.XCHG, x86.XADD:
+		write = true
+	case x86.MOVUPS, x86.MOVUPD, x86.MOVDQU, x86.LDDQU, x86.PCMPESTRI, x86.PCMPESTRM, x86.PCMPISTRI, x86.PCMPISTRM:
+	default:
+		aligned = size == 16
+	}
+	return size, write, aligned
+}
+
+// pass assembles the instruction again with the host's operands.
+func (t *translator) pass(in *inst) {
+	m := mem{base: none, index: none}
+	hasMem := in.Mem
+	if hasMem {
+		m = t.access(in, operandOf(in))
+	}
+	t.need(in, &m)
+	rf := in.ModRM>>3&7 | in.Rex&4<<1 // the reg field
+	rm := in.ModRM&7 | in.Rex&1<<3
+	zr := uint8(0) // in the opcode
+	var back [2]struct{ home, temp uint8 }
+	n := 0
+	// A register that is not in one goes through a temporary.
+	temp := func(g uint8, load, store bool) uint8 {
+		tmp := uint8(hT0)
+		if in.Mem {
+			tmp = t.spare(&m)
+		} else if n > 0 {
+			t.lostT1()
+			tmp = hT1
+		}
+		if load {
+			t.load(tmp, home(g))
+		}
+		back[n].temp, back[n].home = tmp, none
+		if store {
+			back[n].home = g
+		}
+		n++
+		return tmp
+	}
+	for i := range in.Args[:in.NArgs] {
+		a := &in.Args[i]
+		if a.Kind != x86.ArgReg || in.Places[i] == 0 {
+			continue
+		}
+		g := a.Reg
+		h := g & 7
+		high := a.Size == 1 && g&x86.High != 0
+		if high {
+			h = g&3 | 4
+		} else if h = hostOf[g]; h == spilled {
+			writes := i == 0 && writesFirst(in) || in.Op == x86.XCHG || in.Op == x86.XADD
+			// BT would take memory for a string of bits.
+			if in.Places[i] == 'E' && !hasMem && !writes && in.Op != x86.BT {
+				m, hasMem = home(g), true
+				continue
+			}
+			h = temp(g, !writes || i > 0 || !onlyWrites(in), writes)
+		}
+		switch in.Places[i] {
+		case 'G':
+			rf = h
+		case 'E', 'R':
+			rm = h
+		case 'Z':
+			zr = h
+		}
+	}
+	t.assemble(in, rf, rm, zr, m, hasMem)
+	// The first operand last: XADD of a register with itself leaves the sum.
+	for n--; n >= 0; n-- {
+		if b := back[n]; b.home != none {
+			t.store(home(b.home), b.temp)
+		}
+	}
+	t.wrote(in)
+}
+
+// assemble emits the instruction with other registers and memory operand.
+func (t *translator) assemble(in *inst, rf, rm, zr uint8, m mem, hasMem bool) {
+	for _, p := range in.raw[:in.OpcodeAt] {
+		if p == 0x66 {
+			t.put(p)
+			break
+		}
+	}
+	if in.Lock {
+		t.put(0xf0)
+	}
+	if rows[in.Row].rep {
+		t.put(in.Rep)
+	}
+	opEnd := in.ImmAt
+	if in.ModRMAt != 0 {
+		opEnd = in.ModRMAt
+	}
+	opcode := in.raw[in.OpcodeAt:opEnd]
+	w := in.Rex&8 != 0
+	force := in.Rex != 0
+	switch {
+	case in.ModRMAt == 0:
+		// The register is in the opcode, or implied; or the address is a
+		// constant (MOV with moffs), for which there is a form with ModRM.
+		if in.Mem {
+			t.moffs(in, w, m)
+			return
+		}
+		t.rex(w, 0, none, zr, force)
+		last := opcode[len(opcode)-1]
+		for i := range in.Places {
+			if in.Places[i] == 'Z' {
+				last = last&^7 | zr&7
+			}
+		}
+		t.put(opcode[:len(opcode)-1]...)
+		t.put(last)
+	case hasMem:
+		t.rex(w, rf, m.index, m.base, force)
+		t.put(opcode...)
+		t.modMem(rf, m)
+	default:
+		t.rex(w, rf, none, rm, force)
+		t.put(opcode...)
+		t.put(0xc0 | rf&7<<3 | rm&7)
+	}
+	t.put(in.raw[in.ImmAt:]...)
+}
+
+// moffs emits MOV between rAX and memory at a constant address.
+func (t *translator) moffs(in *inst, w bool, m mem) {
+	t.rex(w, hAX, m.index, m.base, false)
+	t.put([4]byte{0x8a, 0x8b, 0x88, 0x89}[in.Opcode&3])
+	t.modMem(hAX, m)
+}
+
+// leaInst translates LEA.
+func (t *translator) leaInst(in *inst) {
+	g := in.Args[0].Reg
+	d := hostOf[g]
+	if d == spilled || in.Size == 2 {
+		d = hT0
+	}
+	o := operandOf(in)
+	o.seg = x86.SegNone
+	if o.base == none && o.index == none {
+		v := uint64(o.disp)
+		if in.Size == 4 {
+			v = uint64(uint32(v))
+		}
+		t.moveImm(d, v)
+	} else {
+		m := t.hostOperand(o)
+		t.memOp(in.Size == 8, d, m, 0x8d)
+	}
+	switch {
+	case in.Size == 2 && hostOf[g] == spilled:
+		t.put(0x66)
+		t.memOp(false, d, home(g), 0x89)
+	case in.Size == 2:
+		t.put(0x66)
+		t.regOp(false, d, hostOf[g], 0x89)
+	case d == hT0:
+		t.store(home(g), d)
+	}
+}
+
+// divide translates DIV and IDIV of 32 and 64 bits after making sure that they
+// cannot fault: what a simple test cannot tell is left to the interpreter.
+func (t *translator) divide(in *inst) {
+	w := in.Size == 8
+	m := mem{}
+	if in.Mem {
+		m = t.access(in, operandOf(in))
+	}
+	t.clobber(in)
+	t.lostT1()
+	if in.Mem {
+		t.memOp(w, hT1, m, 0x8b)
+	} else if h := hostOf[in.Args[0].Reg]; h == spilled {
+		t.load(hT1, home(in.Args[0].Reg))
+	} else {
+		t.move(hT1, h)
+	}
+	var slow [2]int32
+	if in.Op == x86.DIV {
+		t.regOp(w, hT1, hDX, 0x39) // cmp rDX, divisor
+		slow[0] = t.jcc(ccAE)
+	} else {
+		// The dividend must be rAX extended, the divisor neither 0 nor -1.
+		t.regOp(w, hT0, hAX, 0x8b)
+		t.rex(w, 0, none, hT0, false)
+		t.put(0xc1, 0xf8|hT0&7, in.Size*8-1) // sar T0, 31 or 63
+		t.regOp(w, hT0, hDX, 0x39)
+		slow[0] = t.jcc(ccNE)
+		t.memOp(w, hT0, at(hT1, 1), 0x8d)
+		t.aluImm(w, 7, hT0, 1)
+		slow[1] = t.jcc(ccBE)
+	}
+	n := t.site(site{kind: siteStep})
+	t.cold = append(t.cold, func() {
+		for _, s := range slow {
+			if s != 0 {
+				t.here(s)
+			}
+		}
+		t.exit(n)
+	})
+	t.rex(w, 0, none, hT1, false)
+	t.put(0xf7, 0xc0|in.ModRM&0x38|hT1&7)
+}
