@@ -46,8 +46,9 @@ const (
 	EventSwitch = "switch"
 )
 
-// Event is something that happened to a process. The JSON form has the fields
-// of its kind under stable names.
+// Event is something that happened to a process. Numbers are those of the
+// machine's first pid namespace. The JSON form has the fields of its kind under
+// stable names.
 type Event struct {
 	Time  int64  // nanoseconds of machine time since the start
 	Insns uint64 // instructions the machine has executed

@@ -10,7 +10,8 @@ import (
 )
 
 // Process is a process of a machine as it is at one moment: what ps shows.
-// The JSON names of the fields do not change.
+// Numbers are those of the machine's first pid namespace. The JSON names of the
+// fields do not change.
 type Process struct {
 	PID  int `json:"pid"`
 	PPID int `json:"ppid"` // parent; 0 for PID 1
@@ -23,8 +24,8 @@ type Process struct {
 	// State is the letter of /proc/PID/stat: R running or ready, S sleeping,
 	// D sleeping where only a fatal signal wakes it, T stopped, Z zombie.
 	State string `json:"state"`
-	// Comm is the name, at most 15 bytes; Cmdline the arguments, nil for a
-	// zombie and for the built-in PID 1.
+	// Comm is the name, at most 15 bytes; Cmdline the arguments, at most 4096
+	// bytes of them, nil for a zombie and for the built-in PID 1.
 	Comm    string   `json:"comm"`
 	Cmdline []string `json:"cmdline"`
 	Exe     string   `json:"exe"` // the program's path in the machine
@@ -123,6 +124,9 @@ type Stats struct {
 	Tasks        int    `json:"tasks"`        // tasks there are, zombies and PID 1 included
 	Switches     int64  `json:"switches"`     // times that a processor was given a task
 	Uptime       int64  `json:"uptime_ns"`    // machine time since the start, nanoseconds
+	// TraceHash is a hash of everything that happened on a machine with a seed:
+	// equal hashes mean equal runs. 0 without a seed.
+	TraceHash uint64 `json:"trace_hash,omitempty"`
 }
 
 // Stats reads the machine's counters.
@@ -132,6 +136,7 @@ func (m *Machine) Stats() (s Stats) {
 		s.Instructions = m.k.Instructions()
 		s.Memory, s.PeakMemory = m.k.Memory()
 		s.Forks, s.Tasks, s.Switches, s.Uptime = t.Forks, t.Tasks, t.Switches, t.Uptime
+		s.TraceHash = m.k.TraceHash()
 	})
 	return s
 }

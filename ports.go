@@ -20,12 +20,33 @@ type inputPort struct {
 	in   *hostio.Input
 	want chan struct{}
 	stop chan struct{}
+	// asked: the guest waits for the next bytes.
+	asked bool
 }
 
 func newInputPort(k *kernel.Kernel, r io.Reader, ino uint64) *inputPort {
 	p := &inputPort{k: k, r: r, want: make(chan struct{}, 1), stop: make(chan struct{})}
-	p.in = hostio.NewInput(streamMode(r), ino, func() { poke(p.want) })
+	p.in = hostio.NewInput(streamMode(r), ino, func() {
+		if !p.asked {
+			p.asked = true
+			k.Await()
+		}
+		poke(p.want)
+	})
 	return p
+}
+
+// read takes the next bytes. On a seeded machine the pieces in which they come
+// must not depend on the host's timing, unless somebody types them.
+func (p *inputPort) read(buf []byte) (int, error) {
+	if !p.k.Seeded() || streamMode(p.r)&linux.S_IFMT == linux.S_IFCHR {
+		return p.r.Read(buf)
+	}
+	n, err := io.ReadFull(p.r, buf)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // poke makes a channel of capacity one full.
@@ -44,7 +65,7 @@ func (p *inputPort) serve() {
 		case <-p.stop:
 			return
 		}
-		n, err := p.r.Read(buf)
+		n, err := p.read(buf)
 		select {
 		case <-p.stop:
 			return
@@ -57,6 +78,7 @@ func (p *inputPort) serve() {
 			if err != nil {
 				p.in.Close()
 			}
+			p.answered()
 		})
 		if err != nil {
 			return
@@ -64,10 +86,19 @@ func (p *inputPort) serve() {
 	}
 }
 
+// answered ends the guest's wait. The kernel lock is held.
+func (p *inputPort) answered() {
+	if p.asked {
+		p.asked = false
+		p.k.Answered()
+	}
+}
+
 // close ends the port. A read that is under way cannot be interrupted unless
 // the reader is a file that has deadlines; such a goroutine ends with its read.
 func (p *inputPort) close() {
 	close(p.stop)
+	p.k.Do(p.answered)
 	if d, ok := p.r.(interface{ SetReadDeadline(time.Time) error }); ok {
 		d.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -82,11 +113,19 @@ type outputPort struct {
 	stop  chan struct{}
 	done  chan struct{} // closed when nothing more will be written
 	err   error
+	// flooded: the machine waits until all is written.
+	flooded bool
 }
 
 func newOutputPort(k *kernel.Kernel, w io.Writer, ino uint64) *outputPort {
 	p := &outputPort{k: k, w: w, ready: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	p.out = hostio.NewOutput(streamMode(w), ino, func() { poke(p.ready) })
+	if k.Seeded() {
+		p.out.Flood = func() {
+			p.flooded = true
+			k.Await()
+		}
+	}
 	if f, ok := w.(*os.File); ok {
 		p.out.Gone = func() bool { return readerGone(f) }
 	}
@@ -114,7 +153,13 @@ func (p *outputPort) serve() {
 func (p *outputPort) drain() bool {
 	var b []byte
 	var last bool
-	p.k.Do(func() { b, last = p.out.Take() })
+	p.k.Do(func() {
+		b, last = p.out.Take()
+		if p.flooded {
+			p.flooded = false
+			p.k.Answered()
+		}
+	})
 	if len(b) > 0 && p.err == nil {
 		if _, p.err = p.w.Write(b); p.err != nil {
 			p.k.Do(p.out.Break)

@@ -50,6 +50,14 @@ type Config struct {
 	// any host; "jit", a compiler that needs a Linux host with an x86-64-v2
 	// processor; or "auto", which is also the meaning of "".
 	Engine string
+	// Seed, if not nil, makes the machine's order, clock and random numbers a
+	// function of the number: the same programs with the same input run in the
+	// same way each time, on every host and engine. Such a machine has one
+	// processor, and its clock, which starts at 2026-01-01, counts instructions
+	// and jumps when all sleep. Other seeds give other orders: every one that is
+	// possible on one processor can come up. Commands that are started while
+	// others run come in at a moment that the seed does not decide.
+	Seed *uint64
 	// ParentFirst makes a parent go on before its forked child; by default the
 	// child runs first.
 	ParentFirst bool
@@ -123,7 +131,7 @@ func New(cfg Config) (*Machine, error) {
 		Clock:   &hostClock{start: time.Now()},
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
-		Hostname: cfg.Hostname, Log: cfg.Log,
+		Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed,
 	}
 	if cfg.Events != nil {
 		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }

@@ -25,6 +25,9 @@ func (f *runFlags) config() (cfg tine.Config, err error) {
 		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
 		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly, Engine: f.engine,
 	}
+	if f.seeded {
+		cfg.Seed = &f.seed
+	}
 	if err := f.check(); err != nil {
 		return cfg, err
 	}
@@ -74,7 +77,7 @@ func (f *runFlags) check() error {
 		return fmt.Errorf("-w %s: want an absolute path in the machine", f.workdir)
 	case !f.remove:
 		return errors.New("--rm=false: a machine is always gone when its program ends")
-	case f.asJSON && !f.stats:
+	case f.asJSON && !f.stats && !f.jsonAlone:
 		return errors.New("--json goes with --stats")
 	}
 	return nil
@@ -294,8 +297,8 @@ func (f *runFlags) environment(user *tine.User) ([]string, error) {
 }
 
 // readEnvironment reads what --env-file and -e say. A variable that is to have
-// the host's value but has none there is listed by its name alone: it is taken
-// out, as docker does it.
+// the host's value but has none there is, as with docker, left as it is by a
+// file, but taken out by -e, for which it is listed by its name alone.
 func readEnvironment(files, vars []string) (env []string, err error) {
 	for _, file := range files {
 		lines, err := readEnvFile(file)
@@ -348,7 +351,9 @@ func readEnvFile(name string) (env []string, err error) {
 		case strings.ContainsAny(key, " \t"):
 			return bad(fmt.Sprintf("the name %q has blanks in it", key))
 		}
-		env = append(env, hostValue(line))
+		if line = hostValue(line); strings.Contains(line, "=") {
+			env = append(env, line)
+		}
 	}
 	return env, nil
 }

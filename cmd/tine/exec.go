@@ -19,6 +19,9 @@ type execFlags struct {
 	workdir     string
 	user        string
 	interactive bool
+	tty         bool
+	// interactiveSet: -i was given, and is not only the default.
+	interactiveSet bool
 }
 
 func newExecCommand() *cobra.Command {
@@ -35,9 +38,10 @@ NAME is a running machine; with only one, "tine exec -- PROG" will do.
 Exit codes are those of "tine run": the program's own; 128 plus the signal's
 number; 125 if tine itself failed; 126 if the program cannot be executed; 127 if
 there is none of that name.`,
-		Example: "  tine exec brave_willow ps ax\n  tine exec -w /tmp -e LANG=C brave_willow sh -c 'ls -l'\n  echo hello | tine exec brave_willow cat",
+		Example: "  tine exec brave_willow ps ax\n  tine exec -it brave_willow bash\n  tine exec -w /tmp -e LANG=C brave_willow sh -c 'ls -l'\n  echo hello | tine exec brave_willow cat",
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeName,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.interactiveSet = cmd.Flags().Changed("interactive")
 			return f.run(args, cmd.ArgsLenAtDash() == 0)
 		},
 	}
@@ -48,6 +52,7 @@ there is none of that name.`,
 	fl.StringVarP(&f.workdir, "workdir", "w", "", "working `DIR` inside the machine")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `USER[:GROUP]`, numbers or names of the machine's /etc/passwd and /etc/group")
 	fl.BoolVarP(&f.interactive, "interactive", "i", true, "connect standard input; -i=false gives the program an empty one")
+	fl.BoolVarP(&f.tty, "tty", "t", false, "give the program a terminal; its keys and screen are those of tine's")
 	return cmd
 }
 
@@ -76,30 +81,51 @@ func (f *execFlags) run(args []string, nameless bool) error {
 			return err
 		}
 	}
-	var in io.Reader
-	if f.interactive {
-		in = os.Stdin
-	}
 	// Signals that come while the program is being started are for it.
 	target := &awaited{started: make(chan struct{})}
-	stop := forwardSignals(target, &connection{})
+	con, in, err := f.connect(target, e)
+	if err != nil {
+		return err
+	}
+	defer con.end()
+	stop := forwardSignals(target, con)
 	defer stop()
 	s, err := control.Start(name, e, in, os.Stdout, os.Stderr)
 	target.session = s
 	close(target.started)
 	var refused *control.Error
 	if errors.As(err, &refused) && refused.Code != 0 {
-		fmt.Fprintf(os.Stderr, "tine: %s\n", refused.Text)
+		fmt.Fprintf(&hostErr, "tine: %s\n", refused.Text)
 		return exitCode(refused.Code)
 	}
 	if err != nil {
 		return err
 	}
+	con.begin()
 	code, err := s.Wait()
 	if err == nil && code != 0 {
 		err = exitCode(code)
 	}
 	return err
+}
+
+// connect gives the program tine's streams, or a terminal of the machine whose
+// keyboard and screen are those of tine.
+func (f *execFlags) connect(target *awaited, e *control.Exec) (*connection, io.Reader, error) {
+	if !f.tty {
+		if f.interactive {
+			return &connection{}, os.Stdin, nil
+		}
+		return &connection{}, nil, nil
+	}
+	if t, ok := os.LookupEnv("TERM"); ok {
+		e.Env = append([]string{"TERM=" + t}, e.Env...)
+	}
+	e.Terminal = &control.Window{}
+	e.Terminal.Rows, e.Terminal.Cols = windowSize()
+	con := &connection{terminal: target}
+	in, err := con.keyboard(f.interactive, f.interactiveSet)
+	return con, in, err
 }
 
 // awaited is a program that may not have been started yet.
@@ -122,6 +148,20 @@ func (a *awaited) SignalGroup(sig syscall.Signal) error {
 		return nil
 	}
 	return a.session.SignalGroup(sig)
+}
+
+// Resize implements screen.
+func (a *awaited) Resize(rows, cols uint16) {
+	if <-a.started; a.session != nil {
+		a.session.Resize(rows, cols)
+	}
+}
+
+// Hangup implements screen.
+func (a *awaited) Hangup() {
+	if <-a.started; a.session != nil {
+		a.session.Hangup()
+	}
 }
 
 // signaller is a program that signals can be passed on to.

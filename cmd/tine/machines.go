@@ -130,6 +130,9 @@ func printStats(out io.Writer, s tine.Stats, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(out, "instructions: %d\nmemory: %d\npeak memory: %d\ntasks created: %d\ntasks: %d\nswitches: %d\nuptime: %v\n",
 		s.Instructions, s.Memory, s.PeakMemory, s.Forks, s.Tasks, s.Switches, time.Duration(s.Uptime))
+	if err == nil && s.TraceHash != 0 {
+		_, err = fmt.Fprintf(out, "trace hash: %016x\n", s.TraceHash)
+	}
 	return err
 }
 

@@ -36,7 +36,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRunCommand(), newExecCommand(), newListCommand(), newPsCommand(), newTreeCommand(),
-		newStatsCommand(), newKillCommand(), newVersionCommand(), newStraceCommand())
+		newStatsCommand(), newKillCommand(), newVersionCommand(), newStraceCommand(), newSearchCommand())
 	if g := newGuardCommand(); g != nil {
 		root.AddCommand(g)
 	}

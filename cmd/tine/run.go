@@ -26,6 +26,8 @@ type runFlags struct {
 	ulimits     []string
 	cpus        int
 	engine      string
+	seed        uint64
+	seeded      bool // --seed was given
 	timeout     time.Duration
 	interactive bool
 	// interactiveSet: -i was given, and is not only the default.
@@ -34,6 +36,7 @@ type runFlags struct {
 	trace          traceFlags
 	stats          bool
 	asJSON         bool
+	jsonAlone      bool // --json without --stats makes sense
 	parentFirst    bool
 	bare           bool
 	readOnly       bool
@@ -67,6 +70,7 @@ executed; 127 if there is none of that name.`,
 		Args: programArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.interactiveSet = cmd.Flags().Changed("interactive")
+			f.seeded = cmd.Flags().Changed("seed")
 			f.trace.on = f.trace.on || f.trace.out != ""
 			if f.trace.on {
 				f.takeTraceExprs()
@@ -80,7 +84,7 @@ executed; 127 if there is none of that name.`,
 	f.addMachineFlags(cmd, true)
 	fl.BoolVar(&f.trace.on, "strace", false, "print system calls and signals as strace does (tine strace has more flags); -e trace=SET, signal=SET and status=SET then choose which")
 	fl.StringVar(&f.trace.out, "strace-out", "", "write them to `FILE` instead of standard error")
-	f.trace.follow = true
+	f.trace.follow, f.trace.strings = true, defaultStrings
 	return cmd
 }
 
@@ -113,6 +117,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads (0 or -1: none)")
 	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
 	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host) or jit (Linux on x86-64)")
+	fl.Uint64Var(&f.seed, "seed", 0, "decide order, time and chance from this `NUMBER`: the same run each time (one processor, virtual time)")
 	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")
 	fl.BoolVarP(&f.interactive, "interactive", letter("i"), true, "connect standard input; -i=false gives the program an empty one")

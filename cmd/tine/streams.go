@@ -13,9 +13,17 @@ import (
 // is to be called once the command is started, and end when it is over, which
 // gives the host's terminal back as it was.
 type connection struct {
-	terminal *tine.Terminal // nil if there is none
-	raw      *rawMode       // nil if nobody types
+	terminal screen   // nil if there is none
+	raw      *rawMode // nil if nobody types
 	unfollow func()
+}
+
+// screen is a program's terminal.
+type screen interface {
+	// Resize tells of another size of the window.
+	Resize(rows, cols uint16)
+	// Hangup cuts the line.
+	Hangup()
 }
 
 // connect gives the command tine's own streams, or a terminal.

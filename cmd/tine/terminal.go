@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/term"
@@ -10,25 +11,33 @@ import (
 )
 
 // connectTerminal gives the command a terminal whose keyboard and screen are
-// those of tine. As with docker, -i needs a keyboard; -t alone makes do without.
+// those of tine.
 func (f *runFlags) connectTerminal(cmd *tine.Cmd) (*connection, error) {
 	t := &tine.Terminal{Output: os.Stdout}
 	t.Rows, t.Cols = windowSize()
 	cmd.Terminal = t
 	c := &connection{terminal: t}
+	var err error
+	t.Input, err = c.keyboard(f.interactive, f.interactiveSet)
+	return c, err
+}
+
+// keyboard makes the host's terminal the keyboard of the program's, if that is
+// wanted. As with docker, -i needs a keyboard; -t alone makes do without.
+func (c *connection) keyboard(wanted, needed bool) (io.Reader, error) {
 	in := int(os.Stdin.Fd())
 	switch {
-	case !f.interactive:
+	case !wanted:
 	case term.IsTerminal(in):
-		t.Input = keyboard{os.Stdin}
 		var err error
 		if c.raw, err = makeRaw(in); err != nil {
 			return nil, err
 		}
-	case f.interactiveSet:
+		return keyboard{os.Stdin}, nil
+	case needed:
 		return nil, errors.New("the input device is not a TTY")
 	}
-	return c, nil
+	return nil, nil
 }
 
 // begin follows the size of the host's window.

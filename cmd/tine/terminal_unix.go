@@ -6,13 +6,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/tinevm/tine"
 )
 
 // followSize tells the terminal of each change of the window's size until stop
 // is called.
-func followSize(t *tine.Terminal) (stop func()) {
+func followSize(t screen) (stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGWINCH)
 	go func() {

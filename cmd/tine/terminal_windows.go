@@ -7,12 +7,11 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/spf13/cobra"
-	"github.com/tinevm/tine"
 )
 
 // followSize tells the terminal of each change of the window's size until stop
 // is called. Windows does not tell: it has to be asked.
-func followSize(t *tine.Terminal) (stop func()) {
+func followSize(t screen) (stop func()) {
 	rows, cols := windowSize()
 	t.Resize(rows, cols)
 	tick := time.NewTicker(250 * time.Millisecond)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func dial(name string, req *request, limit time.Duration) (*wire, *answer, error
 	req.Version = Version
 	var ans answer
 	if err = w.sendLine(req); err == nil {
-		err = w.readLine(&ans)
+		err = w.readLine(&ans, maxAnswer)
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -124,6 +125,14 @@ func (s *Session) SignalGroup(sig syscall.Signal) error {
 	return s.w.sendFrame('s', []byte{byte(sig), 1})
 }
 
+// Resize tells the size of the terminal's window.
+func (s *Session) Resize(rows, cols uint16) {
+	s.w.sendFrame('r', binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, rows), cols))
+}
+
+// Hangup cuts the terminal's line.
+func (s *Session) Hangup() { s.w.sendFrame('h', nil) }
+
 // Wait carries the streams until the program has ended, and gives its exit
 // code.
 func (s *Session) Wait() (code int, err error) {
@@ -159,10 +168,14 @@ func (s *Session) feed() {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := s.stdin.Read(buf)
-		if n > 0 || err != nil {
-			s.w.sendFrame('i', buf[:n])
-			return
+		switch {
+		case n == 0 && err == nil:
+			continue
+		case n == 0 && err != io.EOF:
+			s.Hangup() // the keyboard is gone
 		}
+		s.w.sendFrame('i', buf[:n])
+		return
 	}
 }
 

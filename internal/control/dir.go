@@ -15,8 +15,8 @@ import (
 )
 
 // Sockets live in a folder that only its owner can enter: tine in the user's
-// runtime folder (XDG Base Directory Specification) if there is one, otherwise
-// tine-UID in the folder for temporary files.
+// runtime folder (XDG Base Directory Specification) if there is one that is the
+// user's own, otherwise tine-UID in the folder for temporary files.
 
 const (
 	socketSuffix = ".sock"
@@ -36,7 +36,7 @@ var validName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_.-]{0,62}$`)
 func folder(create bool) (string, error) {
 	dir := filepath.Join(os.TempDir(), "tine-"+strconv.Itoa(os.Getuid()))
 	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
-		if st, err := os.Stat(run); err == nil && st.IsDir() {
+		if st, err := os.Stat(run); err == nil && st.IsDir() && private(st) {
 			dir = filepath.Join(run, "tine")
 		}
 	}

@@ -11,6 +11,8 @@
 //
 //	i  client  input; an empty one is its end
 //	s  client  a signal: its number, then 1 if it is for the process group
+//	r  client  the size of the terminal's window: rows and columns, two bytes each
+//	h  client  the terminal hangs up
 //	b  client  what it names, o or e, is not read any more
 //	w  server  the program wants input
 //	o  server  standard output
@@ -20,6 +22,7 @@
 // Input is sent only when it is wanted, so that a program which reads none
 // takes none away. A client that goes away without the end is a terminal that
 // hangs up: its program gets SIGHUP, and its output has no reader.
+// With a terminal all output is standard output.
 package control
 
 import (
@@ -41,10 +44,12 @@ import (
 // Version is the protocol's version.
 const Version = 1
 
-// maxFrame and maxLine bound what one side makes the other hold.
+// What one side makes the other hold has bounds: of frames, of requests, and of
+// answers, where a million processes take about 600 bytes each.
 const (
-	maxFrame = 1 << 20
-	maxLine  = 64 << 20
+	maxFrame   = 1 << 20
+	maxRequest = 16 << 20
+	maxAnswer  = 1 << 30
 )
 
 // Exit codes for programs that cannot be started, as docker and shells have
@@ -70,6 +75,14 @@ type Exec struct {
 	Dir   string     `json:"dir,omitempty"` // "" is the machine's
 	User  *tine.User `json:"user,omitempty"`
 	Stdin bool       `json:"stdin,omitempty"`
+	// Terminal asks for a terminal instead of streams.
+	Terminal *Window `json:"terminal,omitempty"`
+}
+
+// Window is the size of a terminal's window.
+type Window struct {
+	Rows uint16 `json:"rows"`
+	Cols uint16 `json:"cols"`
 }
 
 // answer is what the server says.
@@ -132,8 +145,8 @@ func (w *wire) sendLine(v any) error {
 	return json.NewEncoder(w.conn).Encode(v)
 }
 
-// readLine reads a line of JSON into v.
-func (w *wire) readLine(v any) error {
+// readLine reads a line of JSON of at most limit bytes into v.
+func (w *wire) readLine(v any, limit int) error {
 	var line []byte
 	for {
 		part, err := w.r.ReadSlice('\n')
@@ -144,7 +157,7 @@ func (w *wire) readLine(v any) error {
 		if err != bufio.ErrBufferFull {
 			return err
 		}
-		if len(line) > maxLine {
+		if len(line) > limit {
 			return errors.New("line too long")
 		}
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (s *Server) leave(conn net.Conn) {
 func (s *Server) serve(w *wire) {
 	var req request
 	w.conn.SetReadDeadline(time.Now().Add(patience))
-	if err := w.readLine(&req); err != nil {
+	if err := w.readLine(&req, maxRequest); err != nil {
 		return // a look whether anybody is there
 	}
 	w.conn.SetReadDeadline(time.Time{})
@@ -171,19 +172,20 @@ func (s *Server) exec(w *wire, e *Exec) {
 	cmd.Dir, cmd.User = e.Dir, e.User
 	in := &remoteInput{w: w, data: make(chan []byte), gone: make(chan struct{})}
 	out, errOut := &remoteOutput{w: w, kind: 'o'}, &remoteOutput{w: w, kind: 'e'}
-	if e.Stdin {
-		cmd.Stdin = in
-	}
-	cmd.Stdout, cmd.Stderr = out, errOut
-	if err := cmd.Start(); err != nil {
-		ans := answer{Version: Version, Error: err.Error()}
-		if text, code, ok := StartFailure(e.Argv[0], err); ok {
-			ans.Error, ans.Code = text, code
+	if e.Terminal != nil {
+		cmd.Terminal = &tine.Terminal{Output: out, Rows: e.Terminal.Rows, Cols: e.Terminal.Cols}
+		if e.Stdin {
+			cmd.Terminal.Input = in
 		}
-		w.sendLine(&ans)
+	} else {
+		if e.Stdin {
+			cmd.Stdin = in
+		}
+		cmd.Stdout, cmd.Stderr = out, errOut
+	}
+	if !s.start(w, cmd) {
 		return
 	}
-	w.sendLine(&answer{Version: Version})
 	go s.listen(w, cmd, in, out, errOut)
 	err := cmd.Wait()
 	var last end
@@ -198,6 +200,23 @@ func (s *Server) exec(w *wire, e *Exec) {
 	}
 	p, _ := json.Marshal(last)
 	w.sendFrame('x', p)
+}
+
+// start starts a program and says whether it could be. The program's frames
+// must wait for that.
+func (s *Server) start(w *wire, cmd *tine.Cmd) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ans := answer{Version: Version}
+	err := cmd.Start()
+	if err != nil {
+		ans.Error = err.Error()
+		if text, code, ok := StartFailure(cmd.Path, err); ok {
+			ans.Error, ans.Code = text, code
+		}
+	}
+	json.NewEncoder(w.conn).Encode(&ans)
+	return err == nil
 }
 
 // MergeEnv puts more after env; a name without a value takes the variable out.
@@ -218,6 +237,10 @@ func (s *Server) listen(w *wire, cmd *tine.Cmd, in *remoteInput, outs ...*remote
 	defer close(in.gone)
 	for {
 		kind, p, err := w.readFrame()
+		if err != nil && cmd.Terminal != nil {
+			cmd.Terminal.Hangup()
+			return
+		}
 		if err != nil {
 			cmd.Signal(syscall.SIGHUP) // fails if it has ended already
 			return
@@ -235,6 +258,14 @@ func (s *Server) listen(w *wire, cmd *tine.Cmd, in *remoteInput, outs ...*remote
 				cmd.SignalGroup(sig)
 			} else {
 				cmd.Signal(sig)
+			}
+		case 'r':
+			if cmd.Terminal != nil && len(p) == 4 {
+				cmd.Terminal.Resize(binary.BigEndian.Uint16(p), binary.BigEndian.Uint16(p[2:]))
+			}
+		case 'h':
+			if cmd.Terminal != nil {
+				cmd.Terminal.Hangup()
 			}
 		case 'b':
 			for _, o := range outs {

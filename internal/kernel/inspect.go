@@ -38,6 +38,10 @@ type ThreadInfo struct {
 	State string
 }
 
+// maxCmdline bounds the arguments that are shown of a process, in bytes: a guest
+// can have many processes that share megabytes of them.
+const maxCmdline = 4096
+
 // Processes lists all processes, zombies included, in order of their pids. The
 // kernel lock is held.
 func (k *Kernel) Processes() (list []ProcessInfo) {
@@ -95,7 +99,7 @@ func (g *Group) memoryInfo(p *ProcessInfo) {
 	p.Private = int64(u.PrivateClean + u.PrivateDirty)
 	for _, t := range g.threads {
 		if t.as != nil {
-			p.Cmdline = splitStrings(t.procCmdline())
+			p.Cmdline = splitStrings(t.memory(as.ArgStart, min(as.ArgEnd, as.ArgStart+maxCmdline)))
 			break
 		}
 	}

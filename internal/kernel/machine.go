@@ -42,6 +42,7 @@ type Config struct {
 	MaxTasks   int               // limit on living tasks and zombies; 0 = 4 Mi
 	ChildFirst bool              // a forked child runs before its parent
 	Hostname   string            // UTS node name
+	Seed       *uint64           // optional: everything is decided from it, see seed.go
 	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
 	Events     func(*Event)      // optional: told what happens to processes; must not call back
@@ -86,6 +87,8 @@ type Kernel struct {
 	unknown map[uint64]bool
 	done    map[*Group]func(status int) // told when a top-level process is reaped
 
+	seeded *seeded // nil: order and time are the host's
+
 	sys systemObjects
 }
 
@@ -96,10 +99,15 @@ func New(cfg Config) *Kernel {
 		k.cfg.CPUs = 1
 	}
 	k.cfg.CPUs = min(k.cfg.CPUs, 64)
+	if cfg.Seed != nil {
+		k.seeded = newSeeded(k, *cfg.Seed)
+		k.cfg.CPUs, k.cfg.Clock, k.cfg.Entropy = 1, k.seeded, k.seeded.entropy
+	}
 	if k.cfg.MaxTasks == 0 {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
+	k.acct.ReadAround = k.seeded != nil
 	if cfg.Events != nil {
 		k.acct.OnCopy = k.noteCopy
 	}
@@ -110,8 +118,8 @@ func New(cfg Config) *Kernel {
 		k.cpus = append(k.cpus, p)
 	}
 	k.peers = k.runners()
-	k.started = cfg.Clock.Monotonic()
-	k.bootTime = cfg.Clock.Realtime()
+	k.started = k.now()
+	k.bootTime = k.cfg.Clock.Realtime()
 	k.wall = newWallState()
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})

@@ -53,4 +53,3 @@ func (*procMem) Seekable() bool { return true }
 
 // Stat implements vfs.FileOps.
 func (*procMem) Stat(f *vfs.File) (linux.Stat, linux.Errno) { return f.Path.Stat() }
-

@@ -161,6 +161,9 @@ func (k *Kernel) pickNext(cpu int) *Task {
 		return nil
 	}
 	best := q.heap[0]
+	if k.seeded != nil {
+		best = k.seeded.pick(q.heap)
+	}
 	if best.sched.affinity>>cpu&1 == 0 {
 		best = nil
 		for _, t := range q.heap {
@@ -178,7 +181,10 @@ func (k *Kernel) pickNext(cpu int) *Task {
 	if !best.sched.realtime() {
 		q.min = max(q.min, best.sched.vruntime)
 	}
-	if best.sched.slice <= 0 {
+	if k.seeded != nil {
+		best.sched.slice = k.seeded.slice()
+		k.seeded.note(uint64(best.tid), uint64(k.seeded.ns))
+	} else if best.sched.slice <= 0 {
 		best.sched.slice = sliceInsns
 	}
 	return best
@@ -196,6 +202,9 @@ func (t *Task) account(n int64) {
 func (k *Kernel) preempts(t *Task) bool {
 	if len(k.runq.heap) == 0 {
 		return false
+	}
+	if k.seeded != nil {
+		return k.seeded.preempts(t)
 	}
 	first := k.runq.heap[0]
 	switch {
@@ -224,7 +233,7 @@ func (k *Kernel) placeChild(parent, child *Task) {
 	}
 	child.state = TaskRunning
 	k.enqueue(child)
-	if k.cfg.ChildFirst {
+	if k.seeded == nil && k.cfg.ChildFirst || k.seeded != nil && k.seeded.below(2) == 0 {
 		parent.resched()
 	}
 }

@@ -30,7 +30,6 @@ func (s *systemObjects) newStack(owner *userNamespace, up bool) *net.Stack {
 	})
 }
 
-
 // randomUint32 takes a number from the machine's entropy.
 func (s *systemObjects) randomUint32() uint32 {
 	var b [4]byte

@@ -106,6 +106,7 @@ func (t *Task) finishSyscall(ret uint64, errno linux.Errno) {
 	}
 	t.Regs.GPR[cpu.RAX] = ret
 	t.sc.active = false
+	t.noteCall(ret, errno)
 	if errno >= linux.ERESTARTSYS && errno <= linux.ERESTART_RESTARTBLOCK {
 		t.sc.restart = errno
 		if errno == linux.ERESTART_RESTARTBLOCK {

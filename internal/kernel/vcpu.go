@@ -51,6 +51,10 @@ func (p *processor) run() {
 		}
 	}()
 	for !k.stopped {
+		if s := k.seeded; s != nil && s.pending > 0 {
+			p.idleUntilKicked()
+			continue
+		}
 		k.runTimers()
 		t := k.pickNext(p.id)
 		p.noteSwitch(t)
@@ -95,6 +99,9 @@ func (p *processor) runTask(t *Task) {
 		if k.nextTimer() != noDeadline {
 			k.runTimers()
 		}
+		if s := k.seeded; s != nil && (s.pending > 0 || s.below(yieldOdds) == 0) {
+			t.resched()
+		}
 	}
 }
 
@@ -103,7 +110,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	k, v := p.k, p.v
 	budget := p.budget(t)
 	as := t.as
-	start := k.cfg.Clock.Monotonic()
+	start := k.now()
 	v.ClearStop()
 	v.Enter(as)
 	p.inGuest = true
@@ -114,7 +121,10 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	p.inGuest = false
 	t.account(n)
 	p.insns += uint64(n)
-	ran := k.cfg.Clock.Monotonic() - start
+	if k.seeded != nil {
+		k.seeded.ran(n)
+	}
+	ran := k.now() - start
 	t.usage.user += ran
 	t.checkCPUTime(ran)
 	p.waited += n + 200 // entering the kernel counts as well
@@ -124,6 +134,9 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 // budget says how many instructions t may run before the kernel looks again,
 // and wakes an idle processor if tasks have waited long enough.
 func (p *processor) budget(t *Task) int64 {
+	if p.k.seeded != nil {
+		return min(t.sched.slice, max(p.k.nextTimer()-p.k.now(), 1))
+	}
 	if len(p.k.runq.heap) == 0 || p.k.idlers == 0 {
 		p.waited = 0
 		return t.sched.slice
@@ -154,10 +167,12 @@ func (p *processor) handleTrap(t *Task, trap cpu.Trap) {
 // wait idles until there is something to run or a timer is due.
 func (p *processor) wait() {
 	k := p.k
-	p.idle = true
-	k.idlers++
 	var alarm *time.Timer
 	if next := k.nextTimer(); next != noDeadline {
+		if s := k.seeded; s != nil {
+			s.ns += max(next-k.now(), 0) // all sleep: time jumps
+			return
+		}
 		d := max(next-k.now(), 0)
 		alarm = time.AfterFunc(time.Duration(d), func() {
 			k.mu.Lock()
@@ -165,11 +180,18 @@ func (p *processor) wait() {
 			k.mu.Unlock()
 		})
 	}
-	p.cond.Wait()
+	p.idleUntilKicked()
 	if alarm != nil {
 		alarm.Stop()
 	}
-	k.idlers--
+}
+
+// idleUntilKicked waits until there may be something to do.
+func (p *processor) idleUntilKicked() {
+	p.idle = true
+	p.k.idlers++
+	p.cond.Wait()
+	p.k.idlers--
 	p.idle = false
 }
 

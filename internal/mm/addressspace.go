@@ -49,7 +49,7 @@ type AddressSpace struct {
 	// LockFuture: new mappings are locked (mlockall(MCL_FUTURE)); LockOnFault
 	// leaves their pages out until they are used. A child has neither.
 	LockFuture, LockOnFault bool
-	dead bool // the last user has gone
+	dead                    bool // the last user has gone
 }
 
 const flushRing = 32

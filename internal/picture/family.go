@@ -13,6 +13,9 @@ import (
 // says how many it leaves out.
 const maxProcesses = 2000
 
+// maxMoments bounds what a guest can make tine remember; the picture ends there.
+const maxMoments = 50_000
+
 // Family collects the lives of processes and draws them as a tree over time:
 // each process is a line from left to right that branches off its parent's
 // where it was forked.
@@ -21,6 +24,7 @@ type Family struct {
 	all     []*life       // in order of birth
 	moments []moment
 	skipped int // processes not drawn
+	cut     bool
 	start   int64
 	end     int64
 	insns   uint64
@@ -61,7 +65,8 @@ func NewFamily() *Family { return &Family{living: make(map[int]*life)} }
 func (f *Family) Event(e *tine.Event) {
 	f.end = max(f.end, e.Time)
 	f.insns = max(f.insns, e.Insns)
-	if e.Kind == tine.EventSwitch {
+	f.cut = f.cut || len(f.moments) >= maxMoments
+	if e.Kind == tine.EventSwitch || f.cut {
 		return
 	}
 	on := f.process(e)
@@ -74,7 +79,7 @@ func (f *Family) Event(e *tine.Event) {
 		f.fork(m, e)
 	case tine.EventExec:
 		m.label, m.comm = shorten(commandText(e.Args), 34), e.Comm
-		m.title = fmt.Sprintf("exec %s: %s", e.Path, commandText(e.Args))
+		m.title = fmt.Sprintf("exec %s: %s", shorten(Printable(e.Path), 500), shorten(commandText(e.Args), 500))
 		f.add(m)
 	case tine.EventExit:
 		if e.Last {

@@ -100,6 +100,18 @@ func TestFamilyIsBounded(t *testing.T) {
 	}
 }
 
+// TestFamilyForgets: one process that does much takes no more than its share.
+func TestFamilyForgets(t *testing.T) {
+	f := NewFamily()
+	for i := range maxMoments + 1000 {
+		f.Event(&tine.Event{Time: int64(i), Kind: "signal", PID: 1, TID: 1, Signal: 10})
+	}
+	var b strings.Builder
+	if err := f.Draw(&b); err != nil || len(f.moments) != maxMoments || !strings.Contains(b.String(), "only the first 50000 events") {
+		t.Errorf("%d moments, %v", len(f.moments), err)
+	}
+}
+
 // TestBranchesDoNotCross: whatever the order of births and ends, no branch goes
 // through another's line, and no two lines share a place.
 func TestBranchesDoNotCross(t *testing.T) {

@@ -111,15 +111,18 @@ func (d *drawing) heading() {
 	if f.skipped > 0 {
 		s += fmt.Sprintf("; %d more processes are not shown", f.skipped)
 	}
+	if f.cut {
+		s += fmt.Sprintf("; only the first %d events are shown", maxMoments)
+	}
 	d.text(marginX, 43, "faint", s)
 }
 
-// duration is a time with three digits.
+// duration is a time to a hundred thousandth of its unit.
 func duration(ns int64) string {
 	d := time.Duration(ns)
-	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond} {
 		if d >= unit {
-			return d.Round(unit / 100).String()
+			return d.Round(unit / 100_000).String()
 		}
 	}
 	return d.String()

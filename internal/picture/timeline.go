@@ -94,6 +94,7 @@ func (t *Timeline) Event(e *tine.Event) {
 			t.arrow("reap", e.Time, s.pid, s.tid, e.PID, e.PID)
 			t.end(t.threads, e.Target, e.Time)
 		}
+		delete(t.names, e.Target)
 	case tine.EventReparent:
 		t.instant(e, fmt.Sprintf("parent %d is now %d", e.Target, e.Parent), `""`)
 	case tine.EventSignal:
@@ -143,6 +144,9 @@ func (t *Timeline) exit(e *tine.Event) {
 		t.end(t.cpus, e.CPU, e.Time)
 	}
 	t.end(t.threads, e.TID, e.Time)
+	if e.TID != e.PID {
+		delete(t.names, e.TID)
+	}
 	if e.Last {
 		t.end(t.threads, e.PID, e.Time)
 		t.begin(t.threads, e.PID, span{e.PID, e.PID, "zombie", e.Time})

@@ -113,6 +113,9 @@ type Output struct {
 	// asked before each write, since what is written here is passed on only
 	// later.
 	Gone func() bool
+	// Flood, if not nil, lifts the limit on what the output holds; it is called
+	// when there is more than that, once until it is taken.
+	Flood func()
 
 	stat   linux.Stat
 	opens  int // besides the first
@@ -153,6 +156,12 @@ func (out *Output) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 		return 0, linux.EPIPE
 	}
 	n := min(len(p), capacity-len(out.buf))
+	if out.Flood != nil {
+		if n < len(p) && len(out.buf) <= capacity {
+			out.Flood()
+		}
+		n = len(p)
+	}
 	if n <= 0 && len(p) > 0 {
 		return 0, linux.EAGAIN
 	}
@@ -163,7 +172,7 @@ func (out *Output) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 
 // Poll implements vfs.FileOps.
 func (out *Output) Poll(*vfs.File) (m vfs.PollMask) {
-	if len(out.buf) < capacity {
+	if len(out.buf) < capacity || out.Flood != nil {
 		m |= vfs.PollOut | vfs.PollWrNorm
 	}
 	if out.broken {
