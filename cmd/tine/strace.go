@@ -95,7 +95,7 @@ func (t *traceFlags) open() (tr *tine.Trace, close func() error, err error) {
 		return nil, none, fmt.Errorf("-f=false: children are always traced")
 	}
 	tr = &tine.Trace{
-		W: os.Stderr, Strings: t.strings, Column: t.column, Paths: t.paths, PIDs: t.out != "", Durations: t.durations,
+		W: &hostErr, Strings: t.strings, Column: t.column, Paths: t.paths, PIDs: t.out != "", Durations: t.durations,
 		Times: stampNames[min(t.times, len(stampNames)-1)], SortBy: t.sortBy,
 	}
 	if t.relative {

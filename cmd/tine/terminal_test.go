@@ -19,7 +19,7 @@ const patience = time.Minute
 // inTerminal runs tine in a terminal of the host until the screen shows text.
 func inTerminal(t *testing.T, text string, args ...string) *ptytest.Terminal {
 	t.Helper()
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command("tine", args...)
 	cmd.Dir = t.TempDir()
 	p := ptytest.Start(t, cmd, 24, 80)
 	shows(t, p, text)
