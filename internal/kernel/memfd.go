@@ -35,6 +35,7 @@ func sysMemfdCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if flags&linux.MFD_ALLOW_SEALING != 0 {
 		seals = 0
 	}
+	f.Flags |= oLargefile
 	f.Ops = &memfd{FileOps: f.Ops, name: "/memfd:" + name, seals: &seals}
 	return t.installFD(f, flags&linux.MFD_CLOEXEC != 0)
 }

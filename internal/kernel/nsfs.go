@@ -93,10 +93,8 @@ func (f *nsFile) Release(*vfs.File) {
 
 // Stat implements vfs.FileOps.
 func (f *nsFile) Stat(*vfs.File) (linux.Stat, linux.Errno) {
-	return linux.Stat{Dev: nsfsDev, Ino: f.ref.ino, Mode: linux.S_IFREG | 0o444, Nlink: 1, Blksize: 4096}, 0
+	return linux.Stat{Dev: vfs.MakeDev(0, vfs.NamespaceMinor), Ino: f.ref.ino, Mode: linux.S_IFREG | 0o444, Nlink: 1, Blksize: 4096}, 0
 }
-
-const nsfsDev = 4 // an anonymous device number, as for other unnamed objects
 
 // Reopen implements vfs.Reopener.
 func (f *nsFile) Reopen(*vfs.Context, uint32) (vfs.FileOps, linux.Errno) {

@@ -32,7 +32,7 @@ func (p *pidfd) Queue(*vfs.File) *vfs.WaitQueue { return &p.g.exitq }
 
 // Stat implements vfs.FileOps.
 func (p *pidfd) Stat(*vfs.File) (linux.Stat, linux.Errno) {
-	return linux.Stat{Mode: 0o600, Nlink: 1, Blksize: 4096}, 0
+	return vfs.AnonStat(), 0
 }
 
 // pidfdGroup finds the process that a pidfd argument names.

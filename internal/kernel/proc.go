@@ -38,7 +38,7 @@ func (k *Kernel) NewProcFS(c *vfs.Context) vfs.FileSystem {
 			{Name: "filesystems", Node: synthfs.File(k.procFilesystems)},
 			{Name: "interrupts", Node: synthfs.File(k.procInterrupts)},
 			{Name: "loadavg", Node: synthfs.File(k.procLoadavg)},
-			{Name: "locks", Node: synthfs.Text("")},
+			{Name: "locks", Node: &synthfs.Node{Mode: 0o444, Read: k.procLocks}},
 			{Name: "meminfo", Node: synthfs.File(k.procMeminfo)},
 			{Name: "mounts", Node: synthfs.Symlink("self/mounts")},
 			{Name: "net", Node: synthfs.Symlink("self/net")},

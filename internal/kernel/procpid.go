@@ -51,35 +51,41 @@ func (k *Kernel) procTask(ns *pidNamespace, t *Task) *synthfs.Node {
 		node.UID, node.GID, node.Ino = n.UID, n.GID, procIno(t, len(n.Entries)+1)
 		n.Entries = append(n.Entries, synthfs.Entry{Name: name, Node: node})
 	}
-	file := func(name string, mode uint32, read func(t *Task) string) {
-		add(name, &synthfs.Node{Mode: mode, Read: func(*vfs.Context) ([]byte, linux.Errno) {
+	text := func(mode uint32, read func(t *Task) string) *synthfs.Node {
+		return &synthfs.Node{Mode: mode, Read: func(*vfs.Context) ([]byte, linux.Errno) {
 			if t.state == TaskDead {
 				return nil, linux.ESRCH
 			}
 			return []byte(read(t)), 0
-		}})
+		}}
 	}
+	file := func(name string, mode uint32, read func(t *Task) string) { add(name, text(mode, read)) }
+	// What is private is for those who may trace the process.
+	guarded := func(name string, node *synthfs.Node) {
+		node.Permit = t.procPermit
+		add(name, node)
+	}
+	private := func(name string, mode uint32, read func(t *Task) string) { guarded(name, text(mode, read)) }
 	file("stat", 0o444, func(t *Task) string { return t.procStat(ns) })
 	file("status", 0o444, func(t *Task) string { return t.procStatus(ns) })
 	file("statm", 0o444, (*Task).procStatm)
 	file("cmdline", 0o444, (*Task).procCmdline)
-	file("environ", 0o400, (*Task).procEnviron)
-	file("auxv", 0o400, (*Task).procAuxv)
-	file("maps", 0o444, (*Task).procMaps)
-	file("smaps", 0o444, (*Task).procSmaps)
-	file("smaps_rollup", 0o444, (*Task).procSmapsRollup)
+	private("environ", 0o400, (*Task).procEnviron)
+	private("auxv", 0o400, (*Task).procAuxv)
+	private("maps", 0o444, (*Task).procMaps)
+	private("smaps", 0o444, (*Task).procSmaps)
+	private("smaps_rollup", 0o444, (*Task).procSmapsRollup)
 	file("limits", 0o444, (*Task).procLimits)
 	file("cgroup", 0o444, func(*Task) string { return "0::/\n" })
 	file("mountinfo", 0o444, func(t *Task) string { return vfs.MountinfoText(t.mounts()) })
 	file("mounts", 0o444, func(t *Task) string { return vfs.MountsText(t.mounts()) })
-	file("wchan", 0o444, func(*Task) string { return "0" })
+	add("wchan", t.procWchan())
+	guarded("mem", k.procMem(t))
 	file("children", 0o444, func(t *Task) string { return t.procChildren(ns) })
-	file("syscall", 0o400, (*Task).procSyscall)
-	file("io", 0o400, func(*Task) string {
-		return "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
-	})
+	private("syscall", 0o400, (*Task).procSyscall)
+	private("io", 0o400, (*Task).procIO)
 	file("schedstat", 0o444, func(t *Task) string { return fmt.Sprintf("%d 0 %d\n", t.usage.user, t.usage.nvcsw+t.usage.nivcsw) })
-	file("personality", 0o400, func(t *Task) string { return fmt.Sprintf("%08x\n", t.personality) })
+	private("personality", 0o400, func(t *Task) string { return fmt.Sprintf("%08x\n", t.personality) })
 	file("oom_score", 0o444, func(*Task) string { return "0\n" })
 	file("sessionid", 0o444, func(*Task) string { return "4294967295\n" })
 	add("uid_map", k.procIDMap(t, true))
@@ -99,30 +105,38 @@ func (k *Kernel) procTask(ns *pidNamespace, t *Task) *synthfs.Node {
 		t.group.loginUID = uint32(v)
 		return 0
 	}))
-	add("exe", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+	guarded("exe", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
 		if t.as == nil || t.as.Exe == nil {
 			return vfs.Path{}, linux.ENOENT
 		}
 		return t.as.Exe.(fileObject).f.Path.Get(), 0
 	}))
-	add("cwd", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+	guarded("cwd", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
 		if t.fs == nil {
 			return vfs.Path{}, linux.ENOENT
 		}
 		return t.fs.Cwd.Get(), 0
 	}))
-	add("root", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+	guarded("root", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
 		if t.fs == nil {
 			return vfs.Path{}, linux.ENOENT
 		}
 		return t.fs.Root.Get(), 0
 	}))
 	add("fd", k.procFDs(t, 0o500, k.procFDLink))
-	add("fdinfo", k.procFDs(t, 0o555, k.procFDInfo))
-	add("ns", k.procNS(t))
+	guarded("fdinfo", k.procFDs(t, 0o555, k.procFDInfo))
+	guarded("ns", k.procNS(t))
 	add("net", k.procNet(t))
 	add("attr", synthfs.Dir(synthfs.Entry{Name: "current", Node: synthfs.Text("")}))
 	return n
+}
+
+// procPermit refuses callers that may not trace the process.
+func (t *Task) procPermit(c *vfs.Context) linux.Errno {
+	if u, ok := c.Task.(*Task); ok && !u.mayInspect(t) {
+		return linux.EACCES
+	}
+	return 0
 }
 
 func (t *Task) mounts() []vfs.MountInfo {
@@ -176,88 +190,6 @@ func (k *Kernel) procLink(t *Task, follow func(c *vfs.Context) (vfs.Path, linux.
 		},
 		Follow: follow,
 	}
-}
-
-// procFDs is a directory with an entry for each descriptor.
-func (k *Kernel) procFDs(t *Task, mode uint32, make func(t *Task, fd int) *synthfs.Node) *synthfs.Node {
-	return &synthfs.Node{
-		Mode: mode,
-		List: func(*vfs.Context) (list []synthfs.Entry) {
-			if t.files == nil {
-				return nil
-			}
-			for fd, s := range t.files.slots {
-				if s.file != nil {
-					list = append(list, synthfs.Entry{Name: strconv.Itoa(fd), Node: make(t, fd), Pos: int64(fd) + 2})
-				}
-			}
-			return list
-		},
-		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
-			fd, err := strconv.Atoi(name)
-			if err != nil || t.files == nil || strconv.Itoa(fd) != name {
-				return nil
-			}
-			if _, errno := t.files.lookup(fd); errno != 0 {
-				return nil
-			}
-			return make(t, fd)
-		},
-	}
-}
-
-func (k *Kernel) procFDLink(t *Task, fd int) *synthfs.Node {
-	n := &synthfs.Node{Mode: 0o500, Ino: procIno(t, 1024+fd)}
-	f := t.files.slots[fd].file
-	if f.Writable() {
-		n.Mode |= 0o200
-	}
-	n.Link = func(c *vfs.Context) (string, linux.Errno) {
-		if f.Path.Dentry != nil {
-			name, _ := f.Path.Name(c.Root)
-			return name, 0
-		}
-		return anonName(f), 0
-	}
-	n.Follow = func(c *vfs.Context) (vfs.Path, linux.Errno) {
-		if f.Path.Dentry != nil {
-			return f.Path.Get(), 0
-		}
-		return k.sys.anonPath(c, f)
-	}
-	return n
-}
-
-// anonName is what readlink shows of a file without a name.
-func anonName(f *vfs.File) string {
-	st, _ := f.Ops.Stat(f)
-	switch st.Mode & linux.S_IFMT {
-	case linux.S_IFIFO:
-		return fmt.Sprintf("pipe:[%d]", st.Ino)
-	case linux.S_IFSOCK:
-		return fmt.Sprintf("socket:[%d]", st.Ino)
-	case linux.S_IFCHR:
-		return fmt.Sprintf("/dev/host:[%d]", st.Ino)
-	}
-	if m, ok := f.Ops.(*memfd); ok {
-		return m.name + " (deleted)"
-	}
-	kind := fmt.Sprintf("%T", f.Ops)
-	return "anon_inode:[" + strings.ToLower(kind[strings.LastIndexByte(kind, '.')+1:]) + "]"
-}
-
-func (k *Kernel) procFDInfo(t *Task, fd int) *synthfs.Node {
-	return synthfs.File(func() string {
-		f, errno := t.files.lookup(fd)
-		if errno != 0 {
-			return ""
-		}
-		flags := f.Flags | oLargefile
-		if t.files.slots[fd].cloexec {
-			flags |= linux.O_CLOEXEC
-		}
-		return fmt.Sprintf("pos:\t%d\nflags:\t0%o\nmnt_id:\t0\nino:\t0\n", f.Pos, flags)
-	})
 }
 
 // procNet is /proc/PID/net.

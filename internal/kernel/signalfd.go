@@ -3,7 +3,6 @@ package kernel
 import (
 	"encoding/binary"
 
-	"github.com/tinevm/tine/internal/fs/anon"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
 )
@@ -62,6 +61,9 @@ func encodeSignalfd(b []byte, s *linux.Siginfo) {
 	le.PutUint64(b[72:], s.Addr)
 }
 
+// FDInfo is what /proc/PID/fdinfo shows.
+func (s *signalfd) FDInfo() string { return "sigmask:\t" + sigLine(s.mask) + "\n" }
+
 // Poll implements vfs.FileOps.
 func (s *signalfd) Poll(*vfs.File) vfs.PollMask {
 	t := s.k.current
@@ -76,7 +78,7 @@ func (s *signalfd) Poll(*vfs.File) vfs.PollMask {
 func (s *signalfd) Queue(*vfs.File) *vfs.WaitQueue { return &s.k.current.group.sigq }
 
 // Stat implements vfs.FileOps.
-func (s *signalfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return anon.Stat(), 0 }
+func (s *signalfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return vfs.AnonStat(), 0 }
 
 func sysSignalfd(t *Task, a *[6]uint64) (uint64, linux.Errno) { return t.signalfd(a, 0) }
 

@@ -98,7 +98,7 @@ func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		t.files.slots[fd].cloexec = arg&linux.FD_CLOEXEC != 0
 		return 0, 0
 	case linux.F_GETFL:
-		return uint64(f.Flags | oLargefile), 0
+		return uint64(f.Flags), 0
 	case linux.F_SETFL:
 		return 0, t.setFlags(f, fd, uint32(arg))
 	case linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW, linux.F_OFD_GETLK, linux.F_OFD_SETLK, linux.F_OFD_SETLKW:
@@ -127,7 +127,8 @@ func (t *Task) setFlags(f *vfs.File, fd int, flags uint32) linux.Errno {
 	return 0
 }
 
-// oLargefile is the kernel's value of O_LARGEFILE, which 64-bit opens have.
+// oLargefile is the kernel's value of O_LARGEFILE, which all that a 64-bit
+// process opens has.
 const oLargefile = 0o100000
 
 // pipeSizer is implemented by pipes.
@@ -272,7 +273,7 @@ func sysFlock(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return t.fileWait(nil, 0, vfs.Flock(t.ctx(), f, int(int32(a[1]))))
+	return t.fileWait(nil, 0, vfs.Flock(t.ctx(), f, int(int32(a[1])), t.group.pid))
 }
 
 func sysIoctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {

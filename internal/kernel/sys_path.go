@@ -62,7 +62,7 @@ func (t *Task) open(dirfd, addr, flags, mode uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	f, errno := vfs.Open(t.ctx(), start, path, uint32(flags)&openFlags, uint32(mode))
+	f, errno := vfs.Open(t.ctx(), start, path, uint32(flags)&openFlags|oLargefile, uint32(mode))
 	if errno != 0 {
 		return t.fileWait(nil, 0, errno)
 	}
@@ -104,6 +104,7 @@ func sysOpenat2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
+	how.Flags |= oLargefile
 	f, errno := vfs.OpenHow(t.ctx(), start, path, how)
 	if errno != 0 {
 		return t.fileWait(nil, 0, errno)

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"fmt"
+
 	"github.com/tinevm/tine/internal/fs/pipefs"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/net"
@@ -464,4 +466,37 @@ func seekFrom(f *vfs.File, off int64, whence int) (int64, linux.Errno) {
 		return st.Size, 0
 	}
 	return off, 0
+}
+
+// countIO counts a finished call for /proc/PID/io.
+func (t *Task) countIO(ret uint64, errno linux.Errno) {
+	moved, u := int64(0), &t.usage.io
+	if errno == 0 {
+		moved = int64(ret)
+	}
+	switch t.sc.nr {
+	case linux.SYS_read, linux.SYS_pread64, linux.SYS_readv, linux.SYS_preadv, linux.SYS_preadv2:
+		u.syscr++
+		u.rchar += moved
+	case linux.SYS_write, linux.SYS_pwrite64, linux.SYS_writev, linux.SYS_pwritev, linux.SYS_pwritev2:
+		u.syscw++
+		u.wchar += moved
+	case linux.SYS_sendfile, linux.SYS_copy_file_range:
+		u.syscr++
+		u.syscw++
+		u.rchar += moved
+		u.wchar += moved
+	}
+}
+
+// procIO is /proc/PID/io; that of a process includes what its threads and its
+// reaped children did. Nothing here goes to a disk.
+func (t *Task) procIO() string {
+	u := t.usage
+	if t.isLeader() {
+		u = t.group.ownUsage()
+		u.add(&t.group.childUse)
+	}
+	return fmt.Sprintf("rchar: %d\nwchar: %d\nsyscr: %d\nsyscw: %d\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+		u.io.rchar, u.io.wchar, u.io.syscr, u.io.syscw)
 }

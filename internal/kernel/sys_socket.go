@@ -20,7 +20,7 @@ func sysAccept4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func (s *systemObjects) newStack(owner *userNamespace, up bool) *net.Stack {
 	return net.New(net.Config{
 		NextIno: s.nextIno,
-		Dev:     vfs.MakeDev(0, sockfsMinor),
+		Dev:     vfs.MakeDev(0, vfs.SocketMinor),
 		Random:  s.randomUint32,
 		Down:    !up,
 		Admin: func(c *vfs.Context) bool {
@@ -29,9 +29,6 @@ func (s *systemObjects) newStack(owner *userNamespace, up bool) *net.Stack {
 		},
 	})
 }
-
-// sockfsMinor is the device number under which stat(2) shows sockets.
-const sockfsMinor = 8
 
 // randomUint32 takes a number from the machine's entropy.
 func (s *systemObjects) randomUint32() uint32 {

@@ -94,6 +94,7 @@ func (t *Task) interrupted() bool {
 // finishSyscall puts the result where the guest expects it.
 func (t *Task) finishSyscall(ret uint64, errno linux.Errno) {
 	t.removeWaits()
+	t.countIO(ret, errno)
 	t.cancelFutex()
 	t.sigWaiting = 0
 	if t.sc.abandon != nil {

@@ -164,7 +164,12 @@ type usage struct {
 	maxrss           int64 // pages
 	inblock, oublock int64
 	insns            int64
+	io               ioUsage
 }
+
+// ioUsage is what /proc/PID/io counts: bytes and calls of read(2) and write(2)
+// and their like, whatever they read and write.
+type ioUsage struct{ rchar, wchar, syscr, syscw int64 }
 
 func (u *usage) add(v *usage) {
 	u.user += v.user
@@ -177,6 +182,10 @@ func (u *usage) add(v *usage) {
 	u.inblock += v.inblock
 	u.oublock += v.oublock
 	u.insns += v.insns
+	u.io.rchar += v.io.rchar
+	u.io.wchar += v.io.wchar
+	u.io.syscr += v.io.syscr
+	u.io.syscw += v.io.syscw
 }
 
 // FSInfo is what CLONE_FS shares (fs_struct).

@@ -2,9 +2,9 @@ package kernel
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
-	"github.com/tinevm/tine/internal/fs/anon"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
 )
@@ -86,12 +86,22 @@ func (f *timerfd) Poll(*vfs.File) vfs.PollMask {
 func (f *timerfd) Queue(*vfs.File) *vfs.WaitQueue { return &f.queue }
 
 // Stat implements vfs.FileOps.
-func (f *timerfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return anon.Stat(), 0 }
+func (f *timerfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return vfs.AnonStat(), 0 }
 
 // Release implements vfs.FileOps.
 func (f *timerfd) Release(*vfs.File) {
 	f.k.stopTimer(&f.timer)
 	f.setCancelable(false)
+}
+
+// FDInfo is what /proc/PID/fdinfo shows.
+func (f *timerfd) FDInfo() string {
+	s, flags := f.spec(), 0
+	if f.absolute {
+		flags = linux.TFD_TIMER_ABSTIME
+	}
+	return fmt.Sprintf("clockid: %d\nticks: %d\nsettime flags: 0%o\nit_value: (%d, %d)\nit_interval: (%d, %d)\n",
+		f.clock, f.count, flags, s.Value.Sec, s.Value.Nsec, s.Interval.Sec, s.Interval.Nsec)
 }
 
 // spec is the setting as timerfd_gettime reports it.

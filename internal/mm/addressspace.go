@@ -49,8 +49,7 @@ type AddressSpace struct {
 	// LockFuture: new mappings are locked (mlockall(MCL_FUTURE)); LockOnFault
 	// leaves their pages out until they are used. A child has neither.
 	LockFuture, LockOnFault bool
-	// Dead is set when the last user has gone.
-	dead bool
+	dead                    bool // the last user has gone
 }
 
 const flushRing = 32
@@ -113,6 +112,9 @@ func (as *AddressSpace) Get() *AddressSpace {
 	as.refs++
 	return as
 }
+
+// Dead reports whether the last user has gone.
+func (as *AddressSpace) Dead() bool { return as.dead }
 
 // Users returns the number of references.
 func (as *AddressSpace) Users() int { return as.refs }

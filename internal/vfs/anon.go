@@ -2,6 +2,11 @@ package vfs
 
 import "github.com/tinevm/tine/internal/linux"
 
+// AnonStat is what fstat(2) tells of an object without an inode of its own.
+func AnonStat() linux.Stat {
+	return linux.Stat{Dev: MakeDev(0, AnonMinor), Ino: 1, Mode: 0o600, Nlink: 1, Blksize: 4096}
+}
+
 // Reopener is implemented by files without a name that can be opened again
 // through /proc/PID/fd, as pipes can.
 type Reopener interface {

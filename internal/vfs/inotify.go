@@ -2,7 +2,9 @@ package vfs
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tinevm/tine/internal/linux"
 )
@@ -198,7 +200,17 @@ func (in *Inotify) Ioctl(_ *File, c *IoctlContext, req uint32, arg uint64) (uint
 
 // Stat implements FileOps.
 func (in *Inotify) Stat(*File) (linux.Stat, linux.Errno) {
-	return linux.Stat{Mode: 0o600, Nlink: 1, Blksize: 4096}, 0
+	return AnonStat(), 0
+}
+
+// FDInfo is what /proc/PID/fdinfo shows: the watches.
+func (in *Inotify) FDInfo() string {
+	var b strings.Builder
+	for _, w := range in.watches {
+		a, _ := w.inode.Attr()
+		fmt.Fprintf(&b, "inotify wd:%x ino:%x sdev:%x mask:%x ignored_mask:0\n", w.wd, a.Ino, a.Dev, w.mask)
+	}
+	return b.String()
 }
 
 // Release implements FileOps.

@@ -35,6 +35,7 @@ type RecordLock struct {
 type flock struct {
 	owner     *File
 	exclusive bool
+	pid       int // of the process that took it
 }
 
 // common is where the locks of a file are kept.
@@ -222,7 +223,8 @@ func releaseFileLocks(f *File) {
 }
 
 // Flock is flock(2); op is linux.LOCK_SH, LOCK_EX or LOCK_UN, with LOCK_NB.
-func Flock(c *Context, f *File, op int) linux.Errno {
+// pid is the caller's process.
+func Flock(c *Context, f *File, op, pid int) linux.Errno {
 	nonblock := op&linux.LOCK_NB != 0
 	op &^= linux.LOCK_NB
 	t := f.common().lockTable()
@@ -250,7 +252,7 @@ func Flock(c *Context, f *File, op int) linux.Errno {
 			return c.Wait(&t.queue)
 		}
 	}
-	t.flocks = append(t.flocks, flock{f, exclusive})
+	t.flocks = append(t.flocks, flock{f, exclusive, pid})
 	return 0
 }
 
@@ -264,28 +266,57 @@ func (t *lockTable) unflock(f *File) {
 
 // LockInfo is one lock as /proc/locks lists it.
 type LockInfo struct {
-	Kind      string // "POSIX", "OFDLCK" or "FLOCK"
-	Exclusive bool
-	PID       int
-	Start     int64
-	End       int64
+	Kind       string // "POSIX", "OFDLCK" or "FLOCK"
+	Exclusive  bool
+	PID        int
+	Dev, Ino   uint64
+	Start, End int64
 }
 
-// Locks lists the locks of an inode.
-func Locks(i Inode) (list []LockInfo) {
-	t := i.Common().locks
-	if t == nil {
+// Blocks reports whether a lock that is held is one that l waits for.
+func (l *LockInfo) Blocks(held *LockInfo) bool {
+	return (l.Kind == "FLOCK") == (held.Kind == "FLOCK") && (l.Exclusive || held.Exclusive) &&
+		l.Start <= held.End && held.Start <= l.End
+}
+
+// LockPlace is the device and the number of a file that has locks.
+func LockPlace(f *File) (dev, ino uint64) {
+	st, _ := Fstat(f)
+	return st.Dev, st.Ino
+}
+
+// SharesLocks reports whether two open files are locked together.
+func SharesLocks(f, g *File) bool { return f.locked() != nil && f.locked() == g.locked() }
+
+// FileLocks lists the locks of an open file's file.
+func FileLocks(f *File) (list []LockInfo) {
+	n := f.locked()
+	if n == nil {
 		return nil
 	}
-	for _, r := range t.records {
+	dev, ino := LockPlace(f)
+	for _, l := range n.locks.flocks {
+		list = append(list, LockInfo{"FLOCK", l.exclusive, l.pid, dev, ino, 0, 1<<63 - 1})
+	}
+	for _, r := range n.locks.records {
 		kind := "POSIX"
 		if _, ok := r.owner.(*File); ok {
 			kind = "OFDLCK"
 		}
-		list = append(list, LockInfo{kind, r.Type == linux.F_WRLCK, r.PID, r.Start, r.End})
-	}
-	for _, l := range t.flocks {
-		list = append(list, LockInfo{"FLOCK", l.exclusive, -1, 0, 1<<63 - 1})
+		list = append(list, LockInfo{kind, r.Type == linux.F_WRLCK, r.PID, dev, ino, r.Start, r.End})
 	}
 	return list
+}
+
+// LockSet remembers files whose locks have been listed.
+type LockSet struct{ seen []*InodeCommon }
+
+// Add reports whether f has locks that have not been listed yet.
+func (s *LockSet) Add(f *File) bool {
+	n := f.locked()
+	if n == nil || slices.Contains(s.seen, n) {
+		return false
+	}
+	s.seen = append(s.seen, n)
+	return true
 }

@@ -86,7 +86,7 @@ func TestRecordLockModel(t *testing.T) {
 		}
 	}
 	// Neighbours are merged: no owner has two adjoining locks of one kind.
-	list := vfs.Locks(f.Path.Inode())
+	list := vfs.FileLocks(f)
 	seen := make(map[string]bool)
 	for _, l := range list {
 		if key := fmt.Sprint(l.Exclusive, l.Start); seen[key] && l.Exclusive {
@@ -102,18 +102,18 @@ func TestFlock(t *testing.T) {
 	f := open(t, c, "f", linux.O_CREAT|linux.O_RDWR)
 	defer f.Put()
 	g := open(t, c, "f", linux.O_RDONLY)
-	must(t, vfs.Flock(c, f, linux.LOCK_SH))
-	must(t, vfs.Flock(c, g, linux.LOCK_SH))
-	if errno := vfs.Flock(c, f, linux.LOCK_EX|linux.LOCK_NB); errno != linux.EAGAIN {
+	must(t, vfs.Flock(c, f, linux.LOCK_SH, 1))
+	must(t, vfs.Flock(c, g, linux.LOCK_SH, 1))
+	if errno := vfs.Flock(c, f, linux.LOCK_EX|linux.LOCK_NB, 1); errno != linux.EAGAIN {
 		t.Errorf("upgrade: %v", errno)
 	}
-	if errno := vfs.Flock(c, f, linux.LOCK_EX); errno != vfs.EWAIT {
+	if errno := vfs.Flock(c, f, linux.LOCK_EX, 1); errno != vfs.EWAIT {
 		t.Errorf("waiting upgrade: %v", errno)
 	}
 	g.Put() // closing releases
-	must(t, vfs.Flock(c, f, linux.LOCK_EX))
-	must(t, vfs.Flock(c, f, linux.LOCK_UN))
-	if errno := vfs.Flock(c, f, 77); errno != linux.EINVAL {
+	must(t, vfs.Flock(c, f, linux.LOCK_EX, 1))
+	must(t, vfs.Flock(c, f, linux.LOCK_UN, 1))
+	if errno := vfs.Flock(c, f, 77, 1); errno != linux.EINVAL {
 		t.Errorf("bad operation: %v", errno)
 	}
 }

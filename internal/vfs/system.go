@@ -125,10 +125,22 @@ func (s *System) fstype(name string) (FSType, bool) {
 	return FSType{}, false
 }
 
+// The minor numbers of the kernel's own file systems, whose files have no
+// names. AnonDev hands out those that follow.
+const (
+	ShmemMinor = 1 + iota
+	PipeMinor
+	SocketMinor
+	AnonMinor
+	NamespaceMinor
+	firstMinor = 20
+)
+
 // AnonDev hands out the device number of a file system without a device.
 func (s *System) AnonDev() uint64 {
+	dev := MakeDev(0, firstMinor+s.nextDev)
 	s.nextDev++
-	return MakeDev(0, s.nextDev)
+	return dev
 }
 
 // Superblock is a file system in use.

@@ -203,8 +203,8 @@ func TestMountinfo(t *testing.T) {
 	must(t, vfs.Mkdir(c, c.Cwd, "a b", 0o755))
 	must(t, c.Mounts.Mount(c, "/a b", memfs.New(memfs.Options{Size: 1 << 20}), "src", linux.MS_NOSUID|linux.MS_RDONLY))
 	list := c.Mounts.List(c.Root)
-	const want = `1 1 0:1 / / rw - tmpfs none rw,mode=755
-2 1 0:2 / /a\040b ro,nosuid - tmpfs src ro,size=1024k
+	const want = `1 1 0:20 / / rw - tmpfs none rw,mode=755
+2 1 0:21 / /a\040b ro,nosuid - tmpfs src ro,size=1024k
 `
 	if got := vfs.MountinfoText(list); got != want {
 		t.Errorf("mountinfo:\n%swant:\n%s", got, want)

@@ -2,7 +2,9 @@ package anon
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
@@ -191,6 +193,27 @@ func (ep *Epoll) depth() (d int) {
 	return d
 }
 
+// FDInfo is what /proc/PID/fdinfo shows: the interests, by number.
+func (ep *Epoll) FDInfo() string {
+	list := make([]*item, 0, len(ep.items))
+	for _, it := range ep.items {
+		list = append(list, it)
+	}
+	slices.SortFunc(list, func(a, b *item) int {
+		return cmp.Or(cmp.Compare(a.key.fd, b.key.fd), cmp.Compare(a.seq, b.seq))
+	})
+	var b strings.Builder
+	for _, it := range list {
+		st, _ := vfs.Fstat(it.key.file)
+		events := it.event.Events | linux.EPOLLERR | linux.EPOLLHUP
+		if it.off {
+			events &= epollFlags
+		}
+		fmt.Fprintf(&b, "tfd: %8d events: %8x data: %16x  pos:%d ino:%x sdev:%x\n", it.key.fd, events, it.event.Data, it.key.file.Pos, st.Ino, st.Dev)
+	}
+	return b.String()
+}
+
 // Target is the nth file that is watched under the number fd. More than one is
 // if a descriptor was closed, but not its file, and the number used again.
 func (ep *Epoll) Target(fd, nth int) (*vfs.File, bool) {
@@ -245,7 +268,7 @@ func (ep *Epoll) Poll(*vfs.File) vfs.PollMask {
 func (ep *Epoll) Queue(*vfs.File) *vfs.WaitQueue { return &ep.queue }
 
 // Stat implements vfs.FileOps.
-func (ep *Epoll) Stat(*vfs.File) (linux.Stat, linux.Errno) { return Stat(), 0 }
+func (ep *Epoll) Stat(*vfs.File) (linux.Stat, linux.Errno) { return vfs.AnonStat(), 0 }
 
 // Release implements vfs.FileOps.
 func (ep *Epoll) Release(*vfs.File) {

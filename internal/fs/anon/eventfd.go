@@ -2,6 +2,7 @@ package anon
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
@@ -18,6 +19,15 @@ type Eventfd struct {
 // NewEventfd makes a counter. With semaphore each read takes one.
 func NewEventfd(initial uint64, semaphore bool) *Eventfd {
 	return &Eventfd{count: initial, semaphore: semaphore}
+}
+
+// FDInfo is what /proc/PID/fdinfo shows.
+func (e *Eventfd) FDInfo() string {
+	semaphore := 0
+	if e.semaphore {
+		semaphore = 1
+	}
+	return fmt.Sprintf("eventfd-count: %16x\neventfd-semaphore: %d\n", e.count, semaphore)
 }
 
 // eventMax is the largest value of the counter.
@@ -73,4 +83,4 @@ func (e *Eventfd) Poll(*vfs.File) (m vfs.PollMask) {
 func (e *Eventfd) Queue(*vfs.File) *vfs.WaitQueue { return &e.queue }
 
 // Stat implements vfs.FileOps.
-func (e *Eventfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return Stat(), 0 }
+func (e *Eventfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return vfs.AnonStat(), 0 }

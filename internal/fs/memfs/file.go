@@ -170,7 +170,7 @@ func (o regular) Stat(f *vfs.File) (linux.Stat, linux.Errno) {
 		return f.Path.Stat()
 	}
 	a, _ := o.i.Attr()
-	return a.Stat(0), 0
+	return a.Stat(vfs.MakeDev(0, vfs.ShmemMinor)), 0
 }
 
 // Pages implements vfs.FileOps.

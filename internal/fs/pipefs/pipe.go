@@ -36,7 +36,7 @@ type Pipe struct {
 // New makes a pipe; it has neither readers nor writers yet.
 func New(ino uint64, now linux.Timespec, uid, gid uint32) *Pipe {
 	return &Pipe{capacity: defaultCapacity, stat: linux.Stat{
-		Ino: ino, Mode: linux.S_IFIFO | 0o600, Nlink: 1, Uid: uid, Gid: gid, Blksize: pageSize,
+		Dev: vfs.MakeDev(0, vfs.PipeMinor), Ino: ino, Mode: linux.S_IFIFO | 0o600, Nlink: 1, Uid: uid, Gid: gid, Blksize: pageSize,
 		Atim: now, Mtim: now, Ctim: now,
 	}}
 }

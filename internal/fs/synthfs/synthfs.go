@@ -27,6 +27,13 @@ type Node struct {
 	List    func(c *vfs.Context) []Entry
 	Lookup  func(c *vfs.Context, name string) *Node
 
+	// Open makes the operations of a file that is more than a text.
+	Open func(c *vfs.Context) (vfs.FileOps, linux.Errno)
+
+	// Permit, if set, refuses callers that may not open the file, follow the
+	// link or look into the directory.
+	Permit func(c *vfs.Context) linux.Errno
+
 	// Link is the target of a symbolic link; Follow, if set, leads there.
 	Link   func(c *vfs.Context) (string, linux.Errno)
 	Follow func(c *vfs.Context) (vfs.Path, linux.Errno)
@@ -115,7 +122,19 @@ type inode struct {
 type link struct{ *inode }
 
 // Follow implements vfs.MagicLink.
-func (l link) Follow(c *vfs.Context) (vfs.Path, linux.Errno) { return l.n.Follow(c) }
+func (l link) Follow(c *vfs.Context) (vfs.Path, linux.Errno) {
+	if errno := l.n.permit(c); errno != 0 {
+		return vfs.Path{}, errno
+	}
+	return l.n.Follow(c)
+}
+
+func (n *Node) permit(c *vfs.Context) linux.Errno {
+	if n.Permit == nil {
+		return 0
+	}
+	return n.Permit(c)
+}
 
 func (fs *FS) inode(n *Node) *inode {
 	if n.Ino == 0 {
@@ -166,6 +185,9 @@ func (i *inode) Lookup(c *vfs.Context, name string) (vfs.Inode, linux.Errno) {
 	if !i.n.isDir() {
 		return nil, linux.ENOTDIR
 	}
+	if errno := i.n.permit(c); errno != 0 {
+		return nil, errno
+	}
 	n := i.find(c, name)
 	if n == nil {
 		return nil, linux.ENOENT
@@ -200,13 +222,22 @@ func (i *inode) Readlink(c *vfs.Context) (string, linux.Errno) {
 	if i.n.Link == nil {
 		return "", linux.EINVAL
 	}
+	if errno := i.n.permit(c); errno != 0 {
+		return "", errno
+	}
 	return i.n.Link(c)
 }
 
 // Open implements vfs.Inode.
 func (i *inode) Open(c *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
+	if errno := i.n.permit(c); errno != 0 {
+		return nil, errno
+	}
 	if i.n.isDir() {
 		return &dirOps{i: i}, 0
+	}
+	if i.n.Open != nil {
+		return i.n.Open(c)
 	}
 	acc := flags & linux.O_ACCMODE
 	if acc != linux.O_RDONLY && i.n.Write == nil || acc != linux.O_WRONLY && i.n.Read == nil {
