@@ -84,7 +84,7 @@ executed; 127 if there is none of that name.`,
 	f.addMachineFlags(cmd, true)
 	fl.BoolVar(&f.trace.on, "strace", false, "print system calls and signals as strace does (tine strace has more flags); -e trace=SET, signal=SET and status=SET then choose which")
 	fl.StringVar(&f.trace.out, "strace-out", "", "write them to `FILE` instead of standard error")
-	f.trace.follow = true
+	f.trace.follow, f.trace.strings = true, defaultStrings
 	return cmd
 }
 

@@ -12,6 +12,9 @@ import (
 	"github.com/tinevm/tine"
 )
 
+// defaultStrings is how many bytes of a string are printed, as by strace.
+const defaultStrings = 32
+
 // traceFlags are what is to be traced and how, as it was typed.
 type traceFlags struct {
 	on        bool
@@ -68,7 +71,7 @@ the machine's, in UTC.
 	fl.CountVarP(&t.times, "absolute-timestamps", "t", "begin lines with the time; -tt adds microseconds, -ttt counts from 1970")
 	fl.BoolVarP(&t.relative, "relative-timestamps", "r", false, "begin lines with the time since the line before")
 	fl.BoolVarP(&t.durations, "syscall-times", "T", false, "print how long calls take")
-	fl.IntVarP(&t.strings, "string-limit", "s", 32, "print at most `N` bytes of a string")
+	fl.IntVarP(&t.strings, "string-limit", "s", defaultStrings, "print at most `N` bytes of a string")
 	fl.IntVarP(&t.column, "columns", "a", 40, "align results at column `N`")
 	fl.BoolVarP(&t.paths, "decode-fds", "y", false, "print what descriptors are open on")
 	fl.BoolVarP(&t.good, "successful-only", "z", false, "print only calls that succeed")
@@ -92,7 +95,7 @@ func (t *traceFlags) open() (tr *tine.Trace, close func() error, err error) {
 		return nil, none, fmt.Errorf("-f=false: children are always traced")
 	}
 	tr = &tine.Trace{
-		W: os.Stderr, Strings: t.strings, Column: t.column, Paths: t.paths, PIDs: t.out != "", Durations: t.durations,
+		W: &hostErr, Strings: t.strings, Column: t.column, Paths: t.paths, PIDs: t.out != "", Durations: t.durations,
 		Times: stampNames[min(t.times, len(stampNames)-1)], SortBy: t.sortBy,
 	}
 	if t.relative {

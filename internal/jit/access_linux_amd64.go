@@ -8,15 +8,14 @@ import (
 
 // operand is a memory operand of the guest. Registers are the guest's.
 type operand struct {
-	base, index uint8 // none: there is none
-	scale       uint8
-	seg         x86.Seg
-	disp        int64 // the whole address, if there is no register
+	shape // none: there is no such register
+	seg   x86.Seg
+	disp  int64 // the whole address, if there is no register
 }
 
 // operandOf returns the memory operand of in.
 func operandOf(in *inst) operand {
-	o := operand{base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg, disp: in.Disp}
+	o := operand{shape{in.Base, in.Index, in.Scale}, in.Seg, in.Disp}
 	if o.base == x86.NoReg {
 		o.base = none
 	}
@@ -30,7 +29,7 @@ func operandOf(in *inst) operand {
 }
 
 // stack is [RSP+disp].
-func stack(disp int64) operand { return operand{base: cpu.RSP, index: none, disp: disp} }
+func stack(disp int64) operand { return operand{shape: shape{cpu.RSP, none, 0}, disp: disp} }
 
 // hostOperand gives the host's form of an address that has a register, without
 // its segment. It may need both temporaries.
@@ -107,48 +106,59 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	first := o.disp
 	span := int32(size)
 	if shared {
-		o.disp, span = g.lo, int32(g.hi-g.lo)
+		o.disp, span, write = g.lo, int32(g.hi-g.lo), g.write
 	}
 	tlb, kind := tlbFor(write)
 	start := t.pos()
 	t.address(o)
+	var slow [2]int32
+	quick := o.base == cpu.RSP && o.index == none && !aligned
+	if quick {
+		// The stack has an entry of its own.
+		t.memOp(true, hT0, field(offStack), 0x2b)
+		limit := offStack + 16
+		if span > 16 {
+			limit = offStack + 24
+		}
+		t.memOp(true, hT0, field(limit), 0x3b)
+		slow[0] = t.jcc(ccAE)
+		t.load(hT1, field(offStack+8))
+	} else {
+		t.probe(tlb)
+		t.aluImm(true, 7, hT0, mm.PageSize-span)
+		slow[0] = t.jcc(ccA)
+		if aligned {
+			t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
+			slow[1] = t.jcc(ccNE)
+		}
+		t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+	}
+	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
+	c := cold{kind: coldExit, from: slow, n: n, v: in.pc}
+	if shared {
+		c.kind = coldShared
+		t.sites[n].size = 1
+	}
+	if quick {
+		c.back, c.span, c.disp = t.pos(), span, o.disp
+		c.shared, c.kind = shared, coldStack
+	}
+	t.later(c)
+	if !shared {
+		return mem{base: hT0, index: hT1}
+	}
+	m := t.begin(g, apart)
+	m.disp = int32(first - g.lo)
+	return m
+}
+
+// probe looks for the address in T0 in a TLB: T1 is the offset of its entry,
+// and if that is the right one, T0 the offset in the page.
+func (t *translator) probe(tlb int32) {
 	t.move(hT1, hT0)
 	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4)  // shr T1d, 8
 	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)        // and T1d
 	t.memOp(true, hT0, mem{hB, hT1, 0, tlb}, 0x2b) // sub T0, page
-	t.aluImm(true, 7, hT0, mm.PageSize-span)       // cmp
-	slow := []int32{t.jcc(ccA)}
-	if aligned {
-		t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
-		slow = append(slow, t.jcc(ccNE))
-	}
-	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
-	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
-	if !shared {
-		t.cold = append(t.cold, func() {
-			for _, s := range slow {
-				t.here(s)
-			}
-			t.exit(n)
-		})
-		return mem{base: hT0, index: hT1}
-	}
-	t.sites[n].size = 1
-	rest, pc := len(t.list)-t.cur, in.pc
-	t.cold = append(t.cold, func() {
-		// Either the page is not in the TLB, or the range ends in another.
-		t.here(slow[0])
-		t.aluImm(true, 7, hT0, mm.PageSize-1)
-		miss := t.jcc(ccA)
-		t.refund(rest)
-		t.inHost, t.inMem = false, true
-		t.plainEdge(pc)
-		t.here(miss)
-		t.exit(n)
-	})
-	m := t.begin(g, apart)
-	m.disp = int32(first - g.lo)
-	return m
 }
 
 // align checks the alignment of an operand that can be accessed.
@@ -158,10 +168,7 @@ func (t *translator) align(in *inst, m mem, size uint8) mem {
 	t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
 	slow := t.jcc(ccNE)
 	n := t.site(site{kind: siteStep})
-	t.cold = append(t.cold, func() {
-		t.here(slow)
-		t.exit(n)
-	})
+	t.later(cold{kind: coldExit, from: [2]int32{slow}, n: n})
 	return at(hT0, 0)
 }
 
@@ -187,10 +194,6 @@ func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
 	n := t.site(site{kind: kind, write: write, size: size, retry: start, constant: true})
-	t.cold = append(t.cold, func() {
-		t.here(slow)
-		t.moveImm(hT0, va)
-		t.exit(n)
-	})
+	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

@@ -181,7 +181,12 @@ func (cf *codeFrame) number(page uint64) int32 {
 
 // publish copies the code to where it will run.
 func (t *translator) publish(cf *codeFrame, page int32) *block {
-	b := &block{frame: cf.frame, n: int32(len(t.list)), page: page}
+	if len(t.slab) == 0 {
+		t.slab = make([]block, 64)
+	}
+	b := &t.slab[0]
+	t.slab = t.slab[1:]
+	b.frame, b.n, b.page = cf.frame, int32(len(t.list)), page
 	pos, first := cache.used, cache.nsites
 	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
 	cf.variant(t.plain)[t.pc] = b

@@ -9,9 +9,9 @@ import (
 
 // Sizes of the arrays in a context.
 const (
-	tlbBits  = 9
+	tlbBits  = 11
 	tlbSize  = 1 << tlbBits
-	jumpBits = 12
+	jumpBits = 14
 	jumpSize = 1 << jumpBits
 	maxPages = 1 << 14 // code pages between two flushes of the code cache
 
@@ -21,6 +21,15 @@ const (
 // tlbEntry maps a page. An access to va is good if va-page is an offset that
 // leaves room for it; host is where the page is.
 type tlbEntry struct{ page, host uint64 }
+
+// stackEntry is the entry of wt that RSP was used with last. Its registers could
+// have any value when it is empty, so that is told by limits: offsets in the
+// page must be below small for operands of up to 16 bytes, and below large for
+// up to maxSpan.
+type stackEntry struct {
+	page, host   uint64
+	small, large uint64
+}
 
 // context is what machine code sees of an engine: one for each of the address
 // spaces that the engine ran last. Machine code reaches it through register B,
@@ -37,9 +46,12 @@ type context struct {
 	hostMX uint32            // the host's MXCSR
 	groups [maxGroups]uint64 // see group
 
+	stack stackEntry
+
 	regs cpu.Regs
 
-	t0, t1 uint64 // the temporaries, at an exit
+	t0, t1    uint64 // the temporaries, at an exit
+	hostFlags uint64 // the host's flags, at an exit, like flags
 
 	rt, wt   [tlbSize]tlbEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
@@ -58,26 +70,28 @@ type context struct {
 const (
 	bias = 128
 
-	offLeft     = int32(unsafe.Offsetof(context{}.left)) - bias
-	offFlags    = int32(unsafe.Offsetof(context{}.flags)) - bias
-	offGroups   = int32(unsafe.Offsetof(context{}.groups)) - bias
-	offT0       = int32(unsafe.Offsetof(context{}.t0)) - bias
-	offT1       = int32(unsafe.Offsetof(context{}.t1)) - bias
-	offTarget   = int32(unsafe.Offsetof(context{}.target)) - bias
-	offEntry    = int32(unsafe.Offsetof(context{}.entry)) - bias
-	offSite     = int32(unsafe.Offsetof(context{}.site)) - bias
-	offHostMX   = int32(unsafe.Offsetof(context{}.hostMX)) - bias
-	offRegs     = int32(unsafe.Offsetof(context{}.regs)) - bias
-	offGPR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
-	offFSBase   = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
-	offGSBase   = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
-	offMXCSR    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
-	offXMM      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
-	offRT       = int32(unsafe.Offsetof(context{}.rt)) - bias
-	offWT       = int32(unsafe.Offsetof(context{}.wt)) - bias
-	offJumpPC   = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
-	offJumpCode = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
-	offPages    = int32(unsafe.Offsetof(context{}.pages)) - bias
+	offLeft      = int32(unsafe.Offsetof(context{}.left)) - bias
+	offFlags     = int32(unsafe.Offsetof(context{}.flags)) - bias
+	offGroups    = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offStack     = int32(unsafe.Offsetof(context{}.stack)) - bias
+	offT0        = int32(unsafe.Offsetof(context{}.t0)) - bias
+	offHostFlags = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
+	offT1        = int32(unsafe.Offsetof(context{}.t1)) - bias
+	offTarget    = int32(unsafe.Offsetof(context{}.target)) - bias
+	offEntry     = int32(unsafe.Offsetof(context{}.entry)) - bias
+	offSite      = int32(unsafe.Offsetof(context{}.site)) - bias
+	offHostMX    = int32(unsafe.Offsetof(context{}.hostMX)) - bias
+	offRegs      = int32(unsafe.Offsetof(context{}.regs)) - bias
+	offGPR       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offFSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
+	offGSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
+	offMXCSR     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
+	offXMM       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offRT        = int32(unsafe.Offsetof(context{}.rt)) - bias
+	offWT        = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offJumpPC    = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
+	offJumpCode  = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offPages     = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address
@@ -98,7 +112,7 @@ var emptyTLB = func() (t [tlbSize]tlbEntry) {
 
 // clearTLB forgets all translations.
 func (c *context) clearTLB() {
-	c.rt, c.wt = emptyTLB, emptyTLB
+	c.rt, c.wt, c.stack = emptyTLB, emptyTLB, stackEntry{}
 	clear(c.wf[:])
 	clear(c.pages[:])
 }

@@ -22,15 +22,8 @@ func (t *translator) edge(target uint64) {
 // unlinked makes the jump whose displacement is at d an edge: until it is
 // linked it exits.
 func (t *translator) unlinked(d int32, target uint64) {
-	host := !t.inMem
-	n := t.site(site{kind: siteEdge, pc: target, link: d, host: host})
-	t.cold = append(t.cold, func() {
-		t.here(d)
-		if host {
-			t.saveFlags()
-		}
-		t.exit(n)
-	})
+	n := t.site(site{kind: siteEdge, pc: target, link: d, host: !t.inMem})
+	t.later(cold{kind: coldExit, from: [2]int32{d}, n: n})
 }
 
 // refund gives back the part of the budget that a block does not use. It leaves
@@ -51,20 +44,11 @@ func (t *translator) conditional(in *inst) {
 		t.alignNext(2)
 	}
 	d := t.jcc(in.Opcode & 15)
-	host, mem := t.inHost, t.inMem
 	if direct {
 		t.unlinked(d, in.target())
 		return
 	}
-	target := in.target()
-	t.cold = append(t.cold, func() {
-		t.here(d)
-		t.inHost, t.inMem = host, mem
-		if rest > 0 {
-			t.refund(rest)
-		}
-		t.edge(target)
-	})
+	t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.target()})
 }
 
 // plainEdge is the way to the variant without groups of what is at pc, which is
@@ -102,10 +86,7 @@ func (t *translator) indirect(undo int32) {
 	t.memOp(true, hT0, mem{hB, hT1, 3, offJumpPC}, 0x3b)
 	miss := t.jcc(ccNE)
 	t.memOp(false, 4, mem{hB, hT1, 3, offJumpCode}, 0xff)
-	t.cold = append(t.cold, func() {
-		t.here(miss)
-		t.exit(n)
-	})
+	t.later(cold{kind: coldExit, from: [2]int32{miss}, n: n})
 }
 
 func (t *translator) jumpIndirect(in *inst) {
@@ -191,7 +172,7 @@ func (t *translator) pop(in *inst) {
 
 func (t *translator) leave(in *inst) {
 	rbp := hostOf[cpu.RBP]
-	m := t.check(in, operand{base: cpu.RBP, index: none}, 8, false, false)
+	m := t.check(in, operand{shape: shape{cpu.RBP, none, 0}}, 8, false, false)
 	t.lea(hostRSP, at(rbp, 8))
 	t.load(rbp, m)
 }

@@ -164,11 +164,19 @@ func (c *context) evict(va uint64) {
 		c.rt[i] = emptyTLB[i]
 	}
 	if c.wt[i].page == page {
-		c.wt[i], c.wf[i] = emptyTLB[i], 0
+		c.dropWrite(uint64(i))
 	}
 	if va&1 != 0 {
 		clear(c.pages[:])
 	}
+}
+
+// dropWrite empties an entry of wt.
+func (c *context) dropWrite(i uint64) {
+	if c.stack.page == c.wt[i].page {
+		c.stack = stackEntry{}
+	}
+	c.wt[i], c.wf[i] = emptyTLB[i], 0
 }
 
 // dropWrites gives up the write translations of frames that have become code
@@ -185,7 +193,7 @@ func (e *engine) dropWrites(own mm.Frame) {
 			if f == 0 || !f.HasCode() {
 				continue
 			}
-			c.wt[i], c.wf[i] = emptyTLB[i], 0
+			c.dropWrite(uint64(i))
 			if f != own {
 				interp.DropCode(f)
 			}
@@ -305,6 +313,9 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 	switch s.kind {
 	case siteEdge:
 		c.regs.RIP = s.pc
+		if s.host {
+			c.flags = c.hostFlags
+		}
 		if e.left <= 0 {
 			break
 		}

@@ -18,8 +18,8 @@
 // Go code; signal handlers take g from thread-local storage, and the wrapper
 // that Go puts around assembly functions loads it again afterwards.
 //
-// Flags are entered with the guest's; on exit the code has stored them itself,
-// if anybody will want them.
+// Flags are entered with the guest's. On exit the host's are stored beside them:
+// where the guest's are, the site of the exit tells.
 TEXT ·enter(SB), 0, $32-8
 	MOVQ	c+0(FP), R14
 	ADDQ	$const_bias, R14
@@ -61,6 +61,9 @@ TEXT ·enter(SB), 0, $32-8
 	MOVQ	R12, const_offT0(R14)
 	MOVQ	R13, const_offT1(R14)
 	MOVQ	AX, (const_offGPR+8*0)(R14)
+	LAHF
+	SETOS	AL
+	MOVW	AX, const_offHostFlags(R14)
 	MOVQ	CX, (const_offGPR+8*1)(R14)
 	MOVQ	DX, (const_offGPR+8*2)(R14)
 	MOVQ	BX, (const_offGPR+8*3)(R14)

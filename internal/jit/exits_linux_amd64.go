@@ -114,6 +114,7 @@ func (e *engine) fill(s *site) bool {
 		interp.DropCode(f)
 		return false
 	}
+	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
 	return true
 }

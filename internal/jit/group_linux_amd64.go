@@ -5,7 +5,7 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-// Accesses to memory around one register share a check: the first of them has
+// Accesses to memory around one address share a check: the first of them has
 // the whole range that they reach checked, and the others only add to the
 // host's address of its start. It is in T1 as long as nothing else needs T1,
 // and in the context if something does before the last of them.
@@ -19,24 +19,49 @@ const (
 )
 
 // group is a range of guest memory that has been checked. Offsets are from the
-// value that its register had then.
+// value that the sum of its registers had then.
 type group struct {
-	reg    uint8
+	shape  // of the operands
 	write  bool
 	inT1   bool
 	stored bool  // in the context
-	adj    int64 // what the register has grown since
+	adj    int64 // what the sum has grown since
 	lo, hi int64
+}
+
+// shape is the part of an operand that depends on registers.
+type shape struct{ base, index, scale uint8 }
+
+// shared reports whether an operand can be in a group.
+func (o *operand) shared() bool { return o.base != none && o.seg == x86.SegNone }
+
+// grows reports by how much in makes the sum of the registers greater, if that
+// is known.
+func (sh shape) grows(in *inst) (n int64, ok bool) {
+	w := in.writes()
+	if w>>sh.base&1 != 0 {
+		if n, ok = in.grows(sh.base); !ok {
+			return 0, false
+		}
+	}
+	if sh.index != none && w>>sh.index&1 != 0 {
+		k, ok := in.grows(sh.index)
+		if !ok {
+			return 0, false
+		}
+		n += k << sh.scale
+	}
+	return n, true
 }
 
 // groupFor returns the live group that has an access, or nil.
 func (t *translator) groupFor(o operand, size uint8, write bool) *group {
-	if o.index != none || o.seg != x86.SegNone {
+	if !o.shared() {
 		return nil
 	}
 	for i := range t.groups {
 		g := &t.groups[i]
-		if off := o.disp + g.adj; g.reg == o.base && (g.inT1 || g.stored) && off >= g.lo && off+int64(size) <= g.hi && (g.write || !write) {
+		if off := o.disp + g.adj; g.shape == o.shape && (g.inT1 || g.stored) && off >= g.lo && off+int64(size) <= g.hi && (g.write || !write) {
 			return g
 		}
 	}
@@ -71,11 +96,13 @@ func (t *translator) dropGroups() { t.groups = [maxGroups]group{} }
 // that follow, and returns the group of what can share its check. members is
 // their number, and apart says whether something between them may need T1.
 func (t *translator) plan(o operand, size uint8, write bool) (g group, members int, apart bool) {
-	g = group{reg: o.base, write: write, lo: o.disp, hi: o.disp + int64(size)}
+	g = group{shape: o.shape, write: write, lo: o.disp, hi: o.disp + int64(size)}
 	members = 1
-	if t.plain || o.base == none || o.index != none || o.seg != x86.SegNone {
+	if t.plain || !o.shared() {
 		return g, members, false
 	}
+	// Until the first conditional jump a write makes the group one for writing.
+	straight := true
 	adj, between := int64(0), false
 	for i := t.cur; i < len(t.list); i++ {
 		in := &t.list[i]
@@ -83,26 +110,26 @@ func (t *translator) plan(o operand, size uint8, write bool) (g group, members i
 			break
 		}
 		if i > t.cur {
-			for _, a := range in.accesses() {
+			list, n := in.accesses()
+			for _, a := range list[:n] {
 				off := a.disp + adj
 				lo, hi := min(g.lo, off), max(g.hi, off+int64(a.size))
-				if a.base != o.base || a.index != none || a.seg != x86.SegNone || a.write && !write || hi-lo > maxSpan {
+				if !a.shared() || a.shape != o.shape || hi-lo > maxSpan || a.write && !g.write && !straight {
 					between = true
 					continue
 				}
-				g.lo, g.hi = lo, hi
+				g.lo, g.hi, g.write = lo, hi, g.write || a.write
 				members++
 				apart = apart || between
 			}
 		}
+		straight = straight && in.kind != kindJcc
 		between = between || in.kind == kindDivide || in.usesSpilled()
-		if in.writes()>>o.base&1 != 0 {
-			k, ok := in.grows(o.base)
-			if !ok {
-				break
-			}
-			adj += k
+		k, ok := o.shape.grows(in)
+		if !ok {
+			break
 		}
+		adj += k
 	}
 	return g, members, apart
 }
@@ -126,13 +153,12 @@ func (t *translator) begin(g group, store bool) mem {
 
 // follow brings the groups up to date with what in does to registers.
 func (t *translator) follow(in *inst) {
-	w := in.writes()
 	for i := range t.groups {
 		g := &t.groups[i]
-		if w>>g.reg&1 == 0 {
+		if !g.inT1 && !g.stored {
 			continue
 		}
-		if k, ok := in.grows(g.reg); ok {
+		if k, ok := g.grows(in); ok {
 			g.adj += k
 		} else {
 			*g = group{}
@@ -148,31 +174,34 @@ type access struct {
 }
 
 // accesses lists what in accesses, in order.
-func (in *inst) accesses() (list []access) {
-	push := access{stack(-8), 8, true}
+func (in *inst) accesses() (list [2]access, n int) {
+	add := func(o operand, size uint8, write bool) {
+		list[n] = access{o, size, write}
+		n++
+	}
 	switch in.kind {
 	case kindPass, kindDivide:
 		if in.Mem {
 			size, write, _ := accessOf(in)
-			list = append(list, access{operandOf(in), size, write})
+			add(operandOf(in), size, write)
 		}
 	case kindPush, kindCallInd:
 		if in.Mem {
-			list = append(list, access{operandOf(in), 8, false})
+			add(operandOf(in), 8, false)
 		}
-		list = append(list, push)
+		add(stack(-8), 8, true)
 	case kindJmpInd:
 		if in.Mem {
-			list = append(list, access{operandOf(in), 8, false})
+			add(operandOf(in), 8, false)
 		}
 	case kindCall:
-		list = append(list, push)
+		add(stack(-8), 8, true)
 	case kindPop, kindRet:
-		list = append(list, access{stack(0), 8, false})
+		add(stack(0), 8, false)
 	case kindLeave:
-		list = append(list, access{operand{base: cpu.RBP, index: none}, 8, false})
+		add(operand{shape: shape{cpu.RBP, none, 0}}, 8, false)
 	}
-	return list
+	return list, n
 }
 
 // usesSpilled reports whether in names a register that is not in one.

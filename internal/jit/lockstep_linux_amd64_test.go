@@ -181,6 +181,55 @@ func (m *maker) instance() (code []byte, ok bool) {
 	return code, true
 }
 
+// stackUse makes something that compilers do with the stack, or with a structure
+// that a register points to.
+func (m *maker) stackUse() []byte {
+	r := byte(m.Intn(8))
+	if r == cpu.RSP {
+		r = cpu.RBP
+	}
+	high := byte(m.Intn(2))
+	d := byte(m.Intn(16) * 8)
+	switch m.Intn(13) {
+	case 0, 1:
+		return []byte{0x40 | high, 0x50 | r} // push
+	case 2, 3:
+		return []byte{0x40 | high, 0x58 | r} // pop
+	case 4:
+		return []byte{0x48 | high<<2, 0x89, 0x44 | r<<3, 0x24, d} // mov [rsp+d], r
+	case 5:
+		return []byte{0x48 | high<<2, 0x8b, 0x44 | r<<3, 0x24, d}
+	case 6:
+		return []byte{0x48, 0x83, 0xc4 | byte(m.Intn(2))*0x28, byte(m.Intn(8) * 8)} // add or sub rsp
+	case 7:
+		return []byte{0xe8, 0, 0, 0, 0} // call what follows
+	case 8:
+		return []byte{0x68, d, 1, 2, byte(m.Intn(256))} // push imm
+	case 9:
+		return []byte{0xff, 0x74, 0x24, d} // push [rsp+d]
+	case 10:
+		return append(setReg(cpu.RBP, m.place()), 0xc9) // leave
+	case 11:
+		return append(setReg(cpu.RSP, m.place()), 0x66, 0x0f, 0x7f, 0x44, 0x24, d) // movdqa [rsp+d], xmm0
+	}
+	code := setReg(cpu.RBX, m.place())
+	for range 1 + m.Intn(4) {
+		d := byte(m.Intn(12) * 4)
+		code = append(code, [][]byte{
+			{0x8b, 0x43, d},             // mov eax, [rbx+d]
+			{0x89, 0x4b, d},             // mov [rbx+d], ecx
+			{0x48, 0x01, 0x43, d},       // add [rbx+d], rax
+			{0x48, 0x83, 0xc3, d},       // add rbx, d
+			{0xf3, 0x0f, 0x6f, 0x4b, d}, // movdqu xmm1, [rbx+d]
+			{0x44, 0x0f, 0xb6, 0x4b, d}, // movzx r9d, byte [rbx+d]
+			{0x48, 0x13, 0x43, d},       // adc rax, [rbx+d]
+			{0x66, 0x0f, 0x6f, 0x53, d}, // movdqa xmm2, [rbx+d]
+			{0x75, 0x00},                // jne to what follows
+		}[m.Intn(9)]...)
+	}
+	return code
+}
+
 // place is an address in or around the data.
 func (m *maker) place() uint64 {
 	switch m.Intn(10) {
@@ -233,7 +282,10 @@ func (m *maker) jump() []byte {
 func (m *maker) program() (p program) {
 	open := -1
 	for n := 2 + m.Intn(16); n > 0; n-- {
-		code, ok := m.instance()
+		code, ok := m.stackUse(), true
+		if m.Intn(3) > 0 {
+			code, ok = m.instance()
+		}
 		if !ok {
 			n++
 			continue

@@ -9,6 +9,7 @@ import (
 type translator struct {
 	asm
 	buf  []inst
+	slab []block // to be used
 	list []inst
 	pc   uint64
 	cur  int // index of the instruction being translated
@@ -21,7 +22,7 @@ type translator struct {
 	groups [maxGroups]group
 	began  bool // by the current instruction
 
-	cold  []func() // emit what is off the way, after everything else
+	cold  []cold
 	sites []site
 	exits []int32 // where the numbers of sites are
 	out   layout
@@ -92,13 +93,7 @@ func (t *translator) translate(list []inst, page int32) {
 		t.cur = len(list)
 		t.edge(last.next())
 	}
-	for len(t.cold) > 0 {
-		todo := t.cold
-		t.cold = nil
-		for _, f := range todo {
-			f()
-		}
-	}
+	t.emitCold()
 }
 
 // site makes an exit and returns its number in the block.
@@ -127,28 +122,14 @@ func (t *translator) head(page int32) {
 	t.put(0x41, 0x80, 0xb8|hB&7) // cmp byte [B+pages+page], 0
 	t.put32(offPages + page)
 	t.put(0)
-	miss := t.jcc(ccE)
-	t.cold = append(t.cold, func() {
-		t.here(miss)
-		t.cur = 0
-		t.exit(t.site(site{kind: siteMiss}))
-	})
+	t.later(cold{kind: coldMiss, from: [2]int32{t.jcc(ccE)}})
 	t.out.mem = t.pos()
 	t.out.host = t.out.mem
 	t.aluMemImm(5, field(offLeft), int32(len(t.list)))
-	broke := t.jcc(ccS)
-	t.cold = append(t.cold, func() {
-		t.here(broke)
-		t.cur = 0
-		t.exit(t.site(site{kind: siteBudget}))
-	})
+	t.later(cold{kind: coldBudget, from: [2]int32{t.jcc(ccS)}})
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
-		t.cold = append(t.cold, func() {
-			t.out.host = t.pos()
-			t.saveFlags()
-			t.to(t.jmp(), t.out.mem)
-		})
+		t.later(cold{kind: coldHost})
 	}
 }
 
@@ -483,14 +464,7 @@ func (t *translator) divide(in *inst) {
 		slow[1] = t.jcc(ccBE)
 	}
 	n := t.site(site{kind: siteStep})
-	t.cold = append(t.cold, func() {
-		for _, s := range slow {
-			if s != 0 {
-				t.here(s)
-			}
-		}
-		t.exit(n)
-	})
+	t.later(cold{kind: coldExit, from: slow, n: n})
 	t.rex(w, 0, none, hT1, false)
 	t.put(0xf7, 0xc0|in.ModRM&0x38|hT1&7)
 }

@@ -13,6 +13,13 @@ func (t *Task) checkCPUTime(ran int64) {
 			it.spend(ran)
 		}
 	}
+	if g.posix.virtual > 0 {
+		for _, it := range g.posix.list {
+			if it != nil && it.cpuLeft > 0 && (it.of == nil || it.of == t) {
+				it.spend(ran)
+			}
+		}
+	}
 	if g.rlimits[linux.RLIMIT_CPU].Cur != ^uint64(0) {
 		g.checkCPULimit()
 	}
@@ -23,12 +30,13 @@ func (it *itimer) spend(ran int64) {
 	if it.cpuLeft -= ran; it.cpuLeft > 0 {
 		return
 	}
-	it.g.k.signalGroup(it.g, it.sig, kernelSignal(it.sig))
+	late := -it.cpuLeft
+	it.cpuLeft, it.overrun = 0, 0
 	if it.interval > 0 {
-		it.cpuLeft = max(it.cpuLeft+it.interval, 1)
-	} else {
-		it.cpuLeft = 0
+		it.overrun = int32(min(late/it.interval, 1<<31-1))
+		it.cpuLeft = it.interval - late%it.interval
 	}
+	it.fire()
 }
 
 // checkCPULimit sends SIGXCPU at the soft limit and each second after it, and

@@ -47,6 +47,8 @@ func (t *Task) capable(c int) bool {
 func (t *Task) mayInspect(u *Task) bool {
 	c, o := t.cred, u.cred
 	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
+	// A capability of u's would be the caller's for the asking.
+	same = same && o.Permitted&^c.Permitted == 0
 	return same && u.group.dumpable == 1 || u.group == t.group || t.capableIn(o.user, linux.CAP_SYS_PTRACE)
 }
 
@@ -387,28 +389,27 @@ func (t *Task) capHeader(addr uint64) (sets int, pid int, errno linux.Errno) {
 	if errno != 0 {
 		return 0, 0, errno
 	}
-	p, errno := t.getUint32(addr + 4)
-	if errno != 0 {
-		return 0, 0, errno
-	}
 	switch version {
 	case v1:
-		return 1, int(int32(p)), 0
+		sets = 1
 	case v2, v3:
-		return 2, int(int32(p)), 0
+		sets = 2
+	default:
+		if errno := t.putUint32(addr, v3); errno != 0 {
+			return 0, 0, errno
+		}
+		return 0, 0, linux.EINVAL
 	}
-	if errno := t.putUint32(addr, v3); errno != 0 {
-		return 0, 0, errno
-	}
-	return 0, 0, linux.EINVAL
+	p, errno := t.getUint32(addr + 4)
+	return sets, int(int32(p)), errno
 }
 
 func sysCapget(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	sets, pid, errno := t.capHeader(a[0])
+	if a[1] == 0 && (errno == 0 || errno == linux.EINVAL) {
+		return 0, 0 // only asked which version there is
+	}
 	if errno != 0 {
-		if errno == linux.EINVAL && a[1] == 0 {
-			return 0, 0
-		}
 		return 0, errno
 	}
 	u := t

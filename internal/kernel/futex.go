@@ -177,7 +177,7 @@ func (t *Task) futexTimeout(addr uint64, op uint32, absolute bool) linux.Errno {
 	case !absolute:
 		t.setTimeout(ns)
 	case op&linux.FUTEX_CLOCK_REALTIME != 0:
-		t.setTimeout(max(ns-t.k.cfg.Clock.Realtime(), 0))
+		t.setTimeout(max(ns-t.k.wallClock(), 0))
 	default:
 		t.setTimeout(max(ns-t.k.now(), 0))
 	}

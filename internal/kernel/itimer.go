@@ -24,6 +24,16 @@ type itimer struct {
 	target  *Task // SIGEV_THREAD_ID
 	value   uint64
 	overrun int32
+	// absolute: set for a time, not for a span.
+	absolute bool
+	// of is the thread whose processor time a timer of a thread's clock counts;
+	// nil for a process's.
+	of *Task
+}
+
+// onWallClock implements wallTimer.
+func (it *itimer) onWallClock() bool {
+	return it.absolute && (it.clock == linux.CLOCK_REALTIME || it.clock == linux.CLOCK_REALTIME_ALARM || it.clock == linux.CLOCK_TAI)
 }
 
 // expire implements timerTarget.
@@ -34,6 +44,12 @@ func (it *itimer) expire(*timer) {
 		k.startTimer(&it.timer, it.when+(missed+1)*it.interval, it)
 		it.overrun = int32(min(missed, 1<<31-1))
 	}
+	it.fire()
+}
+
+// fire sends the signal.
+func (it *itimer) fire() {
+	k := it.g.k
 	if !it.posix {
 		k.signalGroup(it.g, it.sig, kernelSignal(it.sig))
 		return
@@ -99,7 +115,16 @@ func (it *itimer) arm(g *Group, value, interval int64) {
 // virtual reports whether the timer counts processor time; such timers are not
 // in the timer queue (cputime.go).
 func (it *itimer) virtual() bool {
-	return !it.posix && (it.sig == linux.SIGVTALRM || it.sig == linux.SIGPROF)
+	if it.posix {
+		return isCPUClock(it.clock)
+	}
+	return it.sig == linux.SIGVTALRM || it.sig == linux.SIGPROF
+}
+
+// isCPUClock reports whether a clock counts the processor time of a process or
+// a thread.
+func isCPUClock(id int32) bool {
+	return id < 0 || id == linux.CLOCK_PROCESS_CPUTIME_ID || id == linux.CLOCK_THREAD_CPUTIME_ID
 }
 
 // itimerSignals are the signals of the interval timers by number.
@@ -174,7 +199,10 @@ func sysSetitimer(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 // posixTimers are the timers of a process by id; free ids are nil.
-type posixTimers struct{ list []*itimer }
+type posixTimers struct {
+	list    []*itimer
+	virtual int // those of them that count processor time
+}
 
 func (t *Task) posixTimer(id uint64) (*itimer, linux.Errno) {
 	list := t.group.posix.list
@@ -190,6 +218,21 @@ func sysTimerCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	it := &itimer{posix: true, clock: clock, g: t.group, sig: linux.SIGALRM, notify: linux.SIGEV_SIGNAL}
+	switch clock {
+	case linux.CLOCK_REALTIME, linux.CLOCK_MONOTONIC, linux.CLOCK_BOOTTIME, linux.CLOCK_TAI:
+	default:
+		// Some clocks can only be read, and there is none that wakes a machine.
+		if !isCPUClock(clock) {
+			return 0, linux.EOPNOTSUPP
+		}
+		u, thread, errno := t.cpuClockOf(clock)
+		if errno != 0 || u.group != t.group {
+			return 0, linux.EINVAL
+		}
+		if thread {
+			it.of = u
+		}
+	}
 	p := &t.group.posix
 	for it.id = 0; int(it.id) < len(p.list) && p.list[it.id] != nil; it.id++ {
 	}
@@ -209,6 +252,9 @@ func sysTimerCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		p.list = append(p.list, nil)
 	}
 	p.list[it.id] = it
+	if it.virtual() {
+		p.virtual++
+	}
 	return 0, 0
 }
 
@@ -243,6 +289,9 @@ func (t *Task) timerEvent(it *itimer, addr uint64) linux.Errno {
 
 func sysTimerSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	var v linux.Itimerspec
+	if a[2] == 0 {
+		return 0, linux.EINVAL
+	}
 	if errno := t.getStruct(a[2], &v, linux.SizeofItimerspec); errno != 0 {
 		return 0, errno
 	}
@@ -256,7 +305,8 @@ func sysTimerSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	old := it.spec()
-	if value != 0 && a[1]&linux.TIMER_ABSTIME != 0 {
+	it.absolute = a[1]&linux.TIMER_ABSTIME != 0
+	if value != 0 && it.absolute {
 		now, _ := t.clock(it.clock)
 		value = max(value-now, 1)
 	}
@@ -295,5 +345,8 @@ func sysTimerDelete(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	t.k.stopTimer(&it.timer)
 	t.group.posix.list[it.id] = nil
+	if it.virtual() {
+		t.group.posix.virtual--
+	}
 	return 0, 0
 }

@@ -73,6 +73,7 @@ type Kernel struct {
 	rootNS   *Namespaces    // the machine's first namespaces
 	rootUser *userNamespace // and user namespace
 	lastNS   uint64
+	wall     wallState
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns
 	bootID   string
@@ -106,6 +107,7 @@ func New(cfg Config) *Kernel {
 		k.cfg.MaxTasks = 4 << 20
 	}
 	k.acct = mm.NewAccount(cfg.Memory)
+	k.acct.ReadAround = k.seeded != nil
 	if cfg.Events != nil {
 		k.acct.OnCopy = k.noteCopy
 	}
@@ -118,6 +120,7 @@ func New(cfg Config) *Kernel {
 	k.peers = k.runners()
 	k.started = k.now()
 	k.bootTime = k.cfg.Clock.Realtime()
+	k.wall = newWallState()
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initNamespaces()
@@ -195,7 +198,7 @@ func (k *Kernel) now() int64 { return k.cfg.Clock.Monotonic() }
 
 // realtime is CLOCK_REALTIME.
 func (k *Kernel) realtime() (sec int64, nsec int64) {
-	ns := k.cfg.Clock.Realtime()
+	ns := k.wallClock()
 	return ns / 1e9, ns % 1e9
 }
 

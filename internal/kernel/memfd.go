@@ -47,17 +47,18 @@ func (s *systemObjects) shmem() *memfs.FS {
 	return s.unnamed
 }
 
-// Seals is F_GET_SEALS.
-func (m *memfd) Seals() (uint32, linux.Errno) { return *m.seals, 0 }
-
-// AddSeals is F_ADD_SEALS.
-func (m *memfd) AddSeals(seals uint32) linux.Errno {
+// addSeals is F_ADD_SEALS. mapped reports whether a shared mapping could still
+// write; then F_SEAL_WRITE is refused.
+func (m *memfd) addSeals(seals uint32, mapped func(m *memfd) bool) linux.Errno {
 	const known = linux.F_SEAL_SEAL | linux.F_SEAL_SHRINK | linux.F_SEAL_GROW | linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE
 	if seals&^known != 0 {
 		return linux.EINVAL
 	}
 	if *m.seals&linux.F_SEAL_SEAL != 0 {
 		return linux.EPERM
+	}
+	if seals&linux.F_SEAL_WRITE != 0 && !m.sealed(linux.F_SEAL_WRITE) && mapped(m) {
+		return linux.EBUSY
 	}
 	*m.seals |= seals
 	return 0

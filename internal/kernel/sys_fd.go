@@ -5,6 +5,8 @@ import (
 
 	"github.com/tinevm/tine/internal/fs/pipefs"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/net"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -98,31 +100,31 @@ func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.F_GETFL:
 		return uint64(f.Flags | oLargefile), 0
 	case linux.F_SETFL:
-		f.Flags = f.Flags&^statusFlags | uint32(arg)&statusFlags
-		return 0, 0
+		return 0, t.setFlags(f, fd, uint32(arg))
 	case linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW, linux.F_OFD_GETLK, linux.F_OFD_SETLK, linux.F_OFD_SETLKW:
 		return t.recordLock(f, cmd, arg)
-	case linux.F_SETOWN:
-		f.Owner = int(int32(arg))
-		return 0, 0
-	case linux.F_GETOWN:
-		return uint64(int64(f.Owner)), 0
-	case linux.F_SETSIG:
-		if arg > linux.NSIG {
-			return 0, linux.EINVAL
-		}
-		f.OwnSig = linux.Signal(arg)
-		return 0, 0
-	case linux.F_GETSIG:
-		return uint64(f.OwnSig), 0
 	case linux.F_SETPIPE_SZ, linux.F_GETPIPE_SZ:
 		return pipeSize(f, cmd, arg)
 	case linux.F_ADD_SEALS, linux.F_GET_SEALS:
-		return fileSeals(f, cmd, arg)
+		return t.fileSeals(f, cmd, arg)
 	case linux.F_GETLEASE:
 		return linux.F_UNLCK, 0
 	}
-	return 0, linux.EINVAL
+	return t.ownerCommand(f, cmd, arg)
+}
+
+// setFlags is F_SETFL. O_NOATIME is for the file's owner.
+func (t *Task) setFlags(f *vfs.File, fd int, flags uint32) linux.Errno {
+	if flags&linux.O_NOATIME != 0 && f.Flags&linux.O_NOATIME == 0 {
+		if errno := vfs.MayNoAtime(t.ctx(), f); errno != 0 {
+			return errno
+		}
+	}
+	if (f.Flags^flags)&linux.O_ASYNC != 0 {
+		t.k.setAsync(f, fd, flags&linux.O_ASYNC != 0)
+	}
+	f.Flags = f.Flags&^statusFlags | flags&statusFlags
+	return 0
 }
 
 // oLargefile is the kernel's value of O_LARGEFILE, which 64-bit opens have.
@@ -146,25 +148,35 @@ func pipeSize(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
 	return uint64(n), errno
 }
 
-// sealer is implemented by files of memfd_create(2).
-type sealer interface {
-	Seals() (uint32, linux.Errno)
-	AddSeals(seals uint32) linux.Errno
+func (t *Task) fileSeals(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
+	m, ok := f.Ops.(*memfd)
+	switch {
+	case cmd == linux.F_ADD_SEALS && !f.Writable():
+		return 0, linux.EPERM
+	case !ok:
+		return 0, linux.EINVAL
+	case cmd == linux.F_GET_SEALS:
+		return uint64(*m.seals), 0
+	}
+	return 0, m.addSeals(uint32(arg), t.k.mapsToWrite)
 }
 
-func fileSeals(f *vfs.File, cmd int, arg uint64) (uint64, linux.Errno) {
-	s, ok := f.Ops.(sealer)
-	if !ok {
-		return 0, linux.EINVAL
-	}
-	if cmd == linux.F_GET_SEALS {
-		v, errno := s.Seals()
-		return uint64(v), errno
-	}
-	if !f.Writable() {
-		return 0, linux.EPERM
-	}
-	return 0, s.AddSeals(uint32(arg))
+// mapsToWrite reports whether some process has a shared mapping of a memory
+// file that is or can be made writable.
+func (k *Kernel) mapsToWrite(m *memfd) (yes bool) {
+	k.pids.each(func(u *Task) {
+		if u.as == nil || yes {
+			return
+		}
+		u.as.VMAs(func(v mm.VMA) bool {
+			if o, ok := v.Obj.(fileObject); ok && v.Flags&mm.MapShared != 0 && v.MaxProt&mm.ProtWrite != 0 {
+				w, ok := o.f.Ops.(*memfd)
+				yes = ok && w.seals == m.seals
+			}
+			return !yes
+		})
+	})
+	return yes
 }
 
 // recordLock performs the record lock commands of fcntl(2).
@@ -282,11 +294,23 @@ func sysIoctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if req == linux.FIOASYNC {
 			flag = linux.O_ASYNC
 		}
-		f.Flags &^= flag
+		flags := f.Flags &^ flag
 		if on != 0 {
-			f.Flags |= flag
+			flags |= flag
 		}
-		return 0, 0
+		return 0, t.setFlags(f, fd, flags)
+	}
+	if _, ok := f.Ops.(net.Socket); ok {
+		switch req {
+		case linux.FIOSETOWN, linux.SIOCSPGRP:
+			nr, errno := t.getUint32(a[2])
+			if errno == 0 {
+				errno = t.setOwnerArg(f, int32(nr))
+			}
+			return 0, errno
+		case linux.FIOGETOWN, linux.SIOCGPGRP:
+			return 0, t.putUint32(a[2], uint32(t.ownerArg(f)))
+		}
 	}
 	ret, errno := f.Ops.Ioctl(f, &vfs.IoctlContext{Context: t.ctx(), CopyIn: t.copyIn, CopyOut: t.copyOut, Task: t}, req, a[2])
 	if errno == linux.ENOTTY && req == linux.FIONREAD && f.Ops.Seekable() {

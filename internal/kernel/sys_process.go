@@ -165,6 +165,18 @@ func sysPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, 0
 	case linux.PR_GET_TIMING:
 		return 0, 0
+	case linux.PR_SET_TIMING:
+		if a[1] != linux.PR_TIMING_STATISTICAL {
+			return 0, linux.EINVAL
+		}
+	case linux.PR_GET_TSC:
+		return 0, t.putUint32(a[1], linux.PR_TSC_ENABLE)
+	case linux.PR_SET_TSC:
+		if a[1] != linux.PR_TSC_ENABLE {
+			return 0, linux.EINVAL // the engine cannot forbid it
+		}
+	case linux.PR_GET_TID_ADDRESS:
+		return 0, t.putUint64(a[1], t.clearChildTID)
 	case linux.PR_GET_THP_DISABLE:
 		return 0, 0
 	case linux.PR_SET_VMA:
@@ -225,10 +237,14 @@ func (t *Task) prctlCaps(a *[6]uint64) (uint64, linux.Errno) {
 	case linux.PR_GET_SECUREBITS:
 		return uint64(c.SecureBits), 0
 	case linux.PR_SET_SECUREBITS:
-		if !t.capableIn(t.cred.user, linux.CAP_SETPCAP) {
+		// Each bit has one above it that locks it (capabilities(7)).
+		const bits, locks = 0x55, 0xaa
+		old := uint64(c.SecureBits)
+		if old&locks>>1&(old^a[1]) != 0 || old&locks&^a[1] != 0 || a[1]&^(bits|locks) != 0 ||
+			!t.capableIn(t.cred.user, linux.CAP_SETPCAP) {
 			return 0, linux.EPERM
 		}
-		t.changeCred(func(n *Cred) { n.SecureBits = uint32(a[1]) & 0xff })
+		t.changeCred(func(n *Cred) { n.SecureBits = uint32(a[1]) })
 		return 0, 0
 	case linux.PR_CAP_AMBIENT:
 		if a[1] == ambientClear {
@@ -243,7 +259,8 @@ func (t *Task) prctlCaps(a *[6]uint64) (uint64, linux.Errno) {
 		case ambientIsSet:
 			return c.Ambient >> a[2] & 1, 0
 		case ambientRaise:
-			if c.Permitted&c.Inheritable&bit == 0 {
+			const noAmbientRaise = 0x40
+			if c.Permitted&c.Inheritable&bit == 0 || c.SecureBits&noAmbientRaise != 0 {
 				return 0, linux.EPERM
 			}
 			t.changeCred(func(n *Cred) { n.Ambient |= bit })

@@ -91,7 +91,7 @@ func sysGetrandom(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return n, 0
 }
 
-// sysSyslog: the kernel's ring buffer is empty.
+// sysSyslog is syslog(2): type, buffer, length. The kernel's ring buffer is empty.
 func sysSyslog(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	const readAll, sizeUnread, sizeBuffer = 3, 9, 10
 	typ := int32(a[0])
@@ -103,6 +103,10 @@ func sysSyslog(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	if typ == sizeBuffer {
 		return 1 << 18, 0
+	}
+	const read, readClear = 2, 4
+	if (typ == read || typ == readAll || typ == readClear) && (a[1] == 0 || int32(a[2]) < 0) {
+		return 0, linux.EINVAL
 	}
 	return 0, 0
 }

@@ -40,19 +40,16 @@ func nsTimeval(ns int64) linux.Timeval {
 func (t *Task) clock(id int32) (int64, linux.Errno) {
 	k := t.k
 	switch id {
-	case linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE, linux.CLOCK_TAI, linux.CLOCK_REALTIME_ALARM:
-		return k.cfg.Clock.Realtime(), 0
+	case linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE, linux.CLOCK_REALTIME_ALARM:
+		return k.wallClock(), 0
+	case linux.CLOCK_TAI:
+		return k.wallClock() + int64(k.wall.tai)*1e9, 0
 	case linux.CLOCK_MONOTONIC, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE:
 		return k.now() + t.ns.time.monotonic, 0
 	case linux.CLOCK_BOOTTIME, linux.CLOCK_BOOTTIME_ALARM:
 		return k.now() + t.ns.time.boottime, 0
-	case linux.CLOCK_PROCESS_CPUTIME_ID:
-		u := t.group.ownUsage()
-		return u.user + u.system, 0
-	case linux.CLOCK_THREAD_CPUTIME_ID:
-		return t.usage.user + t.usage.system, 0
 	}
-	if id < 0 {
+	if isCPUClock(id) {
 		return t.cpuClock(id)
 	}
 	return 0, linux.EINVAL
@@ -61,21 +58,39 @@ func (t *Task) clock(id int32) (int64, linux.Errno) {
 // cpuClock reads the CPU clock of another process or thread, whose id is
 // encoded in the clock's (clock_getcpuclockid(3)).
 func (t *Task) cpuClock(id int32) (int64, linux.Errno) {
-	const perThread, fdClock = 4, 3
-	if id&7 == fdClock {
-		return 0, linux.EINVAL
+	u, thread, errno := t.cpuClockOf(id)
+	if errno != 0 {
+		return 0, errno
 	}
-	u := t
-	if pid := int(^(id >> 3)); pid != 0 {
-		if u = t.pidNS().task(pid); u == nil {
-			return 0, linux.EINVAL
-		}
-	}
-	if id&perThread != 0 {
+	if thread {
 		return u.usage.user + u.usage.system, 0
 	}
 	use := u.group.ownUsage()
 	return use.user + use.system, 0
+}
+
+// cpuClockOf finds whose processor time a clock counts, and whether it is the
+// thread's alone.
+func (t *Task) cpuClockOf(id int32) (u *Task, thread bool, errno linux.Errno) {
+	const perThread, fdClock, kinds = 4, 3, 3
+	switch {
+	case id == linux.CLOCK_PROCESS_CPUTIME_ID, id == linux.CLOCK_THREAD_CPUTIME_ID:
+		return t, id == linux.CLOCK_THREAD_CPUTIME_ID, 0
+	case id&3 == fdClock || id&3 >= kinds:
+		return nil, false, linux.EINVAL
+	}
+	u = t
+	if pid := int(^(id >> 3)); pid != 0 {
+		if u = t.pidNS().task(pid); u == nil {
+			return nil, false, linux.EINVAL
+		}
+	}
+	// A thread's clock is for its own process only, a process's goes by the
+	// number of its leader.
+	if id&perThread != 0 && u.group != t.group || id&perThread == 0 && u != t && !u.isLeader() {
+		return nil, false, linux.EINVAL
+	}
+	return u, id&perThread != 0, 0
 }
 
 func sysClockGettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
@@ -101,27 +116,15 @@ func sysClockGetres(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, t.putStruct(a[1], &ts, linux.SizeofTimespec)
 }
 
-// sysClockSettime: the clock is a port that the guest cannot set.
-func sysClockSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	var ts linux.Timespec
-	if errno := t.getStruct(a[1], &ts, linux.SizeofTimespec); errno != 0 {
-		return 0, errno
-	}
-	if int32(a[0]) != linux.CLOCK_REALTIME {
-		return 0, linux.EINVAL
-	}
-	return 0, linux.EPERM
-}
-
 func sysGettimeofday(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[0] != 0 {
-		tv := nsTimeval(t.k.cfg.Clock.Realtime())
+		tv := nsTimeval(t.k.wallClock())
 		if errno := t.putStruct(a[0], &tv, linux.SizeofTimeval); errno != 0 {
 			return 0, errno
 		}
 	}
 	if a[1] != 0 {
-		return 0, t.putUint64(a[1], 0) // struct timezone: UTC
+		return 0, t.copyOut(a[1], t.k.wall.timezone[:])
 	}
 	return 0, 0
 }
@@ -144,7 +147,8 @@ func sysClockNanosleep(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	id := int32(a[0])
 	switch id {
 	case linux.CLOCK_REALTIME, linux.CLOCK_MONOTONIC, linux.CLOCK_BOOTTIME, linux.CLOCK_TAI:
-	case linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_MONOTONIC_RAW, linux.CLOCK_MONOTONIC_COARSE, linux.CLOCK_REALTIME_COARSE:
+	case linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID, linux.CLOCK_MONOTONIC_RAW,
+		linux.CLOCK_MONOTONIC_COARSE, linux.CLOCK_REALTIME_COARSE:
 		return 0, linux.ENOTSUP
 	default:
 		return 0, linux.EINVAL

@@ -15,6 +15,8 @@ type systemObjects struct {
 	lastIno uint64
 	unnamed *memfs.FS // of memfd_create
 	tty     *tty.System
+	// cancelable are the timerfds that a change of CLOCK_REALTIME cancels.
+	cancelable []*timerfd
 }
 
 // close frees them, when the machine closes.

@@ -67,6 +67,9 @@ func (c caller) Install(f *vfs.File, cloexec bool) (int, linux.Errno) {
 	return int(fd), errno
 }
 
+// Interrupted implements tty.Process.
+func (c caller) Interrupted() bool { return c.t.interrupted() }
+
 // Overdue implements tty.Process.
 func (c caller) Overdue(stage int, ns int64) bool {
 	sc := &c.t.sc

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/tinevm/tine/internal/fs/anon"
 	"github.com/tinevm/tine/internal/linux"
@@ -17,6 +18,8 @@ type timerfd struct {
 	clock    int32
 	interval int64
 	count    uint64
+	absolute bool // set for a time, not for a span
+	canceled bool // the clock was set (TFD_TIMER_CANCEL_ON_SET)
 	queue    vfs.WaitQueue
 }
 
@@ -31,10 +34,37 @@ func (f *timerfd) expire(*timer) {
 	f.queue.Wake(vfs.PollIn | vfs.PollRdNorm)
 }
 
+// onWallClock implements wallTimer.
+func (f *timerfd) onWallClock() bool {
+	return f.absolute && (f.clock == linux.CLOCK_REALTIME || f.clock == linux.CLOCK_REALTIME_ALARM)
+}
+
+// clockWasSet tells a timer that waits for it that CLOCK_REALTIME was set.
+func (f *timerfd) clockWasSet() {
+	f.canceled = true
+	f.count++
+	f.queue.Wake(vfs.PollIn | vfs.PollRdNorm)
+}
+
+// setCancelable says whether clockWasSet is to be called.
+func (f *timerfd) setCancelable(on bool) {
+	s := &f.k.sys
+	if i := slices.Index(s.cancelable, f); i >= 0 && !on {
+		s.cancelable = slices.Delete(s.cancelable, i, i+1)
+	} else if i < 0 && on {
+		s.cancelable = append(s.cancelable, f)
+	}
+	f.canceled = false
+}
+
 // Read implements vfs.FileOps.
 func (f *timerfd) Read(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 	if len(p) < 8 {
 		return 0, linux.EINVAL
+	}
+	if f.canceled {
+		f.canceled, f.count = false, 0
+		return 0, linux.ECANCELED
 	}
 	if f.count == 0 {
 		return 0, linux.EAGAIN
@@ -59,7 +89,10 @@ func (f *timerfd) Queue(*vfs.File) *vfs.WaitQueue { return &f.queue }
 func (f *timerfd) Stat(*vfs.File) (linux.Stat, linux.Errno) { return anon.Stat(), 0 }
 
 // Release implements vfs.FileOps.
-func (f *timerfd) Release(*vfs.File) { f.k.stopTimer(&f.timer) }
+func (f *timerfd) Release(*vfs.File) {
+	f.k.stopTimer(&f.timer)
+	f.setCancelable(false)
+}
 
 // spec is the setting as timerfd_gettime reports it.
 func (f *timerfd) spec() linux.Itimerspec {
@@ -97,8 +130,7 @@ func (t *Task) timerfd(fd uint64) (*timerfd, linux.Errno) {
 }
 
 func sysTimerfdSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	const cancelOnSet = 1 << 1
-	if a[1]&^(linux.TFD_TIMER_ABSTIME|cancelOnSet) != 0 {
+	if a[1]&^(linux.TFD_TIMER_ABSTIME|linux.TFD_TIMER_CANCEL_ON_SET) != 0 {
 		return 0, linux.EINVAL
 	}
 	var v linux.Itimerspec
@@ -116,9 +148,11 @@ func sysTimerfdSettime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	old := f.spec()
 	f.interval, f.count = interval, 0
+	f.absolute = a[1]&linux.TFD_TIMER_ABSTIME != 0
+	f.setCancelable(a[1]&linux.TFD_TIMER_CANCEL_ON_SET != 0 && f.onWallClock())
 	t.k.stopTimer(&f.timer)
 	if value != 0 {
-		if a[1]&linux.TFD_TIMER_ABSTIME != 0 {
+		if f.absolute {
 			now, _ := t.clock(f.clock)
 			value = max(value-now, 0)
 		}

@@ -22,7 +22,7 @@ const (
 func (t *Task) pageFault(addr uint64, acc mm.Access) {
 	t.k.current = t
 	res, major := t.as.Fault(addr, acc)
-	if major {
+	if major && t.k.seeded == nil { // what the host has read already must not show
 		t.usage.majflt++
 	} else {
 		t.usage.minflt++

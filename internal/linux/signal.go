@@ -238,10 +238,11 @@ func (s *Siginfo) layout() siginfoLayout {
 		return layoutFault
 	case SIGCHLD:
 		return layoutChild
-	case SIGIO:
-		return layoutPoll
 	case SIGSYS:
 		return layoutSys
+	}
+	if s.Code <= POLL_HUP {
+		return layoutPoll // the signal of F_SETSIG can be any other
 	}
 	return layoutKill
 }

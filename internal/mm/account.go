@@ -16,6 +16,11 @@ type Account struct {
 	// OnCopy, if not nil, is told of each page that is copied on a write; file
 	// means that it was the page cache's. It is set before the first use.
 	OnCopy func(as *AddressSpace, page uint64, file bool)
+
+	// ReadAround reads the neighbours of a file page that is mapped from the
+	// file, so that what is mapped does not depend on what other machines have
+	// read before. It is set before the first use.
+	ReadAround bool
 }
 
 var (

@@ -1,5 +1,7 @@
 package mm
 
+import "github.com/tinevm/tine/internal/linux"
+
 // FaultResult says how a page fault ended.
 type FaultResult uint8
 
@@ -166,6 +168,11 @@ func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCach
 			return
 		}
 		f, ok := cache.cached(idx + i)
+		if !ok && as.acct != nil && as.acct.ReadAround {
+			var errno linux.Errno
+			f, errno = cache.Page(idx+i, false)
+			ok = errno == 0
+		}
 		if !ok {
 			return
 		}

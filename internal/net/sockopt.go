@@ -155,6 +155,9 @@ func (b *SocketCommon) setSocketOption(c *Caller, name int, value []byte) linux.
 	if errno != 0 {
 		return errno
 	}
+	if name == linux.SO_DEBUG && v != 0 && !c.capable(linux.CAP_NET_ADMIN) {
+		return linux.EACCES
+	}
 	if boolOptions[name] {
 		b.opts.set(name, int32(boolInt(v != 0)))
 		return 0

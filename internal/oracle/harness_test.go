@@ -143,7 +143,14 @@ func (r run) tineRaw(t *testing.T) result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{bin, "run", "-u", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--timeout", r.timeout.String()}
+	args := append([]string{bin}, r.tineArgs(r.flags)...)
+	// The grace period shows a machine that does not end when told to.
+	return r.do(t, &exec.Cmd{Path: bin, Args: args, Env: hostEnviron(), Dir: r.dir}, r.timeout+10*time.Second)
+}
+
+// tineArgs are the arguments of tine that run it, with more flags for tine run.
+func (r run) tineArgs(flags []string) []string {
+	args := []string{"run", "-u", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--timeout", r.timeout.String()}
 	if e := os.Getenv("TINE_ENGINE"); e != "" {
 		args = append(args, "--engine="+e)
 	}
@@ -157,10 +164,7 @@ func (r run) tineRaw(t *testing.T) result {
 		args = append(args, "-e", e)
 	}
 	args = append(args, strings.Fields(os.Getenv("TINE_FLAGS"))...)
-	args = append(args, r.flags...)
-	args = append(append(args, "--"), r.args...)
-	// The grace period shows a machine that does not end when told to.
-	return r.do(t, &exec.Cmd{Path: bin, Args: args, Env: hostEnviron(), Dir: r.dir}, r.timeout+10*time.Second)
+	return append(append(append(args, flags...), "--"), r.args...)
 }
 
 // hostEnviron is what the tine process itself sees: no locale and no time

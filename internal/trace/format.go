@@ -155,12 +155,16 @@ func (d *decoder) flags(table []symbol, v uint64, what string) {
 	d.str(flagString(table, v, what))
 }
 
+// flagString is flags as a string; nothing at all is 0, or "" where nothing
+// stands for what is not known.
 func flagString(table []symbol, v uint64, what string) string {
 	if s := lookup(table, v); s != "" {
 		return s
 	}
 	names, rest := flagNames(table, v)
 	switch {
+	case len(names) == 0 && rest == 0 && what == "":
+		return ""
 	case len(names) == 0 && rest == 0:
 		return "0"
 	case len(names) == 0 && what != "":

@@ -336,7 +336,7 @@ const fsGetFlags, fsSetFlags, ficlone = 0x80086601, 0x40086602, 0x40049409
 func ioctlOut(req uint32) bool {
 	switch req {
 	case linux.TCGETS, linux.TIOCGWINSZ, linux.TIOCGPGRP, linux.TIOCGSID, linux.FIONREAD, linux.TIOCOUTQ, linux.TIOCGPTN,
-		linux.TIOCGPTLCK, linux.TIOCGPKT, linux.TIOCGEXCL, linux.TIOCGDEV, linux.TIOCMGET, linux.TIOCGETD, fsGetFlags,
+		linux.TIOCGPKT, linux.TIOCGEXCL, linux.TIOCGDEV, linux.TIOCMGET, linux.TIOCGETD, fsGetFlags,
 		linux.SIOCATMARK, linux.FIOGETOWN, linux.SIOCGPGRP:
 		return true
 	}
@@ -359,7 +359,7 @@ func printIoctlArg(d *decoder, i int) {
 			d.f("{ws_row=%d, ws_col=%d, ws_xpixel=%d, ws_ypixel=%d}", u16(b, 0), u16(b, 2), u16(b, 4), u16(b, 6))
 		}
 	case linux.TIOCGPGRP, linux.TIOCSPGRP, linux.TIOCGSID, linux.FIONREAD, linux.TIOCOUTQ, linux.TIOCGPTN, linux.TIOCSPTLCK,
-		linux.TIOCGPTLCK, linux.TIOCPKT, linux.TIOCGPKT, linux.TIOCGEXCL, linux.FIONBIO, linux.FIOASYNC, linux.SIOCATMARK,
+		linux.TIOCPKT, linux.TIOCGPKT, linux.TIOCGEXCL, linux.FIONBIO, linux.FIOASYNC, linux.SIOCATMARK,
 		linux.FIOSETOWN, linux.FIOGETOWN, linux.SIOCSPGRP, linux.SIOCGPGRP, linux.TIOCGETD, linux.TIOCSETD:
 		d.indirect(a, 4, number)
 	case linux.TIOCGDEV, linux.TIOCMGET, linux.TIOCMSET, linux.TIOCMBIS, linux.TIOCMBIC:
@@ -376,8 +376,6 @@ func printIoctlArg(d *decoder, i int) {
 		d.int(int64(int32(a)))
 	case ficlone:
 		d.fd(int32(a))
-	case linux.TIOCGPTPEER:
-		d.str(openFlagString(a))
 	case linux.TIOCEXCL, linux.TIOCNXCL, linux.TIOCNOTTY, linux.TIOCVHANGUP, linux.FIOCLEX, linux.FIONCLEX, linux.TIOCSBRK,
 		linux.TIOCCBRK, linux.TIOCCONS:
 	default:

@@ -514,13 +514,6 @@ var termBaud = []symbol{
 	{0x100f, "B4000000"},
 }
 
-var termSize = []symbol{
-	{0, "CS5"},
-	{0x10, "CS6"},
-	{0x20, "CS7"},
-	{0x30, "CS8"},
-}
-
 var termCflag = []symbol{
 	{0x40, "CSTOPB"},
 	{0x80, "CREAD"},
@@ -549,26 +542,6 @@ var termLflag = []symbol{
 	{0x4000, "PENDIN"},
 	{0x100, "TOSTOP"},
 	{0x10000, "EXTPROC"},
-}
-
-var termCC = []symbol{
-	{0, "VINTR"},
-	{0x1, "VQUIT"},
-	{0x2, "VERASE"},
-	{0x3, "VKILL"},
-	{0x4, "VEOF"},
-	{0x5, "VTIME"},
-	{0x6, "VMIN"},
-	{0x7, "VSWTC"},
-	{0x8, "VSTART"},
-	{0x9, "VSTOP"},
-	{0xa, "VSUSP"},
-	{0xb, "VEOL"},
-	{0xc, "VREPRINT"},
-	{0xd, "VDISCARD"},
-	{0xe, "VWERASE"},
-	{0xf, "VLNEXT"},
-	{0x10, "VEOL2"},
 }
 
 var flushQueue = []symbol{
@@ -655,11 +628,6 @@ var futexOps = []symbol{
 	{0xb, "FUTEX_WAIT_REQUEUE_PI"},
 	{0xc, "FUTEX_CMP_REQUEUE_PI"},
 	{0xd, "FUTEX_LOCK_PI2"},
-}
-
-var futexFlags = []symbol{
-	{0x80, "FUTEX_PRIVATE_FLAG"},
-	{0x100, "FUTEX_CLOCK_REALTIME"},
 }
 
 var futexWakeOp = []symbol{
@@ -1482,10 +1450,6 @@ var schedPolicies = []symbol{
 	{0x6, "SCHED_DEADLINE"},
 }
 
-var schedReset = []symbol{
-	{0x40000000, "SCHED_RESET_ON_FORK"},
-}
-
 var schedFlags = []symbol{
 	{0x1, "SCHED_FLAG_RESET_ON_FORK"},
 	{0x2, "SCHED_FLAG_RECLAIM"},
@@ -1737,18 +1701,6 @@ var statfsFlags = []symbol{
 	{0x800, "ST_NODIRATIME"},
 	{0x1000, "ST_RELATIME"},
 	{0x2000, "ST_NOSYMFOLLOW"},
-}
-
-var direntTypes = []symbol{
-	{0, "DT_UNKNOWN"},
-	{0x1, "DT_FIFO"},
-	{0x2, "DT_CHR"},
-	{0x4, "DT_DIR"},
-	{0x6, "DT_BLK"},
-	{0x8, "DT_REG"},
-	{0xa, "DT_LNK"},
-	{0xc, "DT_SOCK"},
-	{0xe, "DT_WHT"},
 }
 
 var ptraceOps = []symbol{

@@ -38,6 +38,9 @@ type Process interface {
 	// over, whether it succeeds or not.
 	Install(f *vfs.File, cloexec bool) (fd int, errno linux.Errno)
 
+	// Interrupted reports whether a signal is about to end the running system
+	// call.
+	Interrupted() bool
 	// Overdue reports whether ns nanoseconds have passed since the running
 	// system call first asked with this stage, which is not 0. If not, the call
 	// is repeated when they have.

@@ -46,8 +46,8 @@ func (t *TTY) readLine(p []byte) int {
 }
 
 // enough applies VMIN and VTIME (termios(3), noncanonical mode) to a read of
-// size bytes. Bytes stay in the buffer until the read is complete; a signal that
-// interrupts it loses none.
+// size bytes. Bytes stay in the buffer until the read is complete; a signal
+// completes it if there are any.
 func (t *TTY) enough(size int, nonblock bool) linux.Errno {
 	have, vmin, vtime := len(t.in.buf), int(t.termios.CC[linux.VMIN]), int(t.termios.CC[linux.VTIME])
 	switch {
@@ -55,12 +55,19 @@ func (t *TTY) enough(size int, nonblock bool) linux.Errno {
 		return 0
 	case vmin == 0 && vtime == 0:
 		return 0
+	case have > 0 && t.interrupted():
+		return 0
 	case nonblock, vtime == 0, vmin > 0 && have == 0:
 		return linux.EAGAIN
 	case t.overdue(vtime, have):
 		return 0
 	}
 	return linux.EAGAIN
+}
+
+func (t *TTY) interrupted() bool {
+	p := t.sys.kernel.Current()
+	return p != nil && p.Interrupted()
 }
 
 // overdue reports whether the running read has waited for vtime tenths of a

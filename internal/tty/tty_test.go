@@ -89,6 +89,7 @@ func (p *fakeProcess) Leads() bool             { return p.leads }
 func (p *fakeProcess) Shuns(linux.Signal) bool { return p.shuns }
 func (p *fakeProcess) Terminal() *TTY          { return p.tty }
 func (p *fakeProcess) SetTerminal(t *TTY)      { p.tty = t }
+func (p *fakeProcess) Interrupted() bool       { return false }
 
 func (p *fakeProcess) Overdue(stage int, ns int64) bool {
 	if stage != p.stage {

@@ -40,9 +40,9 @@ type File struct {
 	// other anonymous files.
 	Path Path
 
-	// Owner receives SIGIO and SIGURG (F_SETOWN): a pid, or minus a group.
-	Owner  int
-	OwnSig linux.Signal
+	// Async belongs to the kernel: who is signalled of input and output
+	// (F_SETOWN, O_ASYNC); nil until somebody asks for it.
+	Async any
 
 	refs       int
 	inodeCount int          // its part of InodeCommon.writers: 1, 0 or -1

@@ -343,6 +343,18 @@ type pathOps struct{ NoOps }
 // Stat implements FileOps.
 func (pathOps) Stat(f *File) (linux.Stat, linux.Errno) { return f.Path.Stat() }
 
+// MayNoAtime checks that the caller may set O_NOATIME: it must own the file.
+func MayNoAtime(c *Context, f *File) linux.Errno {
+	if f.Path.Dentry == nil {
+		return 0
+	}
+	a, errno := f.Path.Attr()
+	if errno == 0 && !c.owns(&a) {
+		errno = linux.EPERM
+	}
+	return errno
+}
+
 // Fstat is fstat(2): for a file with a name the inode's attributes, for others
 // what the operations tell.
 func Fstat(f *File) (linux.Stat, linux.Errno) {

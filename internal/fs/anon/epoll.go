@@ -1,6 +1,9 @@
 package anon
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
 )
@@ -10,6 +13,7 @@ type Epoll struct {
 	vfs.NoOps
 	items map[itemKey]*item
 	queue vfs.WaitQueue
+	seq   uint64
 	// The ready list: items that may have something to report, in order.
 	first, last *item
 }
@@ -25,6 +29,7 @@ type item struct {
 	ep     *Epoll
 	key    itemKey
 	event  linux.EpollEvent
+	seq    uint64 // in order of adding
 	wait   vfs.WaitEntry
 	off    bool // disabled by EPOLLONESHOT until the next EPOLL_CTL_MOD
 	listed bool
@@ -139,7 +144,8 @@ func (ep *Epoll) add(key itemKey, old *item, ev linux.EpollEvent) linux.Errno {
 			return linux.EINVAL
 		}
 	}
-	it := &item{ep: ep, key: key, event: ev}
+	ep.seq++
+	it := &item{ep: ep, key: key, event: ev, seq: ep.seq}
 	it.wait.Waiter = it
 	ep.items[key] = it
 	key.file.Ops.Queue(key.file).Add(&it.wait)
@@ -183,6 +189,22 @@ func (ep *Epoll) depth() (d int) {
 		}
 	}
 	return d
+}
+
+// Target is the nth file that is watched under the number fd. More than one is
+// if a descriptor was closed, but not its file, and the number used again.
+func (ep *Epoll) Target(fd, nth int) (*vfs.File, bool) {
+	var found []*item
+	for k, it := range ep.items {
+		if k.fd == fd {
+			found = append(found, it)
+		}
+	}
+	if nth < 0 || nth >= len(found) {
+		return nil, false
+	}
+	slices.SortFunc(found, func(a, b *item) int { return cmp.Compare(a.seq, b.seq) })
+	return found[nth].key.file, true
 }
 
 // Collect reports up to n events and returns them. Level-triggered items that
