@@ -28,11 +28,7 @@ func (t *translator) unlinked(d int32, target uint64) {
 
 // refund gives back the part of the budget that a block does not use. It leaves
 // the flags alone.
-func (t *translator) refund(n int) {
-	t.load(hT0, field(offLeft))
-	t.lea(hT0, at(hT0, int32(n)))
-	t.store(field(offLeft), hT0)
-}
+func (t *translator) refund(n int) { t.count(0xfe, n) }
 
 // conditional translates a conditional jump. If it is the last instruction both
 // ways are edges; otherwise the block goes on with one of them, and the other is a

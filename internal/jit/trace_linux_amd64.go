@@ -8,7 +8,7 @@ import (
 )
 
 // maxInsts is the number of instructions in a block. The head of a block takes
-// them all off the budget by an instruction with a byte as operand.
+// them all off the budget.
 const maxInsts = 64
 
 // maxUnrolled is how long a loop may get that is repeated.
