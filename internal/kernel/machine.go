@@ -80,6 +80,7 @@ type Kernel struct {
 	bootID   string
 	deadTime int64 // processor time of tasks that are gone, ns
 	forks    int64
+	stops    int // processes that job control has stopped
 	switches int64
 
 	current *Task       // the task whose system call or page fault is handled
