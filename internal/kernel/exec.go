@@ -124,6 +124,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
 	t.noteExec(e)
+	t.ptraceExec(t.nr())
 	t.forkNoExec, t.didExec = false, true
 	t.exitSignal, g.exitSignal = linux.SIGCHLD, linux.SIGCHLD
 	g.stopTimers()

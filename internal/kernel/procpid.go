@@ -413,14 +413,17 @@ func (t *Task) procStat(ns *pidNamespace) string {
 
 // stateName is the state as /proc/PID/status shows it.
 func (t *Task) stateName() string {
-	return map[byte]string{'R': "R (running)", 'S': "S (sleeping)", 'D': "D (disk sleep)", 'T': "T (stopped)",
+	return map[byte]string{'R': "R (running)", 'S': "S (sleeping)", 'D': "D (disk sleep)", 'T': "T (stopped)", 't': "t (tracing stop)",
 		'Z': "Z (zombie)", 'X': "X (dead)"}[t.state.Letter()]
 }
 
 func (t *Task) procStatus(ns *pidNamespace) string {
 	g, c := t.group, t.cred
 	var b strings.Builder
-	ppid, umask, fds := 0, uint32(0), 0
+	ppid, tracer, umask, fds := 0, 0, uint32(0), 0
+	if t.ptrace != nil {
+		tracer = t.ptrace.tracer.id.in(ns)
+	}
 	if g.parent != nil {
 		ppid = g.parent.leader.id.in(ns)
 	}
@@ -430,8 +433,8 @@ func (t *Task) procStatus(ns *pidNamespace) string {
 	if t.files != nil {
 		fds = max(64, len(t.files.slots))
 	}
-	fmt.Fprintf(&b, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		t.comm, umask, t.stateName(), g.leader.id.in(ns), t.id.in(ns), ppid)
+	fmt.Fprintf(&b, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+		t.comm, umask, t.stateName(), g.leader.id.in(ns), t.id.in(ns), ppid, tracer)
 	fmt.Fprintf(&b, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%d\nGroups:\t", c.UID, c.EUID, c.SUID, c.FSUID, c.GID, c.EGID, c.SGID, c.FSGID, fds)
 	for _, gid := range c.Groups {
 		fmt.Fprintf(&b, "%d ", gid)

@@ -50,6 +50,9 @@ func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
 	t.sc = syscallState{active: true, nr: g[cpu.RAX]}
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
+	if t.ptraceEntry() {
+		return
+	}
 	t.traceEnter()
 	t.runSyscall()
 }
@@ -67,6 +70,7 @@ func (t *Task) runSyscall() {
 	t.k.current = t
 	ret, errno := row.fn(t, &t.sc.args)
 	if t.state == TaskZombie || t.state == TaskDead || !t.sc.active {
+		t.ptraceExitCall()
 		return // exit, or a handler that set the registers itself
 	}
 	if errno == eBlock {
@@ -114,6 +118,7 @@ func (t *Task) finishSyscall(ret uint64, errno linux.Errno) {
 		}
 	}
 	t.traceExit(ret)
+	t.ptraceExitCall()
 }
 
 // errnoResult is an errno as a system call returns it.
