@@ -20,19 +20,28 @@ func (k *Kernel) procPID(ns *pidNamespace, g *Group) *synthfs.Node {
 		Mode: 0o555, UID: n.UID, GID: n.GID,
 		List: func(*vfs.Context) (list []synthfs.Entry) {
 			for _, t := range g.threads {
-				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.id.in(ns)), Node: k.procTask(ns, t), Pos: int64(t.id.in(ns)) + 2})
+				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.id.in(ns)), Node: k.procThread(ns, t), Pos: int64(t.id.in(ns)) + 2})
 			}
 			return list
 		},
 		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
 			for _, t := range g.threads {
 				if strconv.Itoa(t.id.in(ns)) == name {
-					return k.procTask(ns, t)
+					return k.procThread(ns, t)
 				}
 			}
 			return nil
 		},
 	}})
+	return n
+}
+
+// procThread is the directory of a thread, /proc/PID/task/TID.
+func (k *Kernel) procThread(ns *pidNamespace, t *Task) *synthfs.Node {
+	n := k.procTask(ns, t)
+	children := synthfs.File(func() string { return t.procChildren(ns) })
+	children.UID, children.GID, children.Ino = n.UID, n.GID, procIno(t, len(n.Entries)+1)
+	n.Entries = append(n.Entries, synthfs.Entry{Name: "children", Node: children})
 	return n
 }
 
@@ -81,12 +90,11 @@ func (k *Kernel) procTask(ns *pidNamespace, t *Task) *synthfs.Node {
 	file("mounts", 0o444, func(t *Task) string { return vfs.MountsText(t.mounts()) })
 	add("wchan", t.procWchan())
 	guarded("mem", k.procMem(t))
-	file("children", 0o444, func(t *Task) string { return t.procChildren(ns) })
 	private("syscall", 0o400, (*Task).procSyscall)
 	private("io", 0o400, (*Task).procIO)
 	file("schedstat", 0o444, func(t *Task) string { return fmt.Sprintf("%d 0 %d\n", t.usage.user, t.usage.nvcsw+t.usage.nivcsw) })
 	private("personality", 0o400, func(t *Task) string { return fmt.Sprintf("%08x\n", t.personality) })
-	file("oom_score", 0o444, func(*Task) string { return "0\n" })
+	file("oom_score", 0o444, (*Task).procOOMScore)
 	file("sessionid", 0o444, func(*Task) string { return "4294967295\n" })
 	add("uid_map", k.procIDMap(t, true))
 	add("gid_map", k.procIDMap(t, false))
@@ -94,17 +102,8 @@ func (k *Kernel) procTask(ns *pidNamespace, t *Task) *synthfs.Node {
 	add("timens_offsets", k.procTimeOffsets(t))
 	file("timerslack_ns", 0o644, func(t *Task) string { return fmt.Sprintf("%d\n", t.timerSlack) })
 	add("comm", k.procComm(t))
-	add("oom_score_adj", k.procNumber(func() int { return t.group.oomAdj }, func(v int) linux.Errno {
-		if v < -1000 || v > 1000 {
-			return linux.EINVAL
-		}
-		t.group.oomAdj = v
-		return 0
-	}))
-	add("loginuid", k.procNumber(func() int { return int(t.group.loginUID) }, func(v int) linux.Errno {
-		t.group.loginUID = uint32(v)
-		return 0
-	}))
+	add("oom_score_adj", procNumber(func() int { return t.group.oomAdj }, t.setOOMAdj))
+	add("loginuid", procNumber(func() int { return int(t.group.loginUID) }, t.setLoginUID))
 	guarded("exe", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
 		if t.as == nil || t.as.Exe == nil {
 			return vfs.Path{}, linux.ENOENT
@@ -161,18 +160,38 @@ func (k *Kernel) procComm(t *Task) *synthfs.Node {
 }
 
 // procNumber is a file that holds a number that can be set.
-func (k *Kernel) procNumber(get func() int, set func(v int) linux.Errno) *synthfs.Node {
-	return &synthfs.Node{
-		Mode: 0o644,
-		Read: func(*vfs.Context) ([]byte, linux.Errno) { return []byte(strconv.Itoa(get()) + "\n"), 0 },
-		Write: func(_ *vfs.Context, p []byte) linux.Errno {
-			v, err := strconv.Atoi(strings.TrimSpace(string(p)))
-			if err != nil {
-				return linux.EINVAL
-			}
-			return set(v)
-		},
+func procNumber(get func() int, set func(w *Task, v int) linux.Errno) *synthfs.Node {
+	return nsControl(0o644, func(*Task) string { return strconv.Itoa(get()) + "\n" }, func(w *Task, text string) linux.Errno {
+		v, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil {
+			return linux.EINVAL
+		}
+		return set(w, v)
+	})
+}
+
+// setOOMAdj sets oom_score_adj. Lower than a privileged process has set it, it
+// can be set by another only.
+func (t *Task) setOOMAdj(w *Task, v int) linux.Errno {
+	g, privileged := t.group, w.capable(linux.CAP_SYS_RESOURCE)
+	switch {
+	case v < -1000 || v > 1000:
+		return linux.EINVAL
+	case v < g.oomAdjMin && !privileged:
+		return linux.EACCES
+	case privileged:
+		g.oomAdjMin = v
 	}
+	g.oomAdj = v
+	return 0
+}
+
+func (t *Task) setLoginUID(w *Task, v int) linux.Errno {
+	if w != t || t.group.loginUID != keepID && !w.capable(linux.CAP_AUDIT_CONTROL) {
+		return linux.EPERM
+	}
+	t.group.loginUID = uint32(v)
+	return 0
 }
 
 // procLink is a magic link to a place.
@@ -417,7 +436,7 @@ func (t *Task) statusMemory(b *strings.Builder) {
 		{"VmPeak", kb(as.TotalPages())}, {"VmSize", kb(as.TotalPages())}, {"VmLck", locked >> 10}, {"VmPin", 0},
 		{"VmHWM", kb(as.PeakPages())}, {"VmRSS", kb(as.RSSPages())}, {"RssAnon", anon >> 10}, {"RssFile", file >> 10},
 		{"RssShmem", shmem >> 10}, {"VmData", kb(as.DataPages())}, {"VmStk", stack >> 10}, {"VmExe", (as.CodeEnd - as.CodeStart) >> 10},
-		{"VmLib", text >> 10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
+		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
 	} {
 		fmt.Fprintf(b, "%s:\t%8d kB\n", l.name, l.kb)
 	}
@@ -470,17 +489,45 @@ func (t *Task) procMaps() string {
 }
 
 // usageLines are the counts of a mapping in smaps.
-func usageLines(b *strings.Builder, size uint64, u *mm.Usage) {
+func usageLines(b *strings.Builder, u *mm.Usage, locked uint64) {
 	for _, l := range []struct {
 		name string
 		v    uint64
 	}{
-		{"Rss", u.RSS}, {"Pss", u.PSS}, {"Shared_Clean", u.SharedClean}, {"Shared_Dirty", u.SharedDirty},
+		{"Rss", u.RSS}, {"Pss", u.PSS}, {"Pss_Dirty", u.PSSDirty}, {"Shared_Clean", u.SharedClean}, {"Shared_Dirty", u.SharedDirty},
 		{"Private_Clean", u.PrivateClean}, {"Private_Dirty", u.PrivateDirty}, {"Referenced", u.RSS}, {"Anonymous", u.Anonymous},
-		{"LazyFree", 0}, {"AnonHugePages", 0}, {"Shared_Hugetlb", 0}, {"Private_Hugetlb", 0}, {"Swap", 0}, {"SwapPss", 0}, {"Locked", 0},
+		{"LazyFree", 0}, {"AnonHugePages", 0}, {"ShmemPmdMapped", 0}, {"FilePmdMapped", 0}, {"Shared_Hugetlb", 0}, {"Private_Hugetlb", 0}, {"Swap", 0}, {"SwapPss", 0}, {"Locked", locked},
 	} {
 		fmt.Fprintf(b, "%-16s%8d kB\n", l.name+":", l.v>>10)
 	}
+}
+
+// lockedPart is what smaps calls the locked part of a mapping.
+func lockedPart(v *mm.VMA, u *mm.Usage) uint64 {
+	if v.Flags&mm.MapLocked == 0 {
+		return 0
+	}
+	return u.PSS
+}
+
+// vmFlags are the two-letter flags of a mapping in smaps (proc(5)).
+func vmFlags(v *mm.VMA) string {
+	var b strings.Builder
+	for _, f := range []struct {
+		on   bool
+		name string
+	}{
+		{v.Prot&mm.ProtRead != 0, "rd"}, {v.Prot&mm.ProtWrite != 0, "wr"}, {v.Prot&mm.ProtExec != 0, "ex"}, {v.Flags&mm.MapShared != 0, "sh"},
+		{v.MaxProt&mm.ProtRead != 0, "mr"}, {v.MaxProt&mm.ProtWrite != 0, "mw"}, {v.MaxProt&mm.ProtExec != 0, "me"},
+		{v.Flags&mm.MapShared != 0, "ms"}, {v.Flags&mm.MapGrowsDown != 0, "gd"}, {v.Flags&mm.MapLocked != 0, "lo"},
+		{v.Flags&mm.MapDontFork != 0, "dc"}, {v.Flags&mm.MapShared == 0 && v.Prot&mm.ProtWrite != 0 && v.Flags&mm.MapNoReserve == 0, "ac"},
+		{v.Flags&mm.MapNoReserve != 0, "nr"}, {v.Flags&mm.MapWipeFork != 0, "wf"}, {v.Flags&mm.MapDontDump != 0, "dd"},
+	} {
+		if f.on {
+			b.WriteString(f.name + " ")
+		}
+	}
+	return b.String()
 }
 
 func (t *Task) procSmaps() string {
@@ -492,8 +539,8 @@ func (t *Task) procSmaps() string {
 		u := t.as.Usage(v.Start, v.End)
 		b.WriteString(mapLine(&v))
 		fmt.Fprintf(&b, "%-16s%8d kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n", "Size:", v.Len()>>10)
-		usageLines(&b, v.Len(), &u)
-		b.WriteString("THPeligible:    0\nVmFlags:\n")
+		usageLines(&b, &u, lockedPart(&v, &u))
+		b.WriteString("THPeligible:           0\nVmFlags: " + vmFlags(&v) + "\n")
 		return true
 	})
 	return b.String()
@@ -504,9 +551,21 @@ func (t *Task) procSmapsRollup() string {
 		return ""
 	}
 	var b strings.Builder
+	var locked, first, last uint64
+	t.as.VMAs(func(v mm.VMA) bool {
+		if last == 0 {
+			first = v.Start
+		}
+		last = v.End
+		if v.Flags&mm.MapLocked != 0 {
+			u := t.as.Usage(v.Start, v.End)
+			locked += lockedPart(&v, &u)
+		}
+		return true
+	})
 	u := t.as.Usage(0, mm.UserTop)
-	fmt.Fprintf(&b, "%08x-%08x ---p 00000000 00:00 0                          [rollup]\n", t.as.CodeStart, t.as.StackTop)
-	usageLines(&b, 0, &u)
+	fmt.Fprintf(&b, "%08x-%08x ---p 00000000 00:00 0                          [rollup]\n", first, last)
+	usageLines(&b, &u, locked)
 	return b.String()
 }
 

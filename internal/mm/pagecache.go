@@ -82,6 +82,7 @@ func (c *PageCache) drop(i uint64) {
 		}
 		p.frame.Put()
 		delete(c.pages, i)
+		c.acct.cache(-1)
 	}
 }
 
@@ -167,6 +168,7 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 	}
 	p := cachePage{frame: f}
 	c.pages[i] = p
+	c.acct.cache(1)
 	return p, 0
 }
 
@@ -182,6 +184,7 @@ func (c *PageCache) Insert(i uint64, p []byte) {
 	}
 	copy(f.Bytes(), p)
 	c.pages[i] = cachePage{frame: f}
+	c.acct.cache(1)
 }
 
 // ReadAt fills p with the file's bytes at off. The caller has clipped p to
@@ -272,5 +275,6 @@ func (c *PageCache) Release() {
 	for _, p := range c.pages {
 		p.frame.Put()
 	}
+	c.acct.cache(-len(c.pages))
 	clear(c.pages)
 }
