@@ -212,7 +212,9 @@ func (c *Cmd) openFiles(p *kernel.Process, user *User) linux.Errno {
 			return errno
 		}
 		defer terminal.Put()
-		p.TTY = c.Terminal.port.Load().host.TTY()
+		if !c.Terminal.Console {
+			p.TTY = c.Terminal.port.Load().host.TTY()
+		}
 	}
 	if c.Stdin == nil {
 		p.Files = append(p.Files, c.openDefault(terminal, linux.O_RDONLY))

@@ -34,9 +34,9 @@ type Process struct {
 	// Threads are the threads in order of creation, the leader first.
 	Threads []Thread `json:"threads"`
 
-	// Bytes of memory: mapped, present, and of the present ones those that other
-	// processes have as well and those that only this one has, as the Shared_
-	// and Private_ lines of /proc/PID/smaps count them.
+	// Bytes of memory: mapped, present, and of the present ones those that only
+	// this process has, as the Private_ lines of /proc/PID/smaps count them, and
+	// the rest, which others have as well.
 	Size    int64 `json:"size"`
 	RSS     int64 `json:"rss"`
 	Shared  int64 `json:"shared"`
@@ -65,7 +65,7 @@ type Thread struct {
 
 // Processes lists the machine's processes, zombies included, in order of their
 // pids. It is one consistent moment: the machine stands still while it is
-// taken, which costs time in proportion to the memory present.
+// taken, some microseconds for each process and megabyte of private memory.
 func (m *Machine) Processes() []Process {
 	var infos []kernel.ProcessInfo
 	m.k.Do(func() { infos = m.k.Processes() })

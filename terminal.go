@@ -26,6 +26,9 @@ type Terminal struct {
 	// Rows and Cols are the window's size when the program starts; 0 is
 	// unknown. Resize changes it later.
 	Rows, Cols uint16
+	// Console makes it /dev/console, for a command that is process 1: no session
+	// is controlled by it until a program such as getty takes it.
+	Console bool
 
 	port atomic.Pointer[terminalPort] // once it is connected
 }
@@ -62,7 +65,7 @@ func (t *Terminal) connect(k *kernel.Kernel, uid uint32) (*vfs.File, linux.Errno
 		return nil, errno
 	}
 	p.host.Resize(t.Rows, t.Cols)
-	f, errno := k.OpenTerminal(p.host)
+	f, errno := k.OpenTerminal(p.host, t.Console)
 	if errno != 0 {
 		p.host.Hangup()
 		return nil, errno

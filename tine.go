@@ -62,6 +62,15 @@ type Config struct {
 	// child runs first.
 	ParentFirst bool
 
+	// FirstIsInit makes the first command process 1, as in a container: it gets
+	// the orphans, signals that it does not handle cannot hurt it, and its end
+	// ends the machine's other processes; no command can be started after it.
+	// Otherwise a built-in process 1 reaps, and commands are its children.
+	FirstIsInit bool
+
+	// Root is a folder of the host that is shown as /, with what the machine
+	// writes kept in memory. Otherwise / has the host's system folders.
+	Root string
 	// Bare leaves out the host's system folders and current folder; what the
 	// machine sees is then only its own /dev, /proc, /sys and /tmp and Mounts.
 	Bare bool
@@ -131,7 +140,7 @@ func New(cfg Config) (*Machine, error) {
 		Clock:   &hostClock{start: time.Now()},
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
-		Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed,
+		Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed, NoInit: cfg.FirstIsInit,
 	}
 	if cfg.Events != nil {
 		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }

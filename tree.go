@@ -90,8 +90,14 @@ func (m *Machine) buildTree(cfg *Config) error {
 	b.root = overlay.New(o)
 	b.sys.OpenFIFO = pipefs.OpenFIFO
 	b.registerTypes()
+	if cfg.Root != "" {
+		if err := b.hostRoot(cfg.Root); err != nil {
+			b.root.Close()
+			return err
+		}
+	}
 	for _, f := range ownFolders {
-		if _, errno := b.root.Mkdir(f.path, f.mode); errno != 0 {
+		if _, errno := b.root.Mkdir(f.path, f.mode); errno != 0 && errno != linux.EEXIST {
 			b.root.Close()
 			return fmt.Errorf("tine: make %s: %s", f.path, errno.Message())
 		}
@@ -151,10 +157,29 @@ func (b *treeBuilder) registerTypes() {
 	}
 }
 
+// hostRoot shows a folder of the host as the root. The machine's own file
+// systems are mounted on the rest.
+func (b *treeBuilder) hostRoot(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("tine: show the root folder: %w", err)
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case "dev", "proc", "sys":
+			continue
+		}
+		if err := b.root.AddHost("/"+e.Name(), filepath.Join(dir, e.Name()), hostfs.Options{}); err != nil {
+			return fmt.Errorf("tine: show the root folder: %w", err)
+		}
+	}
+	return nil
+}
+
 // hostView shows the host's system folders and the current folder.
 func (b *treeBuilder) hostView(cfg *Config) error {
 	b.m.dir = cfg.Dir
-	if cfg.Bare {
+	if cfg.Bare || cfg.Root != "" {
 		return nil
 	}
 	for _, dir := range systemFolders {

@@ -24,6 +24,7 @@ func (f *runFlags) config() (cfg tine.Config, err error) {
 	cfg = tine.Config{
 		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
 		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly, Engine: f.engine,
+		Root: f.root, FirstIsInit: !f.init,
 	}
 	if f.seeded {
 		cfg.Seed = &f.seed
@@ -32,7 +33,10 @@ func (f *runFlags) config() (cfg tine.Config, err error) {
 		return cfg, err
 	}
 	if f.pidsLimit > 0 {
-		cfg.MaxProcs = f.pidsLimit + 1 // the built-in init is not the user's
+		cfg.MaxProcs = f.pidsLimit
+		if f.init {
+			cfg.MaxProcs++ // the built-in one is not the user's
+		}
 	}
 	if f.memory != "" {
 		if cfg.Memory, err = parseSize(f.memory); err != nil {

@@ -36,7 +36,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRunCommand(), newExecCommand(), newListCommand(), newPsCommand(), newTreeCommand(),
-		newStatsCommand(), newKillCommand(), newVersionCommand(), newStraceCommand(), newSearchCommand())
+		newStatsCommand(), newKillCommand(), newVersionCommand(), newStraceCommand(), newSearchCommand(), newBootCommand())
 	if g := newGuardCommand(); g != nil {
 		root.AddCommand(g)
 	}

@@ -39,6 +39,9 @@ type runFlags struct {
 	jsonAlone      bool // --json without --stats makes sense
 	parentFirst    bool
 	bare           bool
+	init           bool
+	console        bool // of tine boot
+	root           string
 	readOnly       bool
 	remove         bool
 	name           string
@@ -82,6 +85,7 @@ executed; 127 if there is none of that name.`,
 	fl.SetInterspersed(false)
 	f.addEnvFlags(cmd, "e")
 	f.addMachineFlags(cmd, true)
+	fl.BoolVar(&f.init, "init", true, "have a built-in process 1 that reaps; --init=false makes the program process 1, as docker does")
 	fl.BoolVar(&f.trace.on, "strace", false, "print system calls and signals as strace does (tine strace has more flags); -e trace=SET, signal=SET and status=SET then choose which")
 	fl.StringVar(&f.trace.out, "strace-out", "", "write them to `FILE` instead of standard error")
 	f.trace.follow, f.trace.strings = true, defaultStrings
@@ -128,6 +132,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.StringVar(&f.timeline, "timeline", "", "write a timeline to `FILE`, for ui.perfetto.dev or chrome://tracing")
 	fl.StringVar(&f.family, "family", "", "draw the family tree of the processes over time to `FILE`, as SVG")
 	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
+	fl.StringVar(&f.root, "root", "", "show this host `FOLDER` as /, instead of the system folders; what is written stays in memory")
 	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
 }
 

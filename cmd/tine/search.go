@@ -30,7 +30,7 @@ type searchFlags struct {
 const maxKept = 64 << 10
 
 func newSearchCommand() *cobra.Command {
-	f := searchFlags{runFlags: runFlags{jsonAlone: true}}
+	f := searchFlags{runFlags: runFlags{init: true, jsonAlone: true}}
 	cmd := &cobra.Command{
 		Use:   "search [flags] [--] PROG [ARG...]",
 		Short: "Run a program in many orders and list what can come out",

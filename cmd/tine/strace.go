@@ -34,7 +34,7 @@ type traceFlags struct {
 }
 
 func newStraceCommand() *cobra.Command {
-	f := runFlags{trace: traceFlags{on: true}}
+	f := runFlags{init: true, trace: traceFlags{on: true}}
 	t := &f.trace
 	cmd := &cobra.Command{
 		Use:   "strace [flags] [--] PROG [ARG...]",

@@ -28,7 +28,7 @@ type screen interface {
 
 // connect gives the command tine's own streams, or a terminal.
 func (f *runFlags) connect(cmd *tine.Cmd) (*connection, error) {
-	if f.tty {
+	if f.tty || f.console {
 		return f.connectTerminal(cmd)
 	}
 	if f.interactive {

@@ -13,12 +13,15 @@ import (
 // connectTerminal gives the command a terminal whose keyboard and screen are
 // those of tine.
 func (f *runFlags) connectTerminal(cmd *tine.Cmd) (*connection, error) {
-	t := &tine.Terminal{Output: os.Stdout}
+	t := &tine.Terminal{Output: os.Stdout, Console: f.console}
 	t.Rows, t.Cols = windowSize()
 	cmd.Terminal = t
 	c := &connection{terminal: t}
 	var err error
 	t.Input, err = c.keyboard(f.interactive, f.interactiveSet)
+	if f.console && t.Input == nil {
+		t.Input = os.Stdin // lines instead of keys
+	}
 	return c, err
 }
 

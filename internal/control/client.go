@@ -50,9 +50,14 @@ func dial(name string, req *request, limit time.Duration) (*wire, *answer, error
 	return w, &ans, nil
 }
 
-// ask is dial for a question that one answer ends.
+// ask is dial for a question that one answer ends. A list of a million
+// processes takes its time.
 func ask(name string, req *request) (*answer, error) {
-	w, ans, err := dial(name, req, patience)
+	limit := patience
+	if req.Op == "ps" {
+		limit = 2 * time.Minute
+	}
+	w, ans, err := dial(name, req, limit)
 	if err != nil {
 		return nil, err
 	}

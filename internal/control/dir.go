@@ -34,7 +34,10 @@ var validName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_.-]{0,62}$`)
 
 // folder returns the folder of the sockets, and makes it if asked to.
 func folder(create bool) (string, error) {
-	dir := filepath.Join(os.TempDir(), "tine-"+strconv.Itoa(os.Getuid()))
+	dir := filepath.Join(os.TempDir(), "tine")
+	if uid := os.Getuid(); uid >= 0 { // Windows has none, but a folder for each user
+		dir += "-" + strconv.Itoa(uid)
+	}
 	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
 		if st, err := os.Stat(run); err == nil && st.IsDir() && private(st) {
 			dir = filepath.Join(run, "tine")

@@ -208,7 +208,7 @@ func differsOnAMD(row *x86.Row, in *x86.Inst, code []byte) bool {
 // element (Intel's: those from before, SDM vol. 2, REP), and a call to an
 // address that is not canonical the return address.
 func amdLeaves(in *x86.Inst, want, got *hwOutcome) {
-	if !hostAMD() || want.Signal != 11 {
+	if !hostAMD() || want.Signal != 11 && want.Signal != 7 {
 		return
 	}
 	switch in.Op {
@@ -220,7 +220,7 @@ func amdLeaves(in *x86.Inst, want, got *hwOutcome) {
 		got.Hash = want.Hash
 	case x86.RETF: // looks at the stack beyond before it refuses a segment
 		if got.Signal == 11 && got.Addr == 0 {
-			got.Addr = want.Addr
+			got.Signal, got.Code, got.Addr = want.Signal, want.Code, want.Addr
 		}
 	}
 }

@@ -256,6 +256,14 @@ const (
 	codeCMPQRMX
 	codeCMPQMRX
 	codeCMPQMIX
+	codeCMPWRR
+	codeCMPWRI
+	codeCMPWRM
+	codeCMPWMR
+	codeCMPWMI
+	codeCMPWRMX
+	codeCMPWMRX
+	codeCMPWMIX
 	codeTESTBRR
 	codeTESTBRI
 	codeTESTBMR
@@ -274,6 +282,12 @@ const (
 	codeTESTQMI
 	codeTESTQMRX
 	codeTESTQMIX
+	codeTESTWRR
+	codeTESTWRI
+	codeTESTWMR
+	codeTESTWMI
+	codeTESTWMRX
+	codeTESTWMIX
 	codeADCDRR
 	codeADCDRI
 	codeADCDRM
@@ -318,6 +332,13 @@ const (
 	codeROLQIquiet
 	codeRORQI
 	codeRORQIquiet
+	codeSBBBRR
+	codeNEGW
+	codeSHRWI
+	codeBTDRR
+	codeBTDRI
+	codeBTQRR
+	codeBTQRI
 	codePUSHR
 	codePUSHI
 	codePOPR
@@ -329,8 +350,22 @@ const (
 	codeJMPR
 	codeCALLR
 	codeJMPM
+	codeCALLM
 	codeJMPMX
+	codeCALLMX
 	codeJCC
+	codeJECMPWRI
+	codeJECMPWMI
+	codeJECMPWMIX
+	codeJNECMPWRI
+	codeJNECMPWMI
+	codeJNECMPWMIX
+	codeJBECMPWRI
+	codeJBECMPWMI
+	codeJBECMPWMIX
+	codeJACMPWRI
+	codeJACMPWMI
+	codeJACMPWMIX
 	codeJBCMPBRR
 	codeJBCMPBRI
 	codeJBCMPBMI
@@ -1023,6 +1058,14 @@ func init() {
 	hot[x86.CMP][formRM][3][1] = codeCMPQRMX
 	hot[x86.CMP][formMR][3][1] = codeCMPQMRX
 	hot[x86.CMP][formMI][3][1] = codeCMPQMIX
+	hot[x86.CMP][formRR][1][0] = codeCMPWRR
+	hot[x86.CMP][formRI][1][0] = codeCMPWRI
+	hot[x86.CMP][formRM][1][0] = codeCMPWRM
+	hot[x86.CMP][formMR][1][0] = codeCMPWMR
+	hot[x86.CMP][formMI][1][0] = codeCMPWMI
+	hot[x86.CMP][formRM][1][1] = codeCMPWRMX
+	hot[x86.CMP][formMR][1][1] = codeCMPWMRX
+	hot[x86.CMP][formMI][1][1] = codeCMPWMIX
 	hot[x86.TEST][formRR][0][0] = codeTESTBRR
 	hot[x86.TEST][formRI][0][0] = codeTESTBRI
 	hot[x86.TEST][formMR][0][0] = codeTESTBMR
@@ -1041,6 +1084,12 @@ func init() {
 	hot[x86.TEST][formMI][3][0] = codeTESTQMI
 	hot[x86.TEST][formMR][3][1] = codeTESTQMRX
 	hot[x86.TEST][formMI][3][1] = codeTESTQMIX
+	hot[x86.TEST][formRR][1][0] = codeTESTWRR
+	hot[x86.TEST][formRI][1][0] = codeTESTWRI
+	hot[x86.TEST][formMR][1][0] = codeTESTWMR
+	hot[x86.TEST][formMI][1][0] = codeTESTWMI
+	hot[x86.TEST][formMR][1][1] = codeTESTWMRX
+	hot[x86.TEST][formMI][1][1] = codeTESTWMIX
 	hot[x86.ADC][formRR][2][0] = codeADCDRR
 	hot[x86.ADC][formRI][2][0] = codeADCDRI
 	hot[x86.ADC][formRM][2][0] = codeADCDRM
@@ -1081,6 +1130,13 @@ func init() {
 	hot[x86.SAR][formR][3][0] = codeSARQC
 	hot[x86.ROL][formRI][3][0] = codeROLQI
 	hot[x86.ROR][formRI][3][0] = codeRORQI
+	hot[x86.SBB][formRR][0][0] = codeSBBBRR
+	hot[x86.NEG][formR][1][0] = codeNEGW
+	hot[x86.SHR][formRI][1][0] = codeSHRWI
+	hot[x86.BT][formRR][2][0] = codeBTDRR
+	hot[x86.BT][formRI][2][0] = codeBTDRI
+	hot[x86.BT][formRR][3][0] = codeBTQRR
+	hot[x86.BT][formRI][3][0] = codeBTQRI
 	hot[x86.PUSH][formR][3][0] = codePUSHR
 	hot[x86.PUSH][formI][3][0] = codePUSHI
 	hot[x86.POP][formR][3][0] = codePOPR
@@ -1091,8 +1147,22 @@ func init() {
 	hot[x86.JMPIND][formR][3][0] = codeJMPR
 	hot[x86.CALLIND][formR][3][0] = codeCALLR
 	hot[x86.JMPIND][formM][3][0] = codeJMPM
+	hot[x86.CALLIND][formM][3][0] = codeCALLM
 	hot[x86.JMPIND][formM][3][1] = codeJMPMX
+	hot[x86.CALLIND][formM][3][1] = codeCALLMX
 	hot[x86.JCC][formI][3][0] = codeJCC
+	hotFused[fusedCMP][formRI][1][0][4] = codeJECMPWRI
+	hotFused[fusedCMP][formMI][1][0][4] = codeJECMPWMI
+	hotFused[fusedCMP][formMI][1][1][4] = codeJECMPWMIX
+	hotFused[fusedCMP][formRI][1][0][5] = codeJNECMPWRI
+	hotFused[fusedCMP][formMI][1][0][5] = codeJNECMPWMI
+	hotFused[fusedCMP][formMI][1][1][5] = codeJNECMPWMIX
+	hotFused[fusedCMP][formRI][1][0][6] = codeJBECMPWRI
+	hotFused[fusedCMP][formMI][1][0][6] = codeJBECMPWMI
+	hotFused[fusedCMP][formMI][1][1][6] = codeJBECMPWMIX
+	hotFused[fusedCMP][formRI][1][0][7] = codeJACMPWRI
+	hotFused[fusedCMP][formMI][1][0][7] = codeJACMPWMI
+	hotFused[fusedCMP][formMI][1][1][7] = codeJACMPWMIX
 	hotFused[fusedCMP][formRR][0][0][2] = codeJBCMPBRR
 	hotFused[fusedCMP][formRI][0][0][2] = codeJBCMPBRI
 	hotFused[fusedCMP][formMI][0][0][2] = codeJBCMPBMI
@@ -3664,6 +3734,74 @@ func (c *core) exec(b *block) {
 				a, b := uint64(m), uint64(o.imm)
 				c.fk, c.fa, c.fb = fkSub|sizeQ, a, b
 
+			case codeCMPWRR:
+				a, b := c.r[o.dst], c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWRI:
+				a, b := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWRM:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := c.r[o.dst], uint64(m)
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWMR:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWMI:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWRMX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := c.r[o.dst], uint64(m)
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWMRX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
+			case codeCMPWMIX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, a, b
+
 			case codeTESTBRR:
 				a, b := c.r[o.dst], c.r[o.src]
 				r := a & b
@@ -3825,6 +3963,60 @@ func (c *core) exec(b *block) {
 				a, b := uint64(m), uint64(o.imm)
 				r := a & b
 				c.fk, c.fa = fkLogic|sizeQ, r
+
+			case codeTESTWRR:
+				a, b := c.r[o.dst], c.r[o.src]
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeW, r
+
+			case codeTESTWRI:
+				a, b := c.r[o.dst], uint64(o.imm)
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeW, r
+
+			case codeTESTWMR:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), c.r[o.src]
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeW, r
+
+			case codeTESTWMI:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), uint64(o.imm)
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeW, r
+
+			case codeTESTWMRX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), c.r[o.src]
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeW, r
+
+			case codeTESTWMIX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slow
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				a, b := uint64(m), uint64(o.imm)
+				r := a & b
+				c.fk, c.fa = fkLogic|sizeW, r
 
 			case codeADCDRR:
 				cf := c.carry()
@@ -4122,6 +4314,34 @@ func (c *core) exec(b *block) {
 			case codeRORQIquiet:
 				c.r[o.dst] = bits.RotateLeft64(c.r[o.dst], -int(o.imm))
 
+			case codeSBBBRR:
+				cf := c.carry()
+				a, b := c.r[o.dst], c.r[o.src]
+				c.fk, c.fa, c.fb = fkSub|sizeB+4*uint8(cf), a, b
+				c.r[o.dst] = c.r[o.dst]&^0xff | uint64(uint8(a-b-cf))
+
+			case codeNEGW:
+				a := c.r[o.dst]
+				c.fk, c.fa, c.fb = fkSub|sizeW, 0, a
+				c.r[o.dst] = c.r[o.dst]&^0xffff | uint64(uint16(-a))
+
+			case codeSHRWI:
+				n, a := uint64(o.imm)&31, uint64(uint16(c.r[o.dst]))
+				c.r[o.dst] = c.r[o.dst]&^0xffff | uint64(uint16(a>>n))
+				c.fk, c.fa, c.fb = fkShr|sizeW, a, n
+
+			case codeBTDRR:
+				c.setCarry(c.r[o.dst] >> (c.r[o.src] & 31) & 1)
+
+			case codeBTDRI:
+				c.setCarry(c.r[o.dst] >> (uint64(o.imm) & 31) & 1)
+
+			case codeBTQRR:
+				c.setCarry(c.r[o.dst] >> (c.r[o.src] & 63) & 1)
+
+			case codeBTQRI:
+				c.setCarry(c.r[o.dst] >> (uint64(o.imm) & 63) & 1)
+
 			case codePUSHR:
 				va := c.r[cpu.RSP] - 8
 				e := &c.wt[va>>mm.PageShift&tlbMask]
@@ -4229,6 +4449,29 @@ func (c *core) exec(b *block) {
 				}
 				goto jump
 
+			case codeCALLM:
+				{
+					va := c.r[o.base] + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slowTerm
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					pc = m
+				}
+				if pc >= mm.UserTop {
+					goto slowTerm
+				}
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				goto jump
+
 			case codeJMPMX:
 				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
 				e := &c.rt[va>>mm.PageShift&tlbMask]
@@ -4242,8 +4485,175 @@ func (c *core) exec(b *block) {
 				}
 				goto jump
 
+			case codeCALLMX:
+				{
+					va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+					e := &c.rt[va>>mm.PageShift&tlbMask]
+					if e.tag != (va+7)&^pageMask|ctx {
+						goto slowTerm
+					}
+					m := *(*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+					pc = m
+				}
+				if pc >= mm.UserTop {
+					goto slowTerm
+				}
+				va := c.r[cpu.RSP] - 8
+				e := &c.wt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+7)&^pageMask|ctx {
+					goto slowTerm
+				}
+				p := (*uint64)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				*p = b.fall
+				c.r[cpu.RSP] = va
+				goto jump
+
 			case codeJCC:
 				if c.cond(o.cc) {
+					goto taken
+				}
+				goto fallen
+
+			case codeJECMPWRI:
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a == b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJECMPWMI:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a == b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJECMPWMIX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a == b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJNECMPWRI:
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJNECMPWMI:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJNECMPWMIX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a != b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJBECMPWRI:
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a <= b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJBECMPWMI:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a <= b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJBECMPWMIX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a <= b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJACMPWRI:
+				x, y := c.r[o.dst], uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a > b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJACMPWMI:
+				va := c.r[o.base] + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a > b {
+					goto taken
+				}
+				goto fallen
+
+			case codeJACMPWMIX:
+				va := c.r[o.base] + c.r[o.index]<<(o.scale&63) + o.disp
+				e := &c.rt[va>>mm.PageShift&tlbMask]
+				if e.tag != (va+1)&^pageMask|ctx {
+					goto slowFused
+				}
+				m := *(*uint16)(unsafe.Add(unsafe.Pointer(nil), uintptr(va+e.delta)))
+				x, y := uint64(m), uint64(o.imm)
+				c.fk, c.fa, c.fb = fkSub|sizeW, x, y
+				if a, b := uint16(x), uint16(y); a > b {
 					goto taken
 				}
 				goto fallen

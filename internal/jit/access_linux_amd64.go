@@ -91,7 +91,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	aligned = aligned && size > 1
 	if g := t.groupFor(o, size, write); g != nil {
 		m := t.reach(g, o)
-		if !aligned {
+		if !aligned || g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
 			return m
 		}
 		return t.align(in, m, size)
@@ -102,7 +102,8 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		return t.checkConst(uint64(o.disp), size, write)
 	}
 	g, members, apart := t.plan(o, size, write)
-	shared := members > 1 && !aligned
+	// If the operand must be aligned so must be the start of the group.
+	shared := members > 1 && (!aligned || (o.disp-g.lo)%16 == 0)
 	first := o.disp
 	span := int32(size)
 	if shared {
@@ -147,6 +148,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if !shared {
 		return mem{base: hT0, index: hT1}
 	}
+	g.aligned = aligned && size == 16
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m

@@ -60,7 +60,7 @@ func (t *translator) emitCold() {
 		case coldMiss:
 			t.exit(t.site(site{kind: siteMiss}))
 		case coldBudget:
-			t.exit(t.site(site{kind: siteBudget}))
+			t.exit(t.site(site{kind: siteBudget, retry: t.out.checked}))
 		case coldHost:
 			t.out.host = t.pos()
 			t.saveFlags()

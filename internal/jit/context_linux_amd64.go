@@ -53,6 +53,7 @@ type context struct {
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
+	counts   [maxInsts + 1]uint64 // numbers, as operands
 	rt, wt   [tlbSize]tlbEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
 	jumpCode [jumpSize]uint64 // and machine code
@@ -87,12 +88,21 @@ const (
 	offGSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
 	offMXCSR     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
 	offXMM       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offCounts    = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT        = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT        = int32(unsafe.Offsetof(context{}.wt)) - bias
 	offJumpPC    = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
 	offJumpCode  = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
 	offPages     = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
+
+func newContext() *context {
+	c := new(context)
+	for i := range c.counts {
+		c.counts[i] = uint64(i)
+	}
+	return c
+}
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address
 // looks for there.

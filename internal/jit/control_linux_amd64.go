@@ -28,17 +28,19 @@ func (t *translator) unlinked(d int32, target uint64) {
 
 // refund gives back the part of the budget that a block does not use. It leaves
 // the flags alone.
-func (t *translator) refund(n int) {
-	t.load(hT0, field(offLeft))
-	t.lea(hT0, at(hT0, int32(n)))
-	t.store(field(offLeft), hT0)
-}
+func (t *translator) refund(n int) { t.count(0xfe, n) }
 
 // conditional translates a conditional jump. If it is the last instruction both
-// ways are edges; otherwise the block goes on, and the jump is a way out.
+// ways are edges; otherwise the block goes on with one of them, and the other is a
+// way out.
 func (t *translator) conditional(in *inst) {
 	t.need(in, &mem{base: none, index: none})
 	rest := len(t.list) - (t.cur + 1)
+	if in.loops {
+		d := t.jcc(in.Opcode&15 ^ 1)
+		t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.next()})
+		return
+	}
 	direct := rest == 0 && (t.samePage(in.target()) || t.inMem)
 	if direct {
 		t.alignNext(2)

@@ -15,7 +15,7 @@ import (
 // chunk is how many instructions machine code may execute before it returns to
 // Go: some ten microseconds, for which the Go scheduler, its collector and who
 // calls VCPU.Stop have to wait.
-const chunk = 1 << 14
+const chunk = 1 << 15
 
 // spaces is the number of address spaces of which an engine keeps translations.
 const spaces = 8
@@ -138,7 +138,7 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 	}
 	c := e.contexts[oldest]
 	if c == nil {
-		c = new(context)
+		c = newContext()
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock
@@ -302,7 +302,7 @@ func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
 	c.entry = host(w.pos)
 	enter(c)
 	s = siteAt(c.site)
-	e.left -= given - c.left
+	e.left -= given - int64(int32(c.left)) // only half of MM0 counts
 	e.busy.Add(1)
 	return s, true
 }

@@ -13,6 +13,9 @@
 //	R12 R13				temporaries
 //	RSP				the host's stack
 //	XMM0-XMM15, MXCSR		the guest's
+//	MM0				instructions until machine code returns to Go.
+//					In memory it would be a chain of loads and
+//					stores that each block waits for.
 //
 // The other guest registers (R9, R10, R11, R15) are in the context. R14 is g in
 // Go code; signal handlers take g from thread-local storage, and the wrapper
@@ -23,6 +26,7 @@
 TEXT ·enter(SB), 0, $32-8
 	MOVQ	c+0(FP), R14
 	ADDQ	$const_bias, R14
+	MOVQ	const_offLeft(R14), M0
 	STMXCSR	const_offHostMX(R14)
 	LDMXCSR	const_offMXCSR(R14)
 	MOVUPS	(const_offXMM+0x00)(R14), X0
@@ -58,6 +62,8 @@ TEXT ·enter(SB), 0, $32-8
 	MOVQ	(const_offGPR+8*14)(R14), R11
 	MOVQ	const_offEntry(R14), R12
 	CALL	R12
+	MOVQ	M0, const_offLeft(R14)
+	EMMS
 	MOVQ	R12, const_offT0(R14)
 	MOVQ	R13, const_offT1(R14)
 	MOVQ	AX, (const_offGPR+8*0)(R14)

@@ -39,11 +39,11 @@ func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
 			if t := e.stepOne(); t.Kind != cpu.TrapNone {
 				return where{}, t
 			}
-			if special(&c.regs) {
-				break
+			if special(&c.regs) || c.regs.RIP != s.pc {
+				return where{}, cpu.Trap{}
 			}
 		}
-		return where{}, cpu.Trap{}
+		return where{pos: s.retry}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
 			return where{pos: s.retry, take: todo}, cpu.Trap{}

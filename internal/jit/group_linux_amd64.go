@@ -21,12 +21,13 @@ const (
 // group is a range of guest memory that has been checked. Offsets are from the
 // value that the sum of its registers had then.
 type group struct {
-	shape  // of the operands
-	write  bool
-	inT1   bool
-	stored bool  // in the context
-	adj    int64 // what the sum has grown since
-	lo, hi int64
+	shape   // of the operands
+	write   bool
+	inT1    bool
+	stored  bool  // in the context
+	aligned bool  // its start is at a multiple of 16
+	adj     int64 // what the sum has grown since
+	lo, hi  int64
 }
 
 // shape is the part of an operand that depends on registers.

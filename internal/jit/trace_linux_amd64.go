@@ -8,8 +8,11 @@ import (
 )
 
 // maxInsts is the number of instructions in a block. The head of a block takes
-// them all off the budget by an instruction with a byte as operand.
+// them all off the budget.
 const maxInsts = 64
+
+// maxUnrolled is how long a loop may get that is repeated.
+const maxUnrolled = 48
 
 // inst is one instruction of a block.
 type inst struct {
@@ -21,6 +24,8 @@ type inst struct {
 	// them, where the block may be left.
 	live uint8
 	kind kind
+	// loops: the block goes on where this conditional jump leads, at its head.
+	loops bool
 }
 
 // kind is how an instruction is translated.
@@ -55,8 +60,10 @@ func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
 
 // decode appends to list the instructions of the block at pc, which is in page.
 // The block is the way that the program takes if no conditional jump is taken,
-// to the first other jump.
+// to the first other jump. A loop that is one block is put there several times:
+// its rounds then share checks of memory operands.
 func decode(list []inst, page []byte, pc uint64) []inst {
+	head := pc
 	for off := pc & pageMask; off < mm.PageSize && len(list) < maxInsts; {
 		list = append(list, inst{})
 		in := &list[len(list)-1]
@@ -75,11 +82,24 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 			break
 		}
 		if in.kind == kindJcc && in.target() <= in.pc {
-			break // most likely a loop
+			if in.target() != head || len(list)+roundOf(list) > maxUnrolled {
+				break
+			}
+			in.loops = true
+			pc, off = head, head&pageMask
 		}
 	}
 	liveness(list)
 	return list
+}
+
+// roundOf is how long the last round of the loop in list is.
+func roundOf(list []inst) int {
+	i := len(list) - 1
+	for list[i].pc != list[0].pc {
+		i--
+	}
+	return len(list) - i
 }
 
 // liveness computes what is wanted of the flags, backwards. Memory operands

@@ -125,12 +125,19 @@ func (t *translator) head(page int32) {
 	t.later(cold{kind: coldMiss, from: [2]int32{t.jcc(ccE)}})
 	t.out.mem = t.pos()
 	t.out.host = t.out.mem
-	t.aluMemImm(5, field(offLeft), int32(len(t.list)))
+	t.count(0xfa, len(t.list))          // psubd
+	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
+	t.regOp(false, hT0, hT0, 0x85)      // test
 	t.later(cold{kind: coldBudget, from: [2]int32{t.jcc(ccS)}})
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
 	}
+}
+
+// count adds (PADDD) or subtracts (PSUBD) n instructions in MM0.
+func (t *translator) count(opcode byte, n int) {
+	t.memOp(false, 0, field(offCounts+8*int32(n)), 0x0f, opcode)
 }
 
 // liveIn is what the block wants of the flags at its head.

@@ -72,11 +72,13 @@ func (t *Task) becomeOnlyThread() bool {
 		if u.sched.onCPU && u.state == TaskRunning {
 			t.k.cpus[u.cpu].v.Stop()
 		}
+		u.traceDethread()
 		u.dethread()
 	}
 	if g.leader == t {
 		return true
 	}
+	t.traceTakeOver(g.leader)
 	// The caller takes over the leader's identity.
 	old := g.leader
 	g.leader = t

@@ -359,7 +359,7 @@ func (g *Group) reap() {
 // initExited ends the machine's other processes: without PID 1 there is no
 // machine (pid_namespaces(7)).
 func (k *Kernel) initExited(init *Group) {
-	k.pids.init = nil
+	k.pids.init, k.pids.dying = nil, true
 	k.pids.each(func(t *Task) {
 		if t.group != init && !t.group.exiting && !t.group.zombie {
 			t.group.kill(linux.SIGKILL)

@@ -92,11 +92,10 @@ func (g *Group) memoryInfo(p *ProcessInfo) {
 	if as == nil {
 		return
 	}
-	u := as.Usage(0, mm.UserTop)
 	p.Size = int64(as.TotalPages() << mm.PageShift)
-	p.RSS = int64(u.RSS)
-	p.Shared = int64(u.SharedClean + u.SharedDirty)
-	p.Private = int64(u.PrivateClean + u.PrivateDirty)
+	p.RSS = int64(as.RSSPages() << mm.PageShift)
+	p.Private = int64(as.PrivatePages() << mm.PageShift)
+	p.Shared = p.RSS - p.Private
 	for _, t := range g.threads {
 		if t.as != nil {
 			p.Cmdline = splitStrings(t.memory(as.ArgStart, min(as.ArgEnd, as.ArgStart+maxCmdline)))

@@ -42,6 +42,7 @@ type Config struct {
 	MaxTasks   int               // limit on living tasks and zombies; 0 = 4 Mi
 	ChildFirst bool              // a forked child runs before its parent
 	Hostname   string            // UTS node name
+	NoInit     bool              // no built-in process 1: the first process started is it
 	Seed       *uint64           // optional: everything is decided from it, see seed.go
 	Root       *vfs.Namespace    // the file tree; SetRoot can give it later
 	Tracer     Tracer            // optional
@@ -125,7 +126,9 @@ func New(cfg Config) *Kernel {
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initNamespaces()
-	k.bootInit()
+	if !cfg.NoInit {
+		k.bootInit()
+	}
 	return k
 }
 
@@ -223,11 +226,14 @@ func (k *Kernel) Memory() (used, peak int64) {
 // reference on ns is taken over.
 func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 	k.cfg.Root = ns
+	ns.Owner, ns.Ino = k.rootUser, rootMntIno
+	k.rootNS.mnt = ns.Get()
+	if k.pids.init == nil {
+		return
+	}
 	t := k.pids.init.leader
 	t.fs.put()
 	t.fs = &FSInfo{refs: 1, Root: ns.Root(), Cwd: ns.Root(), Umask: 0o022}
-	ns.Owner, ns.Ino = k.rootUser, rootMntIno
-	k.rootNS.mnt = ns.Get()
 	t.ns.put()
 	t.ns = k.rootNS.get()
 }

@@ -22,7 +22,9 @@ type Process struct {
 	Exited func(status int)
 }
 
-// Spawn starts a process as the leader of a group and a child of PID 1.
+// Spawn starts a process as the leader of a group. It is a child of the built-in
+// process 1; without that the first is process 1 itself, and the others have no
+// parent in the machine.
 // errno tells why the program could not be started. The kernel lock is held.
 func (k *Kernel) Spawn(p *Process) (pid int, errno linux.Errno) {
 	t, errno := k.newProcess(p)
@@ -76,7 +78,10 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		t.fs.Root, t.fs.Cwd = root.Root(), root.Root()
 	}
 	g := &Group{k: k, pid: id.nr, leader: t, threads: []*Task{t}, exitSignal: linux.SIGCHLD, startTime: t.startTime, dumpable: 1, loginUID: ^uint32(0)}
-	if k.pids.init != nil {
+	switch {
+	case k.pids.init == nil:
+		k.pids.init = g
+	case !k.cfg.NoInit:
 		g.parent, g.parentTask = k.pids.init, k.pids.init.leader
 		k.pids.init.children = append(k.pids.init.children, g)
 	}
@@ -139,6 +144,9 @@ func (k *Kernel) discard(t *Task) {
 	if t.as != nil {
 		t.as.Put()
 	}
+	if k.pids.init == t.group {
+		k.pids.init = nil
+	}
 	if p := t.group.parent; p != nil {
 		p.children = remove(p.children, t.group)
 	}
@@ -181,7 +189,7 @@ func (k *Kernel) Signal(pid int, sig linux.Signal) linux.Errno {
 // placeInSession makes the process the leader of a group in PID 1's session, as
 // a shell starts a job, or, with a terminal of its own, of a new session.
 func (k *Kernel) placeInSession(g *Group, tty bool) {
-	if k.pids.init == nil || tty {
+	if k.pids.init == g || tty || k.cfg.NoInit {
 		k.newSession(g)
 		return
 	}
@@ -201,5 +209,4 @@ func (k *Kernel) bootInit() {
 	t.comm = "init"
 	t.state = TaskSleeping
 	t.sighand.actions[linux.SIGCHLD].Handler = linux.SIG_IGN
-	k.pids.init = t.group
 }

@@ -155,12 +155,15 @@ func (pg *ProcessGroup) Orphaned() bool { return pg.orphaned(nil) }
 // Terminals are the machine's terminals.
 func (k *Kernel) Terminals() *tty.System { return k.sys.tty }
 
-// OpenTerminal opens the slave side of a terminal of the outside. The name
-// must lead to it: processes of the machine may have moved /dev/pts away. The
-// kernel lock is held.
-func (k *Kernel) OpenTerminal(h *tty.HostSide) (*vfs.File, linux.Errno) {
+// OpenTerminal opens the slave side of a terminal of the outside, or the
+// console if it is that. The name must lead to it: processes of the machine may
+// have moved /dev/pts away. The kernel lock is held.
+func (k *Kernel) OpenTerminal(h *tty.HostSide, console bool) (*vfs.File, linux.Errno) {
 	c, done := k.outside()
 	defer done()
+	if console {
+		return vfs.Open(c, c.Root, "/dev/console", linux.O_RDWR|linux.O_NOCTTY, 0)
+	}
 	p, errno := vfs.Lookup(c, c.Root, h.Name(), 0)
 	if errno != 0 {
 		return nil, errno

@@ -19,6 +19,7 @@ type Tracer interface {
 	Stopped(tid int, sig linux.Signal, t trace.Task)
 	Exited(tid, code int, t trace.Task)
 	Killed(tid int, sig linux.Signal, core bool, t trace.Task)
+	Superseded(tid, by int, t trace.Task)
 }
 
 // tracedTask is a task as a tracer sees it: it implements trace.Task.
@@ -74,15 +75,26 @@ func (t *Task) traceCreated() {
 
 // traceEnter tells that the task has begun the call in t.sc.
 func (t *Task) traceEnter() {
-	if tr := t.k.cfg.Tracer; tr != nil {
-		t.traceUnseen(tr)
-		tr.Enter(t.tid, int(t.sc.nr), &t.sc.args, tracedTask{t})
+	if t.k.cfg.Tracer != nil {
+		t.tellEnter(t.k.cfg.Tracer)
 	}
+}
+
+// tellEnter is apart so that the check alone is inlined.
+func (t *Task) tellEnter(tr Tracer) {
+	t.traceUnseen(tr)
+	tr.Enter(t.tid, int(t.sc.nr), &t.sc.args, tracedTask{t})
 }
 
 // traceExit tells that the call has ended, unless the task will not see it.
 func (t *Task) traceExit(ret uint64) {
-	if tr := t.k.cfg.Tracer; tr != nil && !t.fatalPending() {
+	if t.k.cfg.Tracer != nil {
+		t.tellExit(t.k.cfg.Tracer, ret)
+	}
+}
+
+func (t *Task) tellExit(tr Tracer, ret uint64) {
+	if !t.fatalPending() {
 		tr.Exit(t.tid, int64(ret), tracedTask{t})
 		t.traceUnseen(tr)
 	}
@@ -130,11 +142,26 @@ func (t *Task) traceEnd() {
 	if tr == nil {
 		return
 	}
-	t.traceUnseen(tr)
 	if sig := t.exitCode & 0x7f; sig != 0 {
 		tr.Killed(t.tid, linux.Signal(sig), t.exitCode&0x80 != 0, tracedTask{t})
 	} else {
+		t.traceUnseen(tr)
 		tr.Exited(t.tid, t.exitCode>>8, tracedTask{t})
+	}
+}
+
+// traceDethread tells that another thread's exec ends the task; the leader's
+// end is told by traceTakeOver.
+func (t *Task) traceDethread() {
+	if tr := t.k.cfg.Tracer; tr != nil && !t.exiting && t != t.group.leader {
+		tr.Exited(t.tid, 0, tracedTask{t})
+	}
+}
+
+// traceTakeOver tells that the task goes on under the leader's number.
+func (t *Task) traceTakeOver(leader *Task) {
+	if tr := t.k.cfg.Tracer; tr != nil {
+		tr.Superseded(leader.tid, t.tid, tracedTask{t})
 	}
 }
 

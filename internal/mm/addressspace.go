@@ -286,5 +286,51 @@ func (as *AddressSpace) Usage(start, end uint64) (u Usage) {
 	return u
 }
 
+// PrivatePages is the number of pages that nobody else has, as the Private_
+// lines of smaps count them. Nodes that have another owner are not entered, so
+// that the cost is that of what has been written since the last fork.
+func (as *AddressSpace) PrivatePages() uint64 { return as.root.private() }
+
+func (t *table) private() (n uint64) {
+	if t.refs.Load() > 1 {
+		return 0
+	}
+	for _, k := range t.kids {
+		if k != nil && k.pages > 0 {
+			n += k.private()
+		}
+	}
+	if t.dirs == nil {
+		return n
+	}
+	for _, d := range t.dirs {
+		if d == nil || d.pages == 0 || d.refs.Load() > 1 {
+			continue
+		}
+		for _, l := range d.kids {
+			if l != nil && l.pages > 0 && l.refs.Load() == 1 {
+				n += l.private()
+			}
+		}
+	}
+	return n
+}
+
+func (l *leaf) private() (n uint64) {
+	for _, e := range l.pte {
+		if e == 0 || e.frame() == zeroFrame {
+			continue
+		}
+		owners := e.frame().Refs()
+		if e&pteFile != 0 {
+			owners-- // the page cache's own
+		}
+		if owners == 1 {
+			n++
+		}
+	}
+	return n
+}
+
 // nomem is the errno for what exceeds a limit.
 const nomem = linux.ENOMEM

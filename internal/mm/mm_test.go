@@ -90,6 +90,44 @@ func TestForkCopiesOnWriteOnly(t *testing.T) {
 	}
 }
 
+// TestPrivatePages: the quick count of private pages is that of smaps, and each
+// copied page is told.
+func TestPrivatePages(t *testing.T) {
+	const pages = 200
+	as := newSpace(t, 0)
+	var told []uint64
+	as.acct.OnCopy = func(_ *AddressSpace, page uint64, file bool) {
+		if !file {
+			told = append(told, page)
+		}
+	}
+	addr := mustMap(t, as, MapRequest{Len: pages * PageSize, Prot: rw})
+	for i := range uint64(pages - 1) {
+		as.mustWrite(t, addr+i*PageSize, "x")
+	}
+	as.mustRead(t, addr+(pages-1)*PageSize, 1) // nobody's: the page of zeros
+	check := func(what string, as *AddressSpace, want uint64) {
+		t.Helper()
+		u := as.Usage(0, UserTop)
+		if n := as.PrivatePages(); n != want || n<<PageShift != u.PrivateClean+u.PrivateDirty {
+			t.Errorf("%s: %d private pages, want %d; smaps counts %d bytes", what, n, want, u.PrivateClean+u.PrivateDirty)
+		}
+	}
+	check("alone", as, pages-1)
+	child := as.Fork()
+	defer child.Put()
+	check("parent after fork", as, 0)
+	check("child after fork", child, 0)
+	child.mustWrite(t, addr, "y")
+	child.mustWrite(t, addr+70*PageSize, "y")
+	check("child after two writes", child, 2)
+	check("parent after the child's writes", as, 2)
+	as.mustWrite(t, addr, "z") // the last owner
+	if len(told) != 2 || told[0] != addr || told[1] != addr+70*PageSize {
+		t.Errorf("copies told: %#x", told)
+	}
+}
+
 func TestSharedMappingStaysShared(t *testing.T) {
 	as := newSpace(t, 0)
 	obj := &testObject{cache: NewPageCache(as.acct, nil), refs: 0}

@@ -67,6 +67,39 @@ int main(void) {
 	return 0;
 }
 `
+	forksOfLarge = `#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+	size_t size = 200 << 20;
+	char *m = malloc(size), c;
+	int p[2], made = 0, status, good = 0;
+	memset(m, 1, size);
+	pipe(p);
+	for (int i = 0; i < 20; i++) {
+		int pid = fork();
+		if (pid < 0)
+			break;
+		if (pid == 0) {
+			close(p[1]);
+			for (size_t j = 0; j < size; j += 4096)
+				if (m[j] != 1)
+					_exit(1);
+			m[i * 4096] = 2;
+			read(p[0], &c, 1);
+			_exit(0);
+		}
+		made++;
+	}
+	close(p[1]);
+	while (wait(&status) > 0)
+		good += status == 0;
+	printf("made %d, good %d\n", made, good);
+	return 0;
+}
+`
 	forkBomb = `#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -107,6 +140,7 @@ var failures = []failure{
 	{name: "memory beyond -m", source: eatMemory, flags: []string{"-m", "64m"}, args: []string{"./prog"}, code: 128 + 9},
 	{name: "memory beyond -m in a child", source: eatMemoryInChild, flags: []string{"-m", "64m"}, args: []string{"./prog"}, code: 0, stdout: `child: 0x9, parent lives`},
 	{name: "fork bomb", source: forkBomb, flags: []string{"--pids-limit", "50"}, args: []string{"./prog"}, code: 0, stdout: `held by EAGAIN`},
+	{name: "forks of a large process", source: forksOfLarge, flags: []string{"-m", "256m"}, args: []string{"./prog"}, code: 0, stdout: `made 20, good 20`},
 	{name: "timeout", flags: []string{"--timeout", "300ms"}, args: []string{"sleep", "1000"}, code: 124},
 	{name: "timeout of a spinner", flags: []string{"--timeout", "300ms"}, args: []string{"sh", "-c", "trap '' TERM INT; while :; do :; done"}, code: 124},
 	{name: "timeout with children", flags: []string{"--timeout", "300ms"}, args: []string{"sh", "-c", "for i in 1 2 3; do sleep 1000 & done; wait"}, code: 124},

@@ -340,6 +340,19 @@ func (p *Printer) Killed(tid int, sig linux.Signal, core bool, of Task) {
 	p.ended(tid, fmt.Sprintf("+++ killed by %v %s+++\n", sig, dumped), of)
 }
 
+// Superseded notes that task by, which execs, takes over the number of its
+// process from the first thread.
+func (p *Printer) Superseded(tid, by int, of Task) {
+	if p.tasks[tid] != nil {
+		p.ended(tid, fmt.Sprintf("+++ superseded by execve in pid %d +++\n", by), of)
+	}
+	if t := p.tasks[by]; t != nil {
+		delete(p.tasks, by)
+		t.tid = tid
+		p.tasks[tid] = t
+	}
+}
+
 // ended prints the last line of a task; a call that does not return gets "?".
 func (p *Printer) ended(tid int, line string, of Task) {
 	t := p.task(tid)

@@ -49,6 +49,13 @@ func (g *gen) fuseLogic(name, x, form string, s size, variant int, setup string,
 }
 
 func (g *gen) branches() {
+	for _, k := range conds[2:6] {
+		n := "codeJ" + k.name + "CMPW"
+		g.fuse(n+"RI", "CMP", "formRI", sizeW, 0, "x, y := c.r[o.dst], uint64(o.imm)\n", k)
+		for v, ad := range addresses {
+			g.fuse(n+"MI"+ad.name, "CMP", "formMI", sizeW, v, load(sizeW, ad.expr, "slowFused")+"x, y := uint64(m), uint64(o.imm)\n", k)
+		}
+	}
 	for _, k := range conds {
 		for _, s := range []size{sizeB, sizeD, sizeQ} {
 			n := "codeJ" + k.name + "CMP" + s.name

@@ -116,6 +116,9 @@ func (g *gen) arithmetic() {
 		if a.x == "CMP" || a.x == "TEST" || a.x == "AND" || a.x == "OR" || a.x == "XOR" || a.x == "ADD" || a.x == "SUB" {
 			sizes = []size{sizeB, sizeD, sizeQ}
 		}
+		if !a.write {
+			sizes = append(sizes, sizeW) // compilers compare words, and compute with more
+		}
 		for _, s := range sizes {
 			body := func() string {
 				var b string
@@ -178,6 +181,24 @@ func (g *gen) arithmetic() {
 		n = "codeNOT" + s.name
 		g.code(n, setReg(s, "o.dst", "^c.r[o.dst]"))
 		g.choose(n, "NOT", "formR", s, 0)
+	}
+}
+
+// idioms are forms of other sizes that compiled programs have in hot loops: the
+// carry as a mask, a counter of sixteen bits, a bit of a set.
+func (g *gen) idioms() {
+	g.code("codeSBBBRR", "cf := c.carry()\na, b := c.r[o.dst], c.r[o.src]\nc.fk, c.fa, c.fb = fkSub|sizeB+4*uint8(cf), a, b\n"+setReg(sizeB, "o.dst", "a - b - cf"))
+	g.choose("codeSBBBRR", "SBB", "formRR", sizeB, 0)
+	g.code("codeNEGW", "a := c.r[o.dst]\n"+flags("fkSub", sizeW, "0", "a")+setReg(sizeW, "o.dst", "-a"))
+	g.choose("codeNEGW", "NEG", "formR", sizeW, 0)
+	g.code("codeSHRWI", "n, a := uint64(o.imm)&31, uint64(uint16(c.r[o.dst]))\n"+setReg(sizeW, "o.dst", "a >> n")+flags("fkShr", sizeW, "a", "n"))
+	g.choose("codeSHRWI", "SHR", "formRI", sizeW, 0)
+	for _, s := range dq {
+		for _, f := range []struct{ form, src string }{{"RR", "c.r[o.src]"}, {"RI", "uint64(o.imm)"}} {
+			n := "codeBT" + s.name + f.form
+			g.code(n, fmt.Sprintf("c.setCarry(c.r[o.dst] >> (%s & %d) & 1)\n", f.src, 8*s.bytes-1))
+			g.choose(n, "BT", "form"+f.form, s, 0)
+		}
 	}
 }
 
@@ -352,6 +373,8 @@ func (g *gen) stack() {
 	for v, ad := range addresses {
 		g.code("codeJMPM"+ad.name, load(sizeQ, ad.expr, "slowTerm")+"pc = m\nif pc >= mm.UserTop { goto slowTerm }\ngoto jump\n")
 		g.choose("codeJMPM"+ad.name, "JMPIND", "formM", sizeQ, v)
+		g.code("codeCALLM"+ad.name, "{\n"+load(sizeQ, ad.expr, "slowTerm")+"pc = m\n}\nif pc >= mm.UserTop { goto slowTerm }\n"+refTerm()+"*p = b.fall\nc.r[cpu.RSP] = va\ngoto jump\n")
+		g.choose("codeCALLM"+ad.name, "CALLIND", "formM", sizeQ, v)
 	}
 	g.code("codeJCC", "if c.cond(o.cc) { goto taken }\ngoto fallen\n")
 	g.choose("codeJCC", "JCC", "formI", sizeQ, 0)
@@ -471,6 +494,7 @@ func main() {
 	g.sseMoves()
 	g.arithmetic()
 	g.shifts()
+	g.idioms()
 	g.stack()
 	g.branches()
 	g.runs()
