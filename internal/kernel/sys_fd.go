@@ -386,10 +386,13 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	off, n := int64(a[2]), int64(a[3])
+	const punch, zero = linux.FALLOC_FL_PUNCH_HOLE, linux.FALLOC_FL_ZERO_RANGE
+	off, n, mode := int64(a[2]), int64(a[3]), uint32(a[1])
 	switch {
 	case off < 0 || n <= 0:
 		return 0, linux.EINVAL
+	case mode&punch != 0 && mode&linux.FALLOC_FL_KEEP_SIZE == 0, mode&(punch|zero) == punch|zero:
+		return 0, linux.EOPNOTSUPP
 	case !f.Writable():
 		return 0, linux.EBADF
 	case off+n < 0:
