@@ -403,7 +403,11 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		t.sendSignalSelf(linux.SIGXFSZ)
 		return 0, linux.EFBIG
 	}
-	return 0, f.Ops.Allocate(f, uint32(a[1]), off, n)
+	errno = f.Ops.Allocate(f, mode, off, n)
+	if errno == 0 {
+		vfs.NotifyModify(f)
+	}
+	return 0, errno
 }
 
 // sysFadvise checks its arguments; reading ahead is the file system's own
