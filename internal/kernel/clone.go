@@ -259,14 +259,14 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 	}
 	ng.session, ng.tty = g.session, g.tty
 	t.k.joinPgrp(ng, g.pgrp)
-	ng.parent, ng.parentTask = g, t
+	parent, by := g, t
 	if a.flags&linux.CLONE_PARENT != 0 {
-		ng.parent, ng.parentTask = g.parent, g.parentTask
+		parent, by = g.parent, g.parentTask
 		ng.exitSignal = g.exitSignal
 		child.exitSignal = g.exitSignal
 	}
-	if ng.parent != nil {
-		ng.parent.children = append(ng.parent.children, ng)
+	if parent != nil {
+		parent.adopt(ng, by)
 	}
 }
 

@@ -119,7 +119,7 @@ func (t *Task) exitNotify(last bool) {
 		t.state = TaskZombie
 	}
 	if !last {
-		for _, c := range g.children {
+		for c := range g.children.all {
 			if c.parentTask == t {
 				c.parentTask = g.livingThread()
 			}
@@ -146,6 +146,11 @@ func (g *Group) becomeZombie() {
 	k.checkOrphaned(g.pgrp, g)
 	g.zombie = true
 	g.zombieStatus = g.exitCode
+	if g.stopped {
+		g.stopped = false
+		k.stops--
+	}
+	g.updateNews()
 	g.exitq.Wake(0)
 	if g == k.pids.init {
 		k.initExited(g)
@@ -166,7 +171,10 @@ func (g *Group) livingThread() *Task {
 
 // deathSignals sends PR_SET_PDEATHSIG to the children that t made.
 func (t *Task) deathSignals() {
-	for _, c := range t.group.children {
+	if t.group.children.len() == 0 {
+		return
+	}
+	for c := range t.group.children.all {
 		if c.parentTask != t {
 			continue
 		}
@@ -182,25 +190,22 @@ func (t *Task) deathSignals() {
 // living ancestor that is a subreaper, otherwise to process 1 of its pid
 // namespace.
 func (g *Group) reparentChildren() {
-	if len(g.children) == 0 {
+	if g.children.len() == 0 {
 		return
 	}
 	k := g.k
 	to := g.newReaper()
-	kids := g.children
-	g.children = nil
+	kids := g.children.list()
 	for _, c := range kids {
-		c.parent = to
+		c.abandon()
 		if to == nil {
-			c.parentTask = nil
 			if c.zombie {
 				c.reap()
 			}
 			continue
 		}
-		c.parentTask = to.livingThread()
+		to.adopt(c, to.livingThread())
 		c.exitSignal = linux.SIGCHLD
-		to.children = append(to.children, c)
 		c.noteReparent(g)
 		if c.zombie {
 			c.notifyParent()
@@ -236,7 +241,7 @@ func (g *Group) zapNamespace() {
 	ns := g.leader.pidNS()
 	ns.dying = true
 	var zombies []*Group
-	for _, c := range g.children {
+	for c := range g.children.all {
 		if c.zombie {
 			zombies = append(zombies, c)
 		}
@@ -272,7 +277,7 @@ func (g *Group) notifyParent() {
 	autoreap := p.zapping
 	sig := g.exitSignal
 	if sig == linux.SIGCHLD {
-		act := p.leader.sighand.actions[linux.SIGCHLD]
+		act := p.leader.sighand.action(linux.SIGCHLD)
 		if act.Handler == linux.SIG_IGN {
 			autoreap, sig = true, 0
 		} else if act.Flags&linux.SA_NOCLDWAIT != 0 {
@@ -348,8 +353,7 @@ func (g *Group) reap() {
 	if p := g.parent; p != nil {
 		p.childUse.add(&g.deadUse)
 		p.childUse.add(&g.childUse)
-		p.children = remove(p.children, g)
-		g.parent = nil
+		g.abandon()
 	}
 	g.leader.forget()
 	g.leavePgrp()

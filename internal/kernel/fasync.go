@@ -112,7 +112,7 @@ func (a *fasync) urgent() {
 func (a *fasync) send(sig linux.Signal, info linux.Siginfo) {
 	switch p := a.owner; {
 	case a.kind == ownerPGRP && p.pgrp != nil:
-		for _, g := range append([]*Group(nil), p.pgrp.members...) {
+		for _, g := range p.pgrp.members.list() {
 			a.signal(g.leader, false, sig, info)
 		}
 	case a.kind != ownerPGRP && p.task != nil:

@@ -81,6 +81,7 @@ type Kernel struct {
 	deadUse  usage // of tasks that are gone
 	load     loadState
 	forks    int64
+	stops    int // processes that job control has stopped
 	switches int64
 
 	current *Task       // the task whose system call or page fault is handled

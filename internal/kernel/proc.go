@@ -82,12 +82,18 @@ func (ns *pidNamespace) threadSelfLink(c *vfs.Context) (string, linux.Errno) {
 	return fmt.Sprintf("%d/task/%d", t.group.leader.id.in(ns), t.id.in(ns)), 0
 }
 
-// procPIDs lists the processes.
-func (ns *pidNamespace) procPIDs(*vfs.Context) (list []synthfs.Entry) {
-	ns.each(func(t *Task) {
-		if nr := t.id.in(ns); t.isLeader() {
-			list = append(list, synthfs.Entry{Name: strconv.Itoa(nr), Node: t.k.procPID(ns, t.group), Pos: int64(firstPIDPos + nr)})
+// procPIDs lists the processes from a position on; a directory of many is read
+// in pieces.
+func (ns *pidNamespace) procPIDs(_ *vfs.Context, from int64) (list []synthfs.Entry) {
+	const piece = 1024
+	ns.numbers.Ascend(int(max(from-firstPIDPos, 0)), func(nr int, p *pid) bool {
+		if t := p.task; t != nil && t.isLeader() {
+			list = append(list, synthfs.Entry{
+				Name: strconv.Itoa(nr), Pos: int64(firstPIDPos + nr),
+				Make: func() *synthfs.Node { return procPID(procView{ns, t}) },
+			})
 		}
+		return len(list) < piece
 	})
 	return list
 }
@@ -103,7 +109,7 @@ func (ns *pidNamespace) procLookup(_ *vfs.Context, name string) *synthfs.Node {
 	if t == nil {
 		return nil
 	}
-	return t.k.procPID(ns, t.group)
+	return procPID(procView{ns, t.group.leader})
 }
 
 func (k *Kernel) procCPUInfo() string {

@@ -17,7 +17,7 @@ import (
 func (k *Kernel) procFDs(t *Task, mode uint32, make func(t *Task, fd int) *synthfs.Node) *synthfs.Node {
 	return &synthfs.Node{
 		Mode: mode,
-		List: func(*vfs.Context) (list []synthfs.Entry) {
+		List: func(*vfs.Context, int64) (list []synthfs.Entry) {
 			if t.files == nil {
 				return nil
 			}

@@ -12,122 +12,201 @@ import (
 	"github.com/tinevm/tine/internal/vfs"
 )
 
+// procView is a task as a /proc shows it: with the numbers of a namespace.
+type procView struct {
+	ns *pidNamespace
+	t  *Task
+}
+
+// taskFile is a file in the directory of a process or a thread.
+type taskFile struct {
+	name string
+	mode uint32
+	// guarded files are for those who may trace the process.
+	guarded bool
+	// text makes the contents; if it is nil, node makes the file.
+	text func(v procView) string
+	node func(v procView) *synthfs.Node
+}
+
+// ofTask is the text of a file in which no process numbers occur.
+func ofTask(read func(t *Task) string) func(procView) string {
+	return func(v procView) string { return read(v.t) }
+}
+
+// taskFiles are the files that /proc/PID and /proc/PID/task/TID have in common,
+// in the order in which they are listed (proc(5)).
+var taskFiles = []taskFile{
+	{name: "stat", mode: 0o444, text: func(v procView) string { return v.t.procStat(v.ns) }},
+	{name: "status", mode: 0o444, text: func(v procView) string { return v.t.procStatus(v.ns) }},
+	{name: "statm", mode: 0o444, text: ofTask((*Task).procStatm)},
+	{name: "cmdline", mode: 0o444, text: ofTask((*Task).procCmdline)},
+	{name: "environ", mode: 0o400, guarded: true, text: ofTask((*Task).procEnviron)},
+	{name: "auxv", mode: 0o400, guarded: true, text: ofTask((*Task).procAuxv)},
+	{name: "maps", mode: 0o444, guarded: true, text: ofTask((*Task).procMaps)},
+	{name: "smaps", mode: 0o444, guarded: true, text: ofTask((*Task).procSmaps)},
+	{name: "smaps_rollup", mode: 0o444, guarded: true, text: ofTask((*Task).procSmapsRollup)},
+	{name: "limits", mode: 0o444, text: ofTask((*Task).procLimits)},
+	{name: "cgroup", mode: 0o444, text: func(procView) string { return "0::/\n" }},
+	{name: "mountinfo", mode: 0o444, text: func(v procView) string { return vfs.MountinfoText(v.t.mounts()) }},
+	{name: "mounts", mode: 0o444, text: func(v procView) string { return vfs.MountsText(v.t.mounts()) }},
+	{name: "wchan", node: func(v procView) *synthfs.Node { return v.t.procWchan() }},
+	{name: "mem", guarded: true, node: func(v procView) *synthfs.Node { return v.t.k.procMem(v.t) }},
+	{name: "syscall", mode: 0o400, guarded: true, text: ofTask((*Task).procSyscall)},
+	{name: "io", mode: 0o400, guarded: true, text: ofTask((*Task).procIO)},
+	{name: "schedstat", mode: 0o444, text: func(v procView) string {
+		return fmt.Sprintf("%d 0 %d\n", v.t.usage.user, v.t.usage.nvcsw+v.t.usage.nivcsw)
+	}},
+	{name: "personality", mode: 0o400, guarded: true, text: func(v procView) string { return fmt.Sprintf("%08x\n", v.t.personality) }},
+	{name: "oom_score", mode: 0o444, text: ofTask((*Task).procOOMScore)},
+	{name: "sessionid", mode: 0o444, text: func(procView) string { return "4294967295\n" }},
+	{name: "uid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, true) }},
+	{name: "gid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, false) }},
+	{name: "setgroups", node: func(v procView) *synthfs.Node { return v.t.k.procSetgroups(v.t) }},
+	{name: "timens_offsets", node: func(v procView) *synthfs.Node { return v.t.k.procTimeOffsets(v.t) }},
+	{name: "timerslack_ns", mode: 0o644, text: func(v procView) string { return fmt.Sprintf("%d\n", v.t.timerSlack) }},
+	{name: "comm", node: func(v procView) *synthfs.Node { return v.t.k.procComm(v.t) }},
+	{name: "oom_score_adj", node: func(v procView) *synthfs.Node {
+		return procNumber(func() int { return v.t.group.oomAdj }, v.t.setOOMAdj)
+	}},
+	{name: "loginuid", node: func(v procView) *synthfs.Node {
+		return procNumber(func() int { return int(v.t.group.loginUID) }, v.t.setLoginUID)
+	}},
+	{name: "exe", guarded: true, node: procExe},
+	{name: "cwd", guarded: true, node: procCwd},
+	{name: "root", guarded: true, node: procRoot},
+	{name: "fd", node: func(v procView) *synthfs.Node { return v.t.k.procFDs(v.t, 0o500, v.t.k.procFDLink) }},
+	{name: "fdinfo", guarded: true, node: func(v procView) *synthfs.Node { return v.t.k.procFDs(v.t, 0o555, v.t.k.procFDInfo) }},
+	{name: "ns", guarded: true, node: func(v procView) *synthfs.Node { return v.t.k.procNS(v.t) }},
+	{name: "net", node: func(v procView) *synthfs.Node { return v.t.k.procNet(v.t) }},
+	{name: "attr", node: func(procView) *synthfs.Node {
+		return synthfs.Dir(synthfs.Entry{Name: "current", Node: synthfs.Text("")})
+	}},
+}
+
 // procPID is the directory of a process, /proc/PID.
-func (k *Kernel) procPID(ns *pidNamespace, g *Group) *synthfs.Node {
-	n := k.procTask(ns, g.leader)
-	n.Object = g
-	n.Entries = append(n.Entries, synthfs.Entry{Name: "task", Node: &synthfs.Node{
-		Mode: 0o555, UID: n.UID, GID: n.GID,
-		List: func(*vfs.Context) (list []synthfs.Entry) {
+func procPID(v procView) *synthfs.Node {
+	n := procTask(v, "task", func() *synthfs.Node { return procThreads(v) })
+	n.Object = v.t.group
+	return n
+}
+
+// procThread is the directory of a thread, /proc/PID/task/TID.
+func procThread(v procView) *synthfs.Node {
+	return procTask(v, "children", func() *synthfs.Node {
+		return synthfs.File(func() string { return v.t.procChildren(v.ns) })
+	})
+}
+
+// procThreads is /proc/PID/task.
+func procThreads(v procView) *synthfs.Node {
+	g := v.t.group
+	return &synthfs.Node{
+		Mode: 0o555,
+		List: func(*vfs.Context, int64) (list []synthfs.Entry) {
 			for _, t := range g.threads {
-				list = append(list, synthfs.Entry{Name: strconv.Itoa(t.id.in(ns)), Node: k.procThread(ns, t), Pos: int64(t.id.in(ns)) + 2})
+				u := procView{v.ns, t}
+				list = append(list, synthfs.Entry{
+					Name: strconv.Itoa(t.id.in(v.ns)), Make: func() *synthfs.Node { return procThread(u) }, Pos: int64(t.id.in(v.ns)) + 2,
+				})
 			}
 			return list
 		},
 		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
 			for _, t := range g.threads {
-				if strconv.Itoa(t.id.in(ns)) == name {
-					return k.procThread(ns, t)
+				if strconv.Itoa(t.id.in(v.ns)) == name {
+					return procThread(procView{v.ns, t})
 				}
 			}
 			return nil
 		},
-	}})
-	return n
-}
-
-// procThread is the directory of a thread, /proc/PID/task/TID.
-func (k *Kernel) procThread(ns *pidNamespace, t *Task) *synthfs.Node {
-	n := k.procTask(ns, t)
-	children := synthfs.File(func() string { return t.procChildren(ns) })
-	children.UID, children.GID, children.Ino = n.UID, n.GID, procIno(t, len(n.Entries)+1)
-	n.Entries = append(n.Entries, synthfs.Entry{Name: "children", Node: children})
-	return n
+	}
 }
 
 // procIno makes inode numbers of a task's files that stay the same.
 func procIno(t *Task, i int) uint64 { return uint64(t.tid)<<16 | uint64(i) | 1<<40 }
 
-// procTask is the directory of a thread: what it has in common with that of
-// its process.
-func (k *Kernel) procTask(ns *pidNamespace, t *Task) *synthfs.Node {
-	owner := t.cred
-	n := &synthfs.Node{Mode: 0o555, Ino: procIno(t, 0)}
-	if t.group.dumpable == 1 {
-		n.UID, n.GID = owner.EUID, owner.EGID
+// own gives a node the task's owner and the inode number of its i-th file.
+func (v procView) own(i int, n *synthfs.Node) *synthfs.Node {
+	n.Ino = procIno(v.t, i)
+	if v.t.group.dumpable == 1 {
+		n.UID, n.GID = v.t.cred.EUID, v.t.cred.EGID
 	}
-	add := func(name string, node *synthfs.Node) {
-		node.UID, node.GID, node.Ino = n.UID, n.GID, procIno(t, len(n.Entries)+1)
-		n.Entries = append(n.Entries, synthfs.Entry{Name: name, Node: node})
-	}
-	text := func(mode uint32, read func(t *Task) string) *synthfs.Node {
-		return &synthfs.Node{Mode: mode, Read: func(*vfs.Context) ([]byte, linux.Errno) {
-			if t.state == TaskDead {
+	return n
+}
+
+// procTask is what the directories of processes and of threads have in common,
+// and one more file. The files are made when they are looked up.
+func procTask(v procView, more string, node func() *synthfs.Node) *synthfs.Node {
+	last := func() *synthfs.Node { return v.own(len(taskFiles)+1, node()) }
+	return v.own(0, &synthfs.Node{
+		Mode: 0o555,
+		List: func(*vfs.Context, int64) []synthfs.Entry {
+			list := make([]synthfs.Entry, len(taskFiles), len(taskFiles)+1)
+			for i := range taskFiles {
+				list[i] = synthfs.Entry{Name: taskFiles[i].name, Make: func() *synthfs.Node { return v.file(i) }}
+			}
+			return append(list, synthfs.Entry{Name: more, Make: last})
+		},
+		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
+			if name == more {
+				return last()
+			}
+			for i := range taskFiles {
+				if taskFiles[i].name == name {
+					return v.file(i)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// file makes the i-th of taskFiles.
+func (v procView) file(i int) *synthfs.Node {
+	f := &taskFiles[i]
+	var n *synthfs.Node
+	if f.text == nil {
+		n = f.node(v)
+	} else {
+		n = &synthfs.Node{Mode: f.mode, Read: func(*vfs.Context) ([]byte, linux.Errno) {
+			if v.t.state == TaskDead {
 				return nil, linux.ESRCH
 			}
-			return []byte(read(t)), 0
+			return []byte(f.text(v)), 0
 		}}
 	}
-	file := func(name string, mode uint32, read func(t *Task) string) { add(name, text(mode, read)) }
-	// What is private is for those who may trace the process.
-	guarded := func(name string, node *synthfs.Node) {
-		node.Permit = t.procPermit
-		add(name, node)
+	if f.guarded {
+		n.Permit = v.t.procPermit
 	}
-	private := func(name string, mode uint32, read func(t *Task) string) { guarded(name, text(mode, read)) }
-	file("stat", 0o444, func(t *Task) string { return t.procStat(ns) })
-	file("status", 0o444, func(t *Task) string { return t.procStatus(ns) })
-	file("statm", 0o444, (*Task).procStatm)
-	file("cmdline", 0o444, (*Task).procCmdline)
-	private("environ", 0o400, (*Task).procEnviron)
-	private("auxv", 0o400, (*Task).procAuxv)
-	private("maps", 0o444, (*Task).procMaps)
-	private("smaps", 0o444, (*Task).procSmaps)
-	private("smaps_rollup", 0o444, (*Task).procSmapsRollup)
-	file("limits", 0o444, (*Task).procLimits)
-	file("cgroup", 0o444, func(*Task) string { return "0::/\n" })
-	file("mountinfo", 0o444, func(t *Task) string { return vfs.MountinfoText(t.mounts()) })
-	file("mounts", 0o444, func(t *Task) string { return vfs.MountsText(t.mounts()) })
-	add("wchan", t.procWchan())
-	guarded("mem", k.procMem(t))
-	private("syscall", 0o400, (*Task).procSyscall)
-	private("io", 0o400, (*Task).procIO)
-	file("schedstat", 0o444, func(t *Task) string { return fmt.Sprintf("%d 0 %d\n", t.usage.user, t.usage.nvcsw+t.usage.nivcsw) })
-	private("personality", 0o400, func(t *Task) string { return fmt.Sprintf("%08x\n", t.personality) })
-	file("oom_score", 0o444, (*Task).procOOMScore)
-	file("sessionid", 0o444, func(*Task) string { return "4294967295\n" })
-	add("uid_map", k.procIDMap(t, true))
-	add("gid_map", k.procIDMap(t, false))
-	add("setgroups", k.procSetgroups(t))
-	add("timens_offsets", k.procTimeOffsets(t))
-	file("timerslack_ns", 0o644, func(t *Task) string { return fmt.Sprintf("%d\n", t.timerSlack) })
-	add("comm", k.procComm(t))
-	add("oom_score_adj", procNumber(func() int { return t.group.oomAdj }, t.setOOMAdj))
-	add("loginuid", procNumber(func() int { return int(t.group.loginUID) }, t.setLoginUID))
-	guarded("exe", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
-		if t.as == nil || t.as.Exe == nil {
+	return v.own(i+1, n)
+}
+
+func procExe(v procView) *synthfs.Node {
+	return v.t.k.procLink(v.t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+		if v.t.as == nil || v.t.as.Exe == nil {
 			return vfs.Path{}, linux.ENOENT
 		}
-		return t.as.Exe.(fileObject).f.Path.Get(), 0
-	}))
-	guarded("cwd", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
-		if t.fs == nil {
+		return v.t.as.Exe.(fileObject).f.Path.Get(), 0
+	})
+}
+
+func procCwd(v procView) *synthfs.Node {
+	return v.t.k.procLink(v.t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+		if v.t.fs == nil {
 			return vfs.Path{}, linux.ENOENT
 		}
-		return t.fs.Cwd.Get(), 0
-	}))
-	guarded("root", k.procLink(t, func(*vfs.Context) (vfs.Path, linux.Errno) {
-		if t.fs == nil {
+		return v.t.fs.Cwd.Get(), 0
+	})
+}
+
+func procRoot(v procView) *synthfs.Node {
+	return v.t.k.procLink(v.t, func(*vfs.Context) (vfs.Path, linux.Errno) {
+		if v.t.fs == nil {
 			return vfs.Path{}, linux.ENOENT
 		}
-		return t.fs.Root.Get(), 0
-	}))
-	add("fd", k.procFDs(t, 0o500, k.procFDLink))
-	guarded("fdinfo", k.procFDs(t, 0o555, k.procFDInfo))
-	guarded("ns", k.procNS(t))
-	add("net", k.procNet(t))
-	add("attr", synthfs.Dir(synthfs.Entry{Name: "current", Node: synthfs.Text("")}))
-	return n
+		return v.t.fs.Root.Get(), 0
+	})
 }
 
 // procPermit refuses callers that may not trace the process.
@@ -250,7 +329,7 @@ func (t *Task) procAuxv() string {
 // procChildren lists the children that the thread has made.
 func (t *Task) procChildren(ns *pidNamespace) string {
 	var b strings.Builder
-	for _, c := range t.group.children {
+	for c := range t.group.children.all {
 		if c.parentTask == t {
 			fmt.Fprintf(&b, "%d ", c.leader.id.in(ns))
 		}
@@ -273,7 +352,7 @@ func sigLine(s linux.Sigset) string { return fmt.Sprintf("%016x", uint64(s)) }
 // caughtIgnored are the signals with a handler and those ignored.
 func (t *Task) caughtIgnored() (caught, ignored linux.Sigset) {
 	for sig := linux.Signal(1); sig <= linux.NSIG; sig++ {
-		switch t.sighand.actions[sig].Handler {
+		switch t.sighand.action(sig).Handler {
 		case linux.SIG_DFL:
 		case linux.SIG_IGN:
 			ignored.Add(sig)

@@ -10,7 +10,7 @@ import (
 type ProcessGroup struct {
 	pid     *pid
 	session *Session
-	members []*Group // in order of joining
+	members groupSet
 }
 
 // Session is a set of process groups with at most one controlling terminal
@@ -40,7 +40,7 @@ func (k *Kernel) newPgrp(p *pid, s *Session) *ProcessGroup {
 }
 
 func (k *Kernel) joinPgrp(g *Group, pg *ProcessGroup) {
-	pg.members = append(pg.members, g)
+	g.memberAt = pg.members.add(g)
 	g.pgrp = pg
 }
 
@@ -52,8 +52,8 @@ func (g *Group) leavePgrp() {
 		return
 	}
 	g.pgrp = nil
-	pg.members = remove(pg.members, g)
-	if len(pg.members) > 0 {
+	pg.members.remove(g.memberAt)
+	if pg.members.len() > 0 {
 		return
 	}
 	s := pg.session
@@ -107,7 +107,7 @@ func (t *Task) setpgid(g *Group, pgid int) linux.Errno {
 // but another group, who could continue it (POSIX, orphaned process group).
 // ignore is a member that is about to leave.
 func (pg *ProcessGroup) orphaned(ignore *Group) bool {
-	for _, g := range pg.members {
+	for g := range pg.members.all {
 		p := g.parent
 		if g.topLevel && g != ignore {
 			return false // who started it can continue it
@@ -123,7 +123,7 @@ func (pg *ProcessGroup) orphaned(ignore *Group) bool {
 }
 
 func (pg *ProcessGroup) hasStopped() bool {
-	for _, g := range pg.members {
+	for g := range pg.members.all {
 		if g.stopped && !g.exiting {
 			return true
 		}
@@ -134,7 +134,7 @@ func (pg *ProcessGroup) hasStopped() bool {
 // checkOrphaned sends SIGHUP and SIGCONT to pg if it has become orphaned and
 // has stopped members; leaving is the process whose going may have caused it.
 func (k *Kernel) checkOrphaned(pg *ProcessGroup, leaving *Group) {
-	if pg == nil || len(pg.members) == 0 || !pg.orphaned(leaving) || !pg.hasStopped() {
+	if k.stops == 0 || pg == nil || pg.members.len() == 0 || !pg.orphaned(leaving) || !pg.hasStopped() {
 		return
 	}
 	k.signalPgrp(pg, linux.SIGHUP, kernelSignal(linux.SIGHUP))

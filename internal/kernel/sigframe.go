@@ -57,7 +57,7 @@ func (t *Task) setupHandler(act *linux.Sigaction, info *linux.Siginfo) {
 	sp, errno := t.pushFrame(act, info)
 	if errno != 0 {
 		// The stack is not usable: that is fatal, whatever the handler.
-		t.sighand.actions[linux.SIGSEGV] = linux.Sigaction{}
+		t.sighand.set(linux.SIGSEGV, linux.Sigaction{})
 		t.exitSignaled(linux.SIGSEGV)
 		return
 	}

@@ -6,33 +6,57 @@ import (
 )
 
 // SigHand is a table of signal actions (sighand_struct), shared by threads and
-// whoever else uses CLONE_SIGHAND.
+// whoever else uses CLONE_SIGHAND. Copies share the table until one changes.
 type SigHand struct {
-	refs    int
-	actions [linux.NSIG + 1]linux.Sigaction
+	refs  int
+	table *sigActions
 }
+
+type sigActions struct {
+	owners int // SigHands
+	of     [linux.NSIG + 1]linux.Sigaction
+}
+
+func newSigHand() *SigHand { return &SigHand{refs: 1, table: &sigActions{owners: 1}} }
 
 func (s *SigHand) get() *SigHand {
 	s.refs++
 	return s
 }
 
-func (s *SigHand) put() { s.refs-- }
+func (s *SigHand) put() {
+	if s.refs--; s.refs == 0 {
+		s.table.owners--
+	}
+}
 
 func (s *SigHand) copy() *SigHand {
-	c := *s
-	c.refs = 1
-	return &c
+	s.table.owners++
+	return &SigHand{refs: 1, table: s.table}
+}
+
+// action is what is set for a signal, not to be changed.
+func (s *SigHand) action(sig linux.Signal) *linux.Sigaction { return &s.table.of[sig] }
+
+// set changes the action of a signal.
+func (s *SigHand) set(sig linux.Signal, act linux.Sigaction) {
+	if s.table.owners > 1 {
+		s.table.owners--
+		s.table = &sigActions{owners: 1, of: s.table.of}
+	}
+	s.table.of[sig] = act
 }
 
 // reset makes handled signals default again, as exec does; ignored ones stay
 // ignored.
 func (s *SigHand) reset() {
-	for i := range s.actions {
-		if s.actions[i].Handler != linux.SIG_IGN {
-			s.actions[i] = linux.Sigaction{}
-		} else {
-			s.actions[i] = linux.Sigaction{Handler: linux.SIG_IGN}
+	for sig := linux.Signal(1); sig <= linux.NSIG; sig++ {
+		next := linux.Sigaction{}
+		if s.action(sig).Handler == linux.SIG_IGN {
+			next.Handler = linux.SIG_IGN
+		}
+		if *s.action(sig) != next {
+			s.set(sig, next)
 		}
 	}
 }
@@ -156,7 +180,7 @@ func (g *Group) isInit() bool { return g.leader.id.ns.init == g }
 // ignores reports whether the process would throw sig away on delivery. forced
 // signals come from the kernel or from outside the pid namespace.
 func (g *Group) ignores(sig linux.Signal, forced bool) bool {
-	h := g.leader.sighand.actions[sig].Handler
+	h := g.leader.sighand.action(sig).Handler
 	if h == linux.SIG_DFL && g.isInit() && !(forced && (sig == linux.SIGKILL || sig == linux.SIGSTOP)) {
 		return true
 	}
@@ -363,12 +387,11 @@ func (t *Task) sendSignalSelf(sig linux.Signal) {
 // case it kills (force_sig_info).
 func (t *Task) forceSignal(info linux.Siginfo) {
 	t.noteSignal(info.Signo, 0)
-	act := &t.sighand.actions[info.Signo]
-	if t.sigmask.Has(info.Signo) || act.Handler == linux.SIG_IGN {
-		*act = linux.Sigaction{}
+	if t.sigmask.Has(info.Signo) || t.sighand.action(info.Signo).Handler == linux.SIG_IGN {
+		t.sighand.set(info.Signo, linux.Sigaction{})
 		t.sigmask.Del(info.Signo)
 	}
-	if act.Handler == linux.SIG_DFL && t.group.isInit() {
+	if t.sighand.action(info.Signo).Handler == linux.SIG_DFL && t.group.isInit() {
 		t.exitSignaled(info.Signo)
 		return
 	}
@@ -377,7 +400,7 @@ func (t *Task) forceSignal(info linux.Siginfo) {
 
 // signalPgrp sends a signal to every process of a group.
 func (k *Kernel) signalPgrp(pg *ProcessGroup, sig linux.Signal, info linux.Siginfo) {
-	for _, g := range append([]*Group(nil), pg.members...) {
+	for _, g := range pg.members.list() {
 		k.signalGroup(g, sig, info)
 	}
 }
@@ -433,7 +456,7 @@ func (t *Task) deliverSignal() {
 	}
 	sig := info.Signo
 	t.traceSignal(&info)
-	act := t.sighand.actions[sig]
+	act := *t.sighand.action(sig)
 	t.noteDeliver(sig, &act)
 	switch act.Handler {
 	case linux.SIG_IGN:
@@ -443,7 +466,7 @@ func (t *Task) deliverSignal() {
 		return
 	}
 	if act.Flags&linux.SA_RESETHAND != 0 {
-		t.sighand.actions[sig] = linux.Sigaction{Flags: act.Flags}
+		t.sighand.set(sig, linux.Sigaction{Flags: act.Flags})
 	}
 	t.restartSyscall(&act)
 	t.setupHandler(&act, &info)
@@ -475,6 +498,7 @@ func (g *Group) stop(sig linux.Signal) {
 		return
 	}
 	g.stopped, g.stopSig = true, sig
+	g.k.stops++
 	for _, t := range g.threads {
 		t.rouse()
 	}
@@ -492,6 +516,7 @@ func (t *Task) stop() {
 		}
 	}
 	g.stopReport, g.contReport = true, false
+	g.updateNews()
 	g.noteJob("stop")
 	g.tellParent(linux.CLD_STOPPED, stoppedStatus(g.stopSig))
 }
@@ -502,6 +527,7 @@ func (g *Group) cont() {
 		return
 	}
 	g.stopped = false
+	g.k.stops--
 	g.stopReport = false
 	for _, t := range g.threads {
 		if t.state == TaskStopped {
@@ -509,6 +535,7 @@ func (g *Group) cont() {
 		}
 	}
 	g.contReport = true
+	g.updateNews()
 	g.noteJob("continue")
 	g.tellParent(linux.CLD_CONTINUED, continuedStatus)
 }
@@ -519,7 +546,7 @@ func (g *Group) tellParent(code int32, status int) {
 	if p == nil {
 		return
 	}
-	if p.leader.sighand.actions[linux.SIGCHLD].Flags&linux.SA_NOCLDSTOP == 0 {
+	if p.leader.sighand.action(linux.SIGCHLD).Flags&linux.SA_NOCLDSTOP == 0 {
 		g.k.signalGroup(p, linux.SIGCHLD, g.childSignal(linux.SIGCHLD, status))
 	}
 	p.waitq.Wake(0)

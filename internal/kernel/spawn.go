@@ -67,7 +67,7 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		p.Cred.user = k.rootUser
 	}
 	t := &Task{
-		k: k, files: newFDTable(), cred: p.Cred, sighand: &SigHand{refs: 1},
+		k: k, files: newFDTable(), cred: p.Cred, sighand: newSigHand(),
 		fs:         &FSInfo{refs: 1, Umask: 0o022},
 		ns:         k.rootNS.get(),
 		timerSlack: defaultTimerSlack, exitSignal: linux.SIGCHLD, startTime: k.now(),
@@ -82,8 +82,7 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 	case k.pids.init == nil:
 		k.pids.init = g
 	case !k.cfg.NoInit:
-		g.parent, g.parentTask = k.pids.init, k.pids.init.leader
-		k.pids.init.children = append(k.pids.init.children, g)
+		k.pids.init.adopt(g, k.pids.init.leader)
 	}
 	g.rlimits = defaultLimits()
 	for r, l := range p.Limits {
@@ -147,9 +146,7 @@ func (k *Kernel) discard(t *Task) {
 	if k.pids.init == t.group {
 		k.pids.init = nil
 	}
-	if p := t.group.parent; p != nil {
-		p.children = remove(p.children, t.group)
-	}
+	t.group.abandon()
 	t.group.leavePgrp()
 	t.forget()
 }
@@ -208,5 +205,5 @@ func (k *Kernel) bootInit() {
 	}
 	t.comm = "init"
 	t.state = TaskSleeping
-	t.sighand.actions[linux.SIGCHLD].Handler = linux.SIG_IGN
+	t.sighand.set(linux.SIGCHLD, linux.Sigaction{Handler: linux.SIG_IGN})
 }

@@ -340,7 +340,7 @@ func (t *Task) prioTasks(which, who uint64) (list []*Task, errno linux.Errno) {
 			pg = t.pidNS().pgrp(id)
 		}
 		if pg != nil {
-			for _, g := range pg.members {
+			for g := range pg.members.all {
 				list = append(list, g.threads...)
 			}
 		}

@@ -23,7 +23,7 @@ func sysSigaction(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		}
 	}
 	if a[2] != 0 {
-		old := t.sighand.actions[sig]
+		old := *t.sighand.action(linux.Signal(sig))
 		if errno := t.putStruct(a[2], &old, linux.SizeofSigaction); errno != 0 {
 			return 0, errno
 		}
@@ -33,7 +33,7 @@ func sysSigaction(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	act.Flags &= 0xffff_ffff // some programs pass a sign-extended value
 	act.Mask &^= unblockable
-	t.sighand.actions[sig] = act
+	t.sighand.set(linux.Signal(sig), act)
 	if t.group.ignores(linux.Signal(sig), false) {
 		var set linux.Sigset
 		set.Add(linux.Signal(sig))
@@ -188,7 +188,7 @@ func sysKill(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if pg == nil {
 		return 0, linux.ESRCH
 	}
-	return 0, t.killEach(append([]*Group(nil), pg.members...), sig)
+	return 0, t.killEach(pg.members.list(), sig)
 }
 
 func (t *Task) killGroup(g *Group, sig linux.Signal) linux.Errno {

@@ -116,14 +116,17 @@ type Group struct {
 
 	parent     *Group
 	parentTask *Task    // the thread that is waited for with __WNOTHREAD
-	children   []*Group // in order of birth; zombies included
+	children   groupSet // zombies included
+	news       groupSet // those that wait would report, see updateNews
+	childAt    uint64   // the place in the parent's sets
 	topLevel   bool     // started from outside the machine
 	reaper     bool     // PR_SET_CHILD_SUBREAPER
 
-	pgrp    *ProcessGroup
-	session *Session
-	tty     *tty.TTY      // controlling terminal; nil if none
-	hungUp  *ProcessGroup // the foreground group of a terminal that was hung up
+	pgrp     *ProcessGroup
+	memberAt uint64 // the place among its members
+	session  *Session
+	tty      *tty.TTY      // controlling terminal; nil if none
+	hungUp   *ProcessGroup // the foreground group of a terminal that was hung up
 
 	pending sigPending // signals sent to the process
 	rlimits [linux.RLIM_NLIMITS]linux.Rlimit

@@ -52,7 +52,7 @@ func (c caller) SessionOf(pgid int) (s tty.Session, id int) {
 
 // Shuns implements tty.Process.
 func (c caller) Shuns(sig linux.Signal) bool {
-	return c.t.sigmask.Has(sig) || c.t.sighand.actions[sig].Handler == linux.SIG_IGN
+	return c.t.sigmask.Has(sig) || c.t.sighand.action(sig).Handler == linux.SIG_IGN
 }
 
 // Terminal implements tty.Process.
@@ -107,7 +107,7 @@ func (s *Session) Group(pgid int) tty.Group {
 // ForgetTerminal implements tty.Session.
 func (s *Session) ForgetTerminal(t *tty.TTY) {
 	for _, pg := range s.groups {
-		for _, g := range pg.members {
+		for g := range pg.members.all {
 			if g.tty == t {
 				g.tty = nil
 			}
@@ -144,8 +144,8 @@ func (pg *ProcessGroup) ID() int { return pg.pid.nr }
 
 // Signal implements tty.Group.
 func (pg *ProcessGroup) Signal(sig linux.Signal) {
-	if len(pg.members) > 0 {
-		pg.members[0].k.signalPgrp(pg, sig, kernelSignal(sig))
+	if g := pg.members.first(); g != nil {
+		g.k.signalPgrp(pg, sig, kernelSignal(sig))
 	}
 }
 

@@ -130,24 +130,38 @@ func (t *Task) putWaitid(infop, rusage uint64, r waitResult, found bool) linux.E
 // wait looks for a child with news. It blocks if there are children but no
 // news, unless WNOHANG is given.
 func (t *Task) wait(w *waitArgs) (r waitResult, found bool, errno linux.Errno) {
-	eligible := false
-	for _, c := range t.group.children {
-		if !w.matches(t, c) {
-			continue
-		}
-		eligible = true
-		if r, found = c.report(w); found {
-			return r, true, 0
-		}
+	if c := w.find(t, &t.group.news, (*Group).hasNews); c != nil {
+		return c.report(w), true, 0
 	}
 	switch {
-	case !eligible:
+	case w.find(t, &t.group.children, func(*Group, uint64) bool { return true }) == nil:
 		return r, false, linux.ECHILD
 	case w.options&linux.WNOHANG != 0:
 		return r, false, 0
 	}
 	_, errno = t.blockOn(&t.group.waitq, linux.ERESTARTSYS)
 	return r, false, errno
+}
+
+// find looks for the first process of a set that w asks for and that has what
+// is wanted.
+func (w *waitArgs) find(t *Task, set *groupSet, has func(c *Group, options uint64) bool) *Group {
+	if w.idType == linux.P_PID {
+		if w.pid == nil || w.pid.task == nil {
+			return nil
+		}
+		c := w.pid.task.group
+		if c.parent == t.group && w.matches(t, c) && has(c, w.options) {
+			return c
+		}
+		return nil
+	}
+	for c := range set.all {
+		if w.matches(t, c) && has(c, w.options) {
+			return c
+		}
+	}
+	return nil
 }
 
 // matches reports whether w asks for c.
@@ -170,32 +184,35 @@ func (w *waitArgs) matches(t *Task, c *Group) bool {
 	return w.options&linux.WALL != 0 || clone == (w.options&linux.WCLONE != 0)
 }
 
-// report gives the news of c that w asks for, and uses it up unless WNOWAIT.
-func (c *Group) report(w *waitArgs) (r waitResult, found bool) {
+// hasNews reports whether there is something to report of c that the options
+// ask for.
+func (c *Group) hasNews(options uint64) bool {
+	return c.zombie && options&linux.WEXITED != 0 ||
+		!c.zombie && (c.stopReport && options&linux.WSTOPPED != 0 || c.contReport && options&linux.WCONTINUED != 0)
+}
+
+// report gives the news of c and uses it up, unless WNOWAIT is given.
+func (c *Group) report(w *waitArgs) waitResult {
 	keep := w.options&linux.WNOWAIT != 0
-	r = waitResult{pid: c.nrFor(c.parent.leader), uid: c.parent.leader.cred.user.uidOut(c.leader.cred.UID)}
+	r := waitResult{
+		pid: c.nrFor(c.parent.leader), uid: c.parent.leader.cred.user.uidOut(c.leader.cred.UID), usage: c.totalUsage(),
+	}
 	switch {
 	case c.zombie:
-		if w.options&linux.WEXITED == 0 {
-			return r, false
-		}
 		r.status = c.zombieStatus
-		r.usage = c.totalUsage()
 		if !keep {
 			c.reap()
 		}
+		return r
 	case c.stopReport && w.options&linux.WSTOPPED != 0:
 		r.status = stoppedStatus(c.stopSig)
-		r.usage = c.totalUsage()
 		c.stopReport = keep
-	case c.contReport && w.options&linux.WCONTINUED != 0:
-		r.status = continuedStatus
-		r.usage = c.totalUsage()
-		c.contReport = keep
 	default:
-		return r, false
+		r.status = continuedStatus
+		c.contReport = keep
 	}
-	return r, true
+	c.updateNews()
+	return r
 }
 
 // totalUsage is what wait reports of a process: its threads and the children

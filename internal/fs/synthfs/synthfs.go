@@ -24,7 +24,7 @@ type Node struct {
 	// Entries are the names of a directory that never changes, List those of
 	// one that does; Lookup finds a name that is not in Entries.
 	Entries []Entry
-	List    func(c *vfs.Context) []Entry
+	List    func(c *vfs.Context, from int64) []Entry
 	Lookup  func(c *vfs.Context, name string) *Node
 
 	// Open makes the operations of a file that is more than a text.
@@ -46,6 +46,8 @@ type Node struct {
 type Entry struct {
 	Name string
 	Node *Node
+	// Make makes the node if it is nil.
+	Make func() *Node
 	// Pos is where the entry is in its directory, if that must not depend on
 	// the other entries; 0 counts.
 	Pos int64
@@ -173,6 +175,9 @@ func (i *inode) SetAttr(_ *vfs.Context, s *vfs.SetAttr) linux.Errno {
 func (i *inode) find(c *vfs.Context, name string) *Node {
 	for _, e := range i.n.Entries {
 		if e.Name == name {
+			if e.Node == nil {
+				return e.Make()
+			}
 			return e.Node
 		}
 	}
@@ -315,7 +320,7 @@ func (d *dirOps) ReadDir(_ *vfs.File, c *vfs.Context, pos int64, emit func(strin
 	list := []Entry{{Name: ".", Node: d.i.n}, {Name: "..", Node: d.i.n}}
 	list = append(list, d.i.n.Entries...)
 	if d.i.n.List != nil {
-		list = append(list, d.i.n.List(c)...)
+		list = append(list, d.i.n.List(c, pos)...)
 	}
 	for i, e := range list {
 		at := int64(i)
@@ -326,6 +331,9 @@ func (d *dirOps) ReadDir(_ *vfs.File, c *vfs.Context, pos int64, emit func(strin
 			continue
 		}
 		typ, ino := dir, d.i.n.Ino
+		if e.Node == nil && e.Make != nil {
+			e.Node = e.Make()
+		}
 		if e.Node != nil {
 			typ = uint8(e.Node.typ() >> 12)
 			if e.Node.Ino == 0 {
