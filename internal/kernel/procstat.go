@@ -98,19 +98,22 @@ type cpuTime struct {
 
 // ran counts the time of a stay in the guest, and before it that in the kernel
 // on behalf of the same task.
-func (p *processor) ran(t *Task, start, end int64) {
+func (p *processor) ran(t *Task, start, end int64) (user, system int64) {
 	c := &p.time
-	if t.sched.nice > 0 {
-		c.nice += end - start
-	} else {
-		c.user += end - start
-	}
-	t.usage.user += end - start
+	user = end - start
 	if c.left != 0 {
-		c.system += start - c.left
-		t.usage.system += start - c.left
+		system = start - c.left
 	}
 	c.left = end
+	c.system += system
+	if t.sched.nice > 0 {
+		c.nice += user
+	} else {
+		c.user += user
+	}
+	t.usage.user += user
+	t.usage.system += system
+	return user, system
 }
 
 // line is a line of /proc/stat, in clock ticks, of a processor or the sum of

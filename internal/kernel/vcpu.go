@@ -129,8 +129,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 		k.seeded.ran(n)
 	}
 	end := k.now()
-	p.ran(t, start, end)
-	t.checkCPUTime(end - start)
+	t.checkCPUTime(p.ran(t, start, end))
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
 }
