@@ -335,7 +335,7 @@ func (t *Task) release() {
 func (t *Task) forget() {
 	k := t.k
 	t.state = TaskDead
-	k.deadTime += t.usage.user + t.usage.system
+	k.deadUse.add(&t.usage)
 	k.runq.remove(t)
 	t.sighand.put()
 	t.ns.put()

@@ -78,7 +78,8 @@ type Kernel struct {
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns
 	bootID   string
-	deadTime int64 // processor time of tasks that are gone, ns
+	deadUse  usage // of tasks that are gone
+	load     loadState
 	forks    int64
 	stops    int // processes that job control has stopped
 	switches int64

@@ -333,7 +333,7 @@ var syscalls = [NumSyscalls]Syscall{
 	linux.SYS_signalfd:                {sysSignalfd, "fd sigset size", full},
 	linux.SYS_timerfd_create:          {sysTimerfdCreate, "clock tfdflags", full},
 	linux.SYS_eventfd:                 {sysEventfd, "uint", full},
-	linux.SYS_fallocate:               {sysFallocate, "fd fallocmode off off", partial("no modes other than FALLOC_FL_KEEP_SIZE and PUNCH_HOLE (EOPNOTSUPP); on host files only mode 0")},
+	linux.SYS_fallocate:               {sysFallocate, "fd fallocmode off off", partial("no FALLOC_FL_COLLAPSE_RANGE, INSERT_RANGE and UNSHARE_RANGE; in memory no ZERO_RANGE (EOPNOTSUPP)")},
 	linux.SYS_timerfd_settime:         {sysTimerfdSettime, "fd tfdsetflags itimerspec itimerspec>", full},
 	linux.SYS_timerfd_gettime:         {sysTimerfdGettime, "fd itimerspec>", full},
 	linux.SYS_accept4:                 {sysAccept4, "fd sockaddr> sockaddrlen> sockflags", full},

@@ -160,6 +160,7 @@ type Group struct {
 	deadUse   usage // of threads that have ended
 	startTime int64
 	oomAdj    int
+	oomAdjMin int // what oomAdj was last set to by a privileged process
 	dumpable  int
 	loginUID  uint32
 }
