@@ -32,7 +32,7 @@ static int init(int out) {
 	}
 	while (reaped[0] < 3 || reaped[1] < 3 || orphans < 6) {
 		for (int i = 0; i < 2; i++)
-			if (!terminals[i] && turns[i] < 3 && (i == 0 || turns[0] == 3)) {
+			if (!terminals[i] && turns[i] < 3 && (i == 0 || reaped[0] == 3)) {
 				turns[i]++;
 				if ((terminals[i] = fork()) == 0)
 					login(out, i, turns[i]);

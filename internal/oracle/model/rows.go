@@ -209,7 +209,7 @@ var Rows = []Row{
 		{"In virtual time sleep jumps ahead", []string{"TestVirtualTime"}},
 	}},
 	{"K1", "system calls", []Statement{
-		{"By number; only rcx and r11 are lost", guests("syscalls")},
+		{"By number; only rcx and r11 are lost", guests("syscalls", "absent")},
 		{"select, poll, epoll, eventfd", guests("polling")},
 		{"int 0x80 with the 32-bit numbers", guests("int80", "int80_more")},
 		{"An unknown number is ENOSYS, named once in the log", []string{"TestUnknownCall"}},
