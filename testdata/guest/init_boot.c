@@ -1,5 +1,6 @@
 // E6: an init as the books have it: it runs boot scripts one after the other, starts login processes again when they end, reaps every orphan.
 // needs root
+// needs namespaces
 #include "guest.h"
 
 // login is what getty would be: it says who it is and ends.

@@ -1,5 +1,6 @@
 // E5, E6: a pid namespace: the first child is PID 1, cannot be hurt by signals from inside, gets all orphans, and its end ends all.
 // needs root
+// needs namespaces
 #include "guest.h"
 #include <sys/prctl.h>
 
