@@ -119,6 +119,7 @@ var Rows = []Row{
 	}},
 	{"X2", "what survives", []Statement{
 		{"Descriptors, cwd, mask, pending and ignored signals, alarm, limits stay; handlers, close-on-exec, mappings go", guests("exec_survives")},
+		{"POSIX timers, segments, shared tables, floating point modes end; timer slack, no_new_privs, queued signals stay", guests("exec_ends")},
 		{"Other threads end", guests("exec_threads", "thread_exit_group")},
 	}},
 	{"X3", "set-user-ID", []Statement{
@@ -193,7 +194,7 @@ var Rows = []Row{
 	{"G2", "terminals", []Statement{
 		{"Ctrl-C, Ctrl-Z, Ctrl-\\, hang-up, SIGTTIN, SIGTTOU, window size", guests("pty_control")},
 		{"The line discipline", append(guests("pty_termios"), "internal/tty:TestLikeHost")},
-		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more")},
+		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more", "pty_session", "pty_wait")},
 		{"Job control of bash and dash", guests("pty_shells")},
 		{"Sessions and groups", guests("groups")},
 	}},
