@@ -39,7 +39,7 @@ var Rows = []Row{
 		{"THREAD, SETTLS and the join by CHILD_CLEARTID", guests("clone_thread")},
 		{"Exit signals, UNTRACED, PTRACE, IO, DETACHED, SYSVSEM; PARENT keeps its maker's exit signal", guests("clone_flags")},
 		{"clone3 with set_tid", guests("clone_settid")},
-		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal"), "TestErrnos/process")},
+		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal", "clone_matrix"), "TestErrnos/process")},
 		{"NEWUTS, NEWNS, NEWIPC, NEWNET, NEWUSER; unshare and setns", guests("unshare_ns")},
 		{"NEWPID", guests("pidns_outside", "pidns")},
 	}},
