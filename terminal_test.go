@@ -128,6 +128,33 @@ func TestTerminalControl(t *testing.T) {
 	t.Errorf("before the machine %+v, after it %+v", before, after)
 }
 
+// TestTerminalPaste types much more than a terminal holds, while much is
+// printed: nothing is lost.
+func TestTerminalPaste(t *testing.T) {
+	m, err := tine.New(tine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const lines = 20000
+	var typed, echoed strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&typed, "line %d\n", i)
+		fmt.Fprintf(&echoed, "line %d\r\n", i)
+	}
+	typed.WriteString("\x04")
+	out := &screen{}
+	cmd := m.Command(context.Background(), "sh", "-c", "stty -echo; echo; exec cat")
+	cmd.Terminal = &tine.Terminal{Input: strings.NewReader(typed.String()), Output: out}
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	// What is typed before the echo is off is shown as well.
+	if text := out.String(); !strings.HasSuffix(text, echoed.String()) {
+		t.Errorf("%d bytes were printed, want %d; they end in %q", len(text), echoed.Len(), text[max(0, len(text)-100):])
+	}
+}
+
 func checkExit(t *testing.T, cmd *tine.Cmd, code int) {
 	t.Helper()
 	var ee *tine.ExitError
