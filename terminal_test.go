@@ -80,7 +80,7 @@ func TestTerminalControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const wait = "; while :; do sleep 0.05; done"
+	const wait = "; sleep 1000 & while :; do wait; done" // traps end each wait
 	a, screenA, keysA := startShell(t, m, `trap 'stty size' WINCH; trap 'echo interrupted; exit 4' INT; tty; echo ready`+wait)
 	b, screenB, keysB := startShell(t, m, `trap 'exit 5' HUP; tty; echo ready`+wait)
 	screenA.waitFor(t, "/dev/pts/0\r\nready")
@@ -106,7 +106,7 @@ func TestTerminalControl(t *testing.T) {
 		t.Error("a terminal can be used twice")
 	}
 	// A reader that fails is a hang-up, an open terminal does not outlive Close.
-	d, screenD, keysD := startShell(t, m, "trap 'exit 6' HUP; sleep 1000 & echo ready"+wait)
+	d, screenD, keysD := startShell(t, m, "trap 'exit 6' HUP; echo ready"+wait)
 	screenD.waitFor(t, "ready")
 	keysD.CloseWithError(errors.New("the line is broken"))
 	checkExit(t, d, 6)

@@ -247,6 +247,20 @@ static void hang_up(void) {
 	check(syscall(SYS_vhangup) == 0 && hups == 2 && !has(), "vhangup hangs up as well");
 }
 
+// vanish: the name goes with the master side.
+static void vanish(void) {
+	char proc[64], link[64] = "", c;
+	struct stat st;
+	int s = must(open(name, O_RDWR | O_NOCTTY), "open");
+	close(m);
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", s);
+	readlink(proc, link, sizeof link - 1);
+	check(!strncmp(link, name, strlen(name)) && !strcmp(link + strlen(name), " (deleted)"), "the name is deleted");
+	check(fstat(s, &st) == 0 && st.st_nlink == 0, "and no link is left");
+	fails(open(name, O_RDWR), ENOENT, "open of the name");
+	check(!isatty(s) && read(s, &c, 1) == 0, "what is open is no terminal any more");
+}
+
 // job is a child in a group of its own that waits for signals.
 static pid_t job(void) {
 	gate ready = new_gate();
@@ -300,6 +314,7 @@ int main(void) {
 	leader(inject, "inject");
 	leader(exclusive, "exclusive");
 	leader(hang_up, "hang up");
+	leader(vanish, "vanish");
 	jobs = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	leader(leave, "leave");
