@@ -236,7 +236,12 @@ static void exclusive(void) {
 static void hang_up(void) {
 	char c;
 	signal(SIGHUP, on_hup);
+	struct termios t, initial;
 	int s = must(open(name, O_RDWR), "open");
+	tcgetattr(s, &t);
+	initial = t;
+	t.c_lflag = 0;
+	tcsetattr(s, TCSANOW, &t);
 	check(ioctl(s, TIOCVHANGUP) == 0 && hups == 1 && !has(), "TIOCVHANGUP hangs up");
 	check(read(s, &c, 1) == 0, "then reading is end of file");
 	fails(write(s, "x", 1), EIO, "writing");
@@ -244,6 +249,8 @@ static void hang_up(void) {
 	fails(tcsetpgrp(s, getpid()), ENOTTY, "tcsetpgrp");
 	int again = open(name, O_RDWR);
 	check(again >= 0 && has() && write(again, "x", 1) == 1, "a new opening lives");
+	tcgetattr(again, &t);
+	check(t.c_lflag == initial.c_lflag, "with the attributes of a new terminal");
 	check(syscall(SYS_vhangup) == 0 && hups == 2 && !has(), "vhangup hangs up as well");
 }
 
