@@ -23,6 +23,8 @@ type Task interface {
 	// FDPath tells what a descriptor is open on, as the link in /proc/PID/fd
 	// does; "" if it is not open.
 	FDPath(fd int) string
+	// Netlink gives the protocol of a descriptor that is a netlink socket.
+	Netlink(fd int) (protocol int, ok bool)
 	// Cwd is the path of the task's working directory.
 	Cwd() string
 	// SP is the stack pointer.

@@ -1629,6 +1629,7 @@ var mempolicies = []symbol{
 	{0x2, "MPOL_BIND"},
 	{0x3, "MPOL_INTERLEAVE"},
 	{0x4, "MPOL_LOCAL"},
+	{0x5, "MPOL_PREFERRED_MANY"},
 }
 
 var mempolicyFlags = []symbol{
