@@ -98,8 +98,8 @@ var variable = []struct {
 }
 
 // pidPlaces are where numbers of tasks stand.
-var pidPlaces = regexp.MustCompile(`(\bsi_pid=|\bpid=|_tid=\[|^(?:wait4|kill|tkill|tgkill|rt_sigqueueinfo|process_vm_readv|pidfd_open)\(|` +
-	`^tgkill\(\w+, |^waitid\(P_PID, |^(?:getpid|gettid|fork|set_tid_address|clone|clone3|wait4)\(.*\) += )(\d+)`)
+var pidPlaces = regexp.MustCompile(`(\bsi_pid=|\bpid=|_tid=\[|^(?:wait4|kill|tkill|tgkill|rt_sigqueueinfo|process_vm_readv|kcmp|pidfd_open)\(|` +
+	`^(?:tgkill|kcmp)\(\w+, |^waitid\(P_PID, |^(?:getpid|gettid|fork|set_tid_address|clone|clone3|wait4)\(.*\) += )(\d+)`)
 
 // normalize reads a trace: joins what was cut in two, keeps what lies between
 // the marks, sorts it by tasks in the order of their numbers, and replaces what

@@ -321,3 +321,23 @@ func printSyslogBuf(d *decoder, i int) {
 	}
 	d.f(", %d", int32(d.args[i+1]))
 }
+
+// printKcmp writes what kcmp(2) compares: descriptors, or nothing more.
+func printKcmp(d *decoder, i int) {
+	switch lookup(kcmpTypes, uint64(uint32(d.args[2]))) {
+	case "KCMP_FILE":
+		d.fd(int32(d.args[i]))
+		d.next()
+		d.fd(int32(d.args[i+1]))
+	case "KCMP_EPOLL_TFD":
+		d.fd(int32(d.args[i]))
+		d.next()
+		if b := d.mem(d.args[i+1], 12); b != nil {
+			d.f("{efd=%d, tfd=%d, toff=%d}", i32(b, 0), i32(b, 4), u32(b, 8))
+		}
+	case "":
+		d.x(d.args[i])
+		d.next()
+		d.x(d.args[i+1])
+	}
+}
