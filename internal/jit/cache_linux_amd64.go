@@ -11,7 +11,9 @@ import (
 // block is the machine code of one stretch of guest code. It belongs to the
 // frame its bytes are in, and is good for one virtual address.
 type block struct {
+	pc    uint64
 	frame mm.Frame
+	plain bool  // without groups
 	n     int32 // instructions
 	page  int32 // number in context.pages
 	dead  atomic.Bool
@@ -28,9 +30,37 @@ type link struct {
 // codeFrame is a frame with code.
 type codeFrame struct {
 	frame  mm.Frame
-	blocks map[uint64]*block // by address
-	plain  map[uint64]*block // those without groups
-	pages  []codePage        // where it is mapped
+	blocks []*block   // a hash table by address and variant, at most half full
+	n      int        // blocks in it
+	pages  []codePage // where it is mapped
+}
+
+// find returns where a block is, or where it would be.
+func (cf *codeFrame) find(pc uint64, plain bool) **block {
+	h := pc
+	if plain {
+		h += 1 << 11
+	}
+	for h *= 0x9e3779b97f4a7c15; ; h += 1 << 48 {
+		b := &cf.blocks[h>>48%uint64(len(cf.blocks))]
+		if *b == nil || (*b).pc == pc && (*b).plain == plain {
+			return b
+		}
+	}
+}
+
+// add enters a block that is not there.
+func (cf *codeFrame) add(b *block) {
+	if cf.n++; 2*cf.n > len(cf.blocks) {
+		old := cf.blocks
+		cf.blocks = make([]*block, 2*len(old))
+		for _, o := range old {
+			if o != nil {
+				*cf.find(o.pc, o.plain) = o
+			}
+		}
+	}
+	*cf.find(b.pc, b.plain) = b
 }
 
 // codePage is one of the addresses of a frame with code, and its number in
@@ -58,11 +88,13 @@ var cache struct {
 	used   int32 // bytes of code memory
 	nsites uint32
 
-	list    []*block // by number
-	frames  map[mm.Frame]*codeFrame
-	pages   int32         // used numbers in context.pages
-	flushes atomic.Uint64 // generation; changes when all code is thrown away
-	sites   [maxSites / sitePiece]*[sitePiece]site
+	list   []*block // by number
+	frames map[mm.Frame]*codeFrame
+	pages  int32 // used numbers in context.pages
+	// Common routines in the code memory.
+	stackRead, stackWrite int32
+	flushes               atomic.Uint64 // generation; changes when all code is thrown away
+	sites                 [maxSites / sitePiece]*[sitePiece]site
 
 	// published changes with every block: an engine that loads it sees the
 	// sites of all code it can have run.
@@ -82,7 +114,10 @@ func openCache() error {
 
 // reset makes the cache empty.
 func reset() {
-	cache.used, cache.nsites = 0, 0
+	cache.nsites = 0
+	if cache.err == nil {
+		cache.used = emitCommon()
+	}
 	cache.frames, cache.list, cache.pages = make(map[mm.Frame]*codeFrame), nil, 0
 }
 
@@ -106,13 +141,12 @@ func drop(f mm.Frame) {
 		return
 	}
 	for _, b := range cf.blocks {
-		b.kill()
-	}
-	for _, b := range cf.plain {
-		b.kill()
+		if b != nil {
+			b.kill()
+		}
 	}
 	clear(cf.blocks)
-	clear(cf.plain)
+	cf.n = 0
 }
 
 // kill closes the checked entry, and undoes the jumps that lead there. Jumps
@@ -134,10 +168,10 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 	defer cache.mu.Unlock()
 	cf := cache.frames[f]
 	if cf == nil {
-		cf = &codeFrame{frame: f, blocks: make(map[uint64]*block)}
+		cf = &codeFrame{frame: f, blocks: make([]*block, 16)}
 		cache.frames[f] = cf
 	}
-	if b := cf.variant(plain)[pc]; b != nil {
+	if b := *cf.find(pc, plain); b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
@@ -154,17 +188,6 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 	n := cf.number(pc &^ pageMask)
 	t.translate(t.buf, n)
 	return t.publish(cf, n), false
-}
-
-// variant returns the blocks with or without groups.
-func (cf *codeFrame) variant(plain bool) map[uint64]*block {
-	if !plain {
-		return cf.blocks
-	}
-	if cf.plain == nil {
-		cf.plain = make(map[uint64]*block)
-	}
-	return cf.plain
 }
 
 // number returns the number of the frame at a page.
@@ -186,18 +209,21 @@ func (t *translator) publish(cf *codeFrame, page int32) *block {
 	}
 	b := &t.slab[0]
 	t.slab = t.slab[1:]
-	b.frame, b.n, b.page = cf.frame, int32(len(t.list)), page
+	b.pc, b.plain, b.frame, b.n, b.page = t.pc, t.plain, cf.frame, int32(len(t.list)), page
 	pos, first := cache.used, cache.nsites
 	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
-	cf.variant(t.plain)[t.pc] = b
+	cf.add(b)
 	for _, at := range t.exits {
 		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
+	}
+	for _, c := range t.calls {
+		t.set32(c.at, c.to-(pos+c.at+4))
 	}
 	for i := range t.sites {
 		s := &t.sites[i]
 		s.block = uint32(len(cache.list))
 		if s.kind == siteEdge && t.samePage(s.pc) {
-			if to := cf.variant(s.plain)[s.pc]; to != nil {
+			if to := *cf.find(s.pc, s.plain); to != nil {
 				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
 			}
 		}
@@ -213,6 +239,7 @@ func (t *translator) publish(cf *codeFrame, page int32) *block {
 		(*piece)[cache.nsites%sitePiece] = *s
 		cache.nsites++
 	}
+	cache.mem.prepare(pos + t.pos())
 	copy(cache.mem.w[pos:], t.b)
 	cache.used = (pos + t.pos() + 15) &^ 15
 	cache.list = append(cache.list, b)

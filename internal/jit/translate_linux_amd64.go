@@ -24,6 +24,7 @@ type translator struct {
 
 	cold  []cold
 	sites []site
+	calls []call
 	exits []int32 // where the numbers of sites are
 	out   layout
 }
@@ -57,7 +58,8 @@ type site struct {
 	idx   uint8 // which instruction of the block
 	n     uint8 // of so many
 	plain bool  // edges: to the variant without groups
-	// TLB misses: a group is looked for; the address is in T0.
+	// TLB misses: a group is looked for; the address is in T0, rather than what
+	// probe leaves.
 	shared, constant bool
 	host             bool  // edges: linked to the entry with flags in the host's
 	undo             int32 // indirect jumps: what takes back the change of RSP
@@ -72,7 +74,7 @@ type site struct {
 // context.pages.
 func (t *translator) translate(list []inst, page int32) {
 	t.list, t.pc = list, list[0].pc
-	t.b, t.cold, t.sites, t.exits = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0]
+	t.b, t.cold, t.sites, t.exits, t.calls = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0], t.calls[:0]
 	t.dropGroups()
 	t.head(page)
 	for t.cur = range list {
@@ -111,7 +113,7 @@ func (t *translator) site(s site) int {
 func (t *translator) exit(n int) {
 	t.store32(field(offSite), uint32(n))
 	t.exits = append(t.exits, t.pos()-4)
-	t.put(0xc3)
+	t.put1(0xc3)
 }
 
 // head emits the entries and the check of the budget.
@@ -137,7 +139,7 @@ func (t *translator) head(page int32) {
 
 // count adds (PADDD) or subtracts (PSUBD) n instructions in MM0.
 func (t *translator) count(opcode byte, n int) {
-	t.memOp(false, 0, field(offCounts+8*int32(n)), 0x0f, opcode)
+	t.memOp2(false, 0, field(offCounts+8*int32(n)), opcode)
 }
 
 // liveIn is what the block wants of the flags at its head.
@@ -158,7 +160,7 @@ func (t *translator) saveFlags() {
 // restoreFlags loads them, by way of a temporary.
 func (t *translator) restoreFlags(tmp uint8) {
 	t.move(tmp, hAX)
-	t.memOp(false, hAX, field(offFlags), 0x0f, 0xb7)
+	t.memOp2(false, hAX, field(offFlags), 0xb7)
 	t.put(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
 	t.move(hAX, tmp)
 }

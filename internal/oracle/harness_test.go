@@ -144,9 +144,6 @@ func (r run) tineRaw(t *testing.T) result {
 		t.Fatal(err)
 	}
 	args := []string{bin, "run", "-u", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--timeout", r.timeout.String()}
-	if e := os.Getenv("TINE_ENGINE"); e != "" {
-		args = append(args, "--engine="+e)
-	}
 	if r.dir != "" {
 		args = append(args, "-v", r.dir+":"+r.dir+":rw", "-w", r.dir)
 	}
