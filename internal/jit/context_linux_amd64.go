@@ -101,7 +101,15 @@ func newContext() *context {
 	for i := range c.counts {
 		c.counts[i] = uint64(i)
 	}
+	c.clearJumps()
 	return c
+}
+
+// clearJumps forgets where indirect jumps go. An empty entry has an address that
+// is looked for in another.
+func (c *context) clearJumps() {
+	clear(c.jumpPC[:])
+	c.jumpPC[0] = 1
 }
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address

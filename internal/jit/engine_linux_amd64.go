@@ -254,7 +254,7 @@ func (e *engine) run() cpu.Trap {
 		}
 		generation := cache.flushes.Load()
 		if c.flushed != generation {
-			clear(c.jumpPC[:])
+			c.clearJumps()
 			clear(c.pages[:])
 			c.flushed = generation
 			w = where{}
