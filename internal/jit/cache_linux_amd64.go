@@ -131,8 +131,8 @@ func siteAt(n uint32) site {
 func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
 
 // drop makes all blocks of a frame invalid. Engines that are in one of them
-// leave it within a chunk of their budget; the one that wrote the frame leaves
-// it at once.
+// leave it when they come to the head of the next; the one that wrote the frame
+// leaves it at once.
 func drop(f mm.Frame) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
@@ -149,10 +149,11 @@ func drop(f mm.Frame) {
 	cf.n = 0
 }
 
-// kill closes the checked entry, and undoes the jumps that lead there. Jumps
-// from the same page lead past it, but they die with it.
+// kill makes whoever enters the block leave it again at its head, and undoes the
+// jumps that lead there from other pages; those from the same page die with it.
 func (b *block) kill() {
 	b.dead.Store(true)
+	atomic.StoreUint32(cache.mem.word(b.entry.mem+4), uint32(offCounts+8*(maxInsts+1)))
 	atomic.StoreUint32(cache.mem.word(b.entry.checked+3), uint32(offPages)) // page 0 is never mapped
 	for _, l := range b.in {
 		atomic.StoreUint32(cache.mem.word(l.at), l.was)

@@ -53,7 +53,7 @@ type context struct {
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
-	counts   [maxInsts + 1]uint64 // numbers, as operands
+	counts   [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt   [tlbSize]tlbEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
 	jumpCode [jumpSize]uint64 // and machine code
@@ -96,11 +96,16 @@ const (
 	offPages     = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
+// deadCount is what a block that is not to be executed takes off the budget: it
+// is then not enough.
+const deadCount = 1 << 30
+
 func newContext() *context {
 	c := new(context)
 	for i := range c.counts {
 		c.counts[i] = uint64(i)
 	}
+	c.counts[maxInsts+1] = deadCount
 	c.clearJumps()
 	return c
 }
@@ -109,7 +114,14 @@ func newContext() *context {
 // is looked for in another.
 func (c *context) clearJumps() {
 	clear(c.jumpPC[:])
-	c.jumpPC[0] = 1
+	c.jumpPC[0] = noJump(0)
+}
+
+func noJump(i uint64) uint64 {
+	if i == 0 {
+		return 1
+	}
+	return 0
 }
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address

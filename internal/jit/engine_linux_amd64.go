@@ -302,7 +302,11 @@ func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
 	c.entry = host(w.pos)
 	enter(c)
 	s = siteAt(c.site)
-	e.left -= given - int64(int32(c.left)) // only half of MM0 counts
+	left := int64(int32(c.left)) // only half of MM0 counts
+	if left < -deadCount/2 {
+		left += deadCount - int64(s.n)
+	}
+	e.left -= given - left
 	e.busy.Add(1)
 	return s, true
 }
@@ -327,6 +331,10 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 		return e.indirect(s)
 	case siteMiss:
 		c.regs.RIP = s.pc
+		if i := s.pc % jumpSize; c.jumpPC[i] == s.pc {
+			// Perhaps it led here, to a block that is dead.
+			c.jumpPC[i] = noJump(i)
+		}
 	case siteSyscall:
 		next := s.pc + 2
 		c.syncFlags()

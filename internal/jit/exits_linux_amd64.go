@@ -43,6 +43,9 @@ func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
 				return where{}, cpu.Trap{}
 			}
 		}
+		if !alive(s, generation) {
+			return where{}, cpu.Trap{}
+		}
 		return where{pos: s.retry}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {

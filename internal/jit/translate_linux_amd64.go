@@ -125,6 +125,7 @@ func (t *translator) head(page int32) {
 	t.put32(offPages + page)
 	t.put(0)
 	t.later(cold{kind: coldMiss, from: [2]int32{t.jcc(ccE)}})
+	t.alignNext(4)
 	t.out.mem = t.pos()
 	t.out.host = t.out.mem
 	t.count(0xfa, len(t.list))          // psubd
