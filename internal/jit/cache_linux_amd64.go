@@ -130,6 +130,9 @@ func siteAt(n uint32) site {
 // host gives the address of a position in the code memory.
 func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
 
+// position is the inverse of host.
+func position(host uint64) int32 { return int32(host - uint64(cache.mem.x)) }
+
 // drop makes all blocks of a frame invalid. Engines that are in one of them
 // leave it when they come to the head of the next; the one that wrote the frame
 // leaves it at once.

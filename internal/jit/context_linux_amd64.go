@@ -65,6 +65,7 @@ type context struct {
 	flushes uint64
 	flushed uint64            // generation of the code cache that jumpCode is of
 	wf      [tlbSize]mm.Frame // frames of wt
+	filled  []filled          // unless it is full, all that is not empty
 }
 
 // Where things are from register B.
@@ -107,6 +108,8 @@ func newContext() *context {
 	}
 	c.counts[maxInsts+1] = deadCount
 	c.clearJumps()
+	c.rt, c.wt = emptyTLB, emptyTLB
+	c.filled = make([]filled, 0, 512)
 	return c
 }
 
@@ -140,11 +143,34 @@ var emptyTLB = func() (t [tlbSize]tlbEntry) {
 	return t
 }()
 
-// clearTLB forgets all translations.
+// clearTLB forgets all translations: one by one if they are few, as after a fork.
 func (c *context) clearTLB() {
-	c.rt, c.wt, c.stack = emptyTLB, emptyTLB, stackEntry{}
-	clear(c.wf[:])
-	clear(c.pages[:])
+	c.stack = stackEntry{}
+	if len(c.filled) == cap(c.filled) {
+		c.rt, c.wt = emptyTLB, emptyTLB
+		clear(c.wf[:])
+		clear(c.pages[:])
+	} else {
+		for _, f := range c.filled {
+			i := f.n % tlbSize
+			c.rt[i], c.wt[i], c.wf[i] = emptyTLB[i], emptyTLB[i], 0
+			c.pages[f.page] = 0
+		}
+	}
+	c.filled = c.filled[:0]
+}
+
+// note remembers for clearTLB that an entry of a TLB, or of pages, was filled.
+func (c *context) note(n uint64, page int32) {
+	if len(c.filled) < cap(c.filled) {
+		c.filled = append(c.filled, filled{uint32(n), page})
+	}
+}
+
+// filled is an entry of both TLBs and one of pages that are in use.
+type filled struct {
+	n    uint32
+	page int32
 }
 
 // Arithmetic flags in AX: SF, ZF, AF, PF and CF are where RFLAGS has them, but

@@ -222,7 +222,10 @@ func (e *engine) find(pc uint64, plain bool) *block {
 		case full:
 			e.flush(generation)
 		case b != nil:
-			e.c.pages[b.page] = 1
+			if e.c.pages[b.page] == 0 {
+				e.c.pages[b.page] = 1
+				e.c.note(0, b.page)
+			}
 			return b
 		case f.HasCode():
 			return nil
@@ -255,9 +258,12 @@ func (e *engine) run() cpu.Trap {
 		generation := cache.flushes.Load()
 		if c.flushed != generation {
 			c.clearJumps()
-			clear(c.pages[:])
+			c.clearTLB()
 			c.flushed = generation
 			w = where{}
+		}
+		if i := c.regs.RIP % jumpSize; w.pos == 0 && !w.plain && c.jumpPC[i] == c.regs.RIP {
+			w.pos = position(c.jumpCode[i])
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
@@ -267,11 +273,14 @@ func (e *engine) run() cpu.Trap {
 				}
 				continue
 			}
-			w = where{pos: b.entry.mem}
 			if cache.flushes.Load() != generation {
-				w = where{}
 				continue
 			}
+			if !w.plain {
+				i := c.regs.RIP % jumpSize
+				c.jumpPC[i], c.jumpCode[i] = c.regs.RIP, host(b.entry.checked)
+			}
+			w = where{pos: b.entry.mem}
 		}
 		s, ok := e.machine(w, generation)
 		w = where{}
