@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
 )
 
 // block is the machine code of one stretch of guest code. It belongs to the
@@ -16,6 +17,7 @@ type block struct {
 	plain bool  // without groups
 	n     int32 // instructions
 	page  int32 // number in context.pages
+	other int32 // that of the page in which the instruction ends, or 0
 	dead  atomic.Bool
 	in    []link // jumps from other pages
 	entry layout // positions in the code memory
@@ -33,6 +35,11 @@ type codeFrame struct {
 	blocks []*block   // a hash table by address and variant, at most half full
 	n      int        // blocks in it
 	pages  []codePage // where it is mapped
+	// Blocks of one instruction that begins in one frame and ends in another:
+	// those that begin here, by address and number of the other page, and those
+	// that end here.
+	begin map[codePage]*block
+	end   []*block
 }
 
 // find returns where a block is, or where it would be.
@@ -148,8 +155,15 @@ func drop(f mm.Frame) {
 			b.kill()
 		}
 	}
+	for _, b := range cf.begin {
+		b.kill()
+	}
+	for _, b := range cf.end {
+		b.kill()
+	}
 	clear(cf.blocks)
-	cf.n = 0
+	clear(cf.begin)
+	cf.n, cf.end = 0, nil
 }
 
 // kill makes whoever enters the block leave it again at its head, and undoes the
@@ -164,34 +178,75 @@ func (b *block) kill() {
 	b.in = nil
 }
 
+// frameOf returns what there is about a frame.
+func frameOf(f mm.Frame) *codeFrame {
+	cf := cache.frames[f]
+	if cf == nil {
+		cf = &codeFrame{frame: f, blocks: make([]*block, 16), begin: make(map[codePage]*block)}
+		cache.frames[f] = cf
+	}
+	return cf
+}
+
+// noRoom reports whether the cache is full.
+func noRoom() bool {
+	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites
+}
+
 // lookup finds or makes the block at pc, whose frame is f and is marked as code.
 // It returns nil if the frame is not so any more, or if the instruction at pc
 // ends in the next page. If there is no room it returns full.
 func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	cf := cache.frames[f]
-	if cf == nil {
-		cf = &codeFrame{frame: f, blocks: make([]*block, 16)}
-		cache.frames[f] = cf
-	}
+	cf := frameOf(f)
 	if b := *cf.find(pc, plain); b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
 		return nil, false
 	}
-	if cache.pages+1 == maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites {
+	if noRoom() {
 		return nil, true
 	}
-	t.buf = decode(t.buf[:0], f.Bytes(), pc)
-	if len(t.buf) == 0 {
+	t.list = decode(t.list[:0], f.Bytes(), pc)
+	if len(t.list) == 0 {
 		return nil, false
 	}
-	t.plain = plain
-	n := cf.number(pc &^ pageMask)
-	t.translate(t.buf, n)
-	return t.publish(cf, n), false
+	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
+	b = t.translate(cf)
+	cf.add(b)
+	return b, false
+}
+
+// crossing finds or makes the block of the one instruction at pc, which begins
+// in f and ends in g; both are marked as code.
+func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if noRoom() {
+		return nil, true
+	}
+	from, to := frameOf(f), frameOf(g)
+	k := codePage{pc, to.number(pc&^pageMask + mm.PageSize)}
+	if b := from.begin[k]; b != nil && !b.dead.Load() {
+		return b, false
+	}
+	if !f.HasCode() || !g.HasCode() {
+		return nil, false
+	}
+	n := copy(t.both[:x86.MaxLen], f.Bytes()[pc&pageMask:])
+	copy(t.both[n:], g.Bytes())
+	t.list = append(t.list[:0], inst{})
+	if err := t.list[0].decode(t.both[:], pc); err != nil {
+		return nil, false
+	}
+	liveness(t.list)
+	t.plain, t.page, t.other = true, from.number(pc&^pageMask), k.n
+	b = t.translate(from)
+	from.begin[k] = b
+	to.end = append(to.end, b)
+	return b, false
 }
 
 // number returns the number of the frame at a page.
@@ -207,16 +262,15 @@ func (cf *codeFrame) number(page uint64) int32 {
 }
 
 // publish copies the code to where it will run.
-func (t *translator) publish(cf *codeFrame, page int32) *block {
+func (t *translator) publish(cf *codeFrame) *block {
 	if len(t.slab) == 0 {
 		t.slab = make([]block, 64)
 	}
 	b := &t.slab[0]
 	t.slab = t.slab[1:]
-	b.pc, b.plain, b.frame, b.n, b.page = t.pc, t.plain, cf.frame, int32(len(t.list)), page
+	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, cf.frame, int32(len(t.list)), t.page, t.other
 	pos, first := cache.used, cache.nsites
 	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
-	cf.add(b)
 	for _, at := range t.exits {
 		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
 	}
@@ -227,7 +281,11 @@ func (t *translator) publish(cf *codeFrame, page int32) *block {
 		s := &t.sites[i]
 		s.block = uint32(len(cache.list))
 		if s.kind == siteEdge && t.samePage(s.pc) {
-			if to := *cf.find(s.pc, s.plain); to != nil {
+			to := *cf.find(s.pc, s.plain)
+			if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
+				to = b
+			}
+			if to != nil {
 				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
 			}
 		}

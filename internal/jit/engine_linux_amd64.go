@@ -209,27 +209,48 @@ func (e *engine) find(pc uint64, plain bool) *block {
 		if !ok {
 			return nil
 		}
-		if !f.HasCode() {
-			e.step.MarkCode(f)
-			e.dropWrites(f)
-			if f.MayStore() {
-				e.waitForOthers()
-			}
-		}
+		e.markCode(f)
 		generation := cache.flushes.Load()
 		b, full := e.t.lookup(f, pc, plain)
+		if b == nil && !full && f.HasCode() {
+			g, ok := e.as.Lookup(pc&^pageMask+mm.PageSize, mm.AccessExec)
+			if !ok {
+				return nil
+			}
+			e.markCode(g)
+			b, full = e.t.crossing(f, g, pc)
+			if b == nil && !full && f.HasCode() && g.HasCode() {
+				return nil
+			}
+		}
 		switch {
 		case full:
 			e.flush(generation)
 		case b != nil:
-			if e.c.pages[b.page] == 0 {
-				e.c.pages[b.page] = 1
-				e.c.note(0, b.page)
-			}
+			e.mapped(b.page)
+			e.mapped(b.other)
 			return b
-		case f.HasCode():
-			return nil
 		}
+	}
+}
+
+// markCode makes f a frame with code: no engine writes it unnoticed any more.
+func (e *engine) markCode(f mm.Frame) {
+	if f.HasCode() {
+		return
+	}
+	e.step.MarkCode(f)
+	e.dropWrites(f)
+	if f.MayStore() {
+		e.waitForOthers()
+	}
+}
+
+// mapped notes that a code page is mapped where it should be.
+func (e *engine) mapped(page int32) {
+	if page != 0 && e.c.pages[page] == 0 {
+		e.c.pages[page] = 1
+		e.c.note(0, page)
 	}
 }
 

@@ -67,16 +67,14 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 	for off := pc & pageMask; off < mm.PageSize && len(list) < maxInsts; {
 		list = append(list, inst{})
 		in := &list[len(list)-1]
-		if err := x86.DecodeInto(&in.Inst, page[off:]); err != nil {
+		if err := in.decode(page[off:], pc); err != nil {
 			if err == x86.ErrShort {
 				list = list[:len(list)-1] // continues in the next page
 				break
 			}
-			in.pc, in.kind = pc, kindStepEnd
+			in.kind = kindStepEnd
 			break
 		}
-		in.pc, in.raw = pc, page[off:off+uint64(in.Len)]
-		in.classify()
 		pc, off = in.next(), off+uint64(in.Len)
 		if in.kind.ends() {
 			break
@@ -91,6 +89,17 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 	}
 	liveness(list)
 	return list
+}
+
+// decode decodes the instruction at pc.
+func (in *inst) decode(b []byte, pc uint64) error {
+	in.pc = pc
+	if err := x86.DecodeInto(&in.Inst, b); err != nil {
+		return err
+	}
+	in.raw = b[:in.Len]
+	in.classify()
+	return nil
 }
 
 // roundOf is how long the last round of the loop in list is.
