@@ -133,11 +133,11 @@ func (t *translator) stackRoutine(otherwise func()) {
 	t.memOp(false, 6, mem{hB, hT1, 0, offWT}, 0xff) // push the page
 	t.memOp(false, 0, field(offStack), 0x8f)        // pop
 	t.load(hT1, mem{hB, hT1, 0, offWT + 8})
-	t.store(field(offStack+8), hT1)
-	for i, limit := range []int32{mm.PageSize - 16 + 1, mm.PageSize - maxSpan + 1} {
-		t.memOp(true, 0, field(offStack+16+8*int32(i)), 0xc7)
-		t.put32(limit)
-	}
+	t.store(field(offStackHost), hT1)
+	t.memOp(true, 0, field(offStackSmall), 0xc7)
+	t.put32(mm.PageSize - smallSpan + 1)
+	t.memOp(true, 0, field(offStackLarge), 0xc7)
+	t.put32(mm.PageSize - maxSpan + 1)
 	t.put1(0xc3)
 	t.here(miss)
 	if otherwise != nil {

@@ -24,8 +24,8 @@ type tlbEntry struct{ page, host uint64 }
 
 // stackEntry is the entry of wt that RSP was used with last. Its registers could
 // have any value when it is empty, so that is told by limits: offsets in the
-// page must be below small for operands of up to 16 bytes, and below large for
-// up to maxSpan.
+// page must be below small for operands of up to smallSpan bytes, and below large
+// for up to maxSpan.
 type stackEntry struct {
 	page, host   uint64
 	small, large uint64
@@ -72,29 +72,32 @@ type context struct {
 const (
 	bias = 128
 
-	offLeft      = int32(unsafe.Offsetof(context{}.left)) - bias
-	offFlags     = int32(unsafe.Offsetof(context{}.flags)) - bias
-	offGroups    = int32(unsafe.Offsetof(context{}.groups)) - bias
-	offStack     = int32(unsafe.Offsetof(context{}.stack)) - bias
-	offT0        = int32(unsafe.Offsetof(context{}.t0)) - bias
-	offHostFlags = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
-	offT1        = int32(unsafe.Offsetof(context{}.t1)) - bias
-	offTarget    = int32(unsafe.Offsetof(context{}.target)) - bias
-	offEntry     = int32(unsafe.Offsetof(context{}.entry)) - bias
-	offSite      = int32(unsafe.Offsetof(context{}.site)) - bias
-	offHostMX    = int32(unsafe.Offsetof(context{}.hostMX)) - bias
-	offRegs      = int32(unsafe.Offsetof(context{}.regs)) - bias
-	offGPR       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
-	offFSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
-	offGSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
-	offMXCSR     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
-	offXMM       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
-	offCounts    = int32(unsafe.Offsetof(context{}.counts)) - bias
-	offRT        = int32(unsafe.Offsetof(context{}.rt)) - bias
-	offWT        = int32(unsafe.Offsetof(context{}.wt)) - bias
-	offJumpPC    = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
-	offJumpCode  = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
-	offPages     = int32(unsafe.Offsetof(context{}.pages)) - bias
+	offLeft       = int32(unsafe.Offsetof(context{}.left)) - bias
+	offFlags      = int32(unsafe.Offsetof(context{}.flags)) - bias
+	offGroups     = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offStack      = int32(unsafe.Offsetof(context{}.stack)) - bias
+	offStackHost  = offStack + int32(unsafe.Offsetof(stackEntry{}.host))
+	offStackSmall = offStack + int32(unsafe.Offsetof(stackEntry{}.small))
+	offStackLarge = offStack + int32(unsafe.Offsetof(stackEntry{}.large))
+	offT0         = int32(unsafe.Offsetof(context{}.t0)) - bias
+	offHostFlags  = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
+	offT1         = int32(unsafe.Offsetof(context{}.t1)) - bias
+	offTarget     = int32(unsafe.Offsetof(context{}.target)) - bias
+	offEntry      = int32(unsafe.Offsetof(context{}.entry)) - bias
+	offSite       = int32(unsafe.Offsetof(context{}.site)) - bias
+	offHostMX     = int32(unsafe.Offsetof(context{}.hostMX)) - bias
+	offRegs       = int32(unsafe.Offsetof(context{}.regs)) - bias
+	offGPR        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offFSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
+	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
+	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
+	offXMM        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
+	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
+	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offJumpPC     = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
+	offJumpCode   = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
 // deadCount is what a block that is not to be executed takes off the budget: it

@@ -379,9 +379,8 @@ func (t *translator) pass(in *inst) {
 			continue
 		}
 		g := a.Reg
-		h := g & 7
-		high := a.Size == 1 && g&x86.High != 0
-		if high {
+		var h uint8
+		if a.Size == 1 && g&x86.High != 0 {
 			h = g&3 | 4
 		} else if h = hostOf[g]; h == spilled {
 			writes := i == 0 && writesFirst(in) || in.Op == x86.XCHG || in.Op == x86.XADD
