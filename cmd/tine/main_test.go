@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -80,6 +81,8 @@ func TestRun(t *testing.T) {
 		{name: "user", args: `run -u 12:34 -- id -u`, stdout: "12\n"},
 		{name: "ulimit", args: `run --ulimit nofile=77:99 -- bash -c ulimit${IFS}-n`, stdout: "77\n"},
 		{name: "cpus", args: `run --cpus 3 -- nproc`, stdout: "3\n"},
+		{name: "interpreter", args: `run --engine interp -- echo yes`, stdout: "yes\n"},
+		{name: "unknown engine", args: `run --engine frob -- true`, code: 125, stderr: "no engine \"frob\""},
 		{name: "no home", args: `run -- ls -A /home`},
 		{name: "tmpfs", args: `run --tmpfs /scratch:size=64k -- stat -f -c %T /scratch`, stdout: "tmpfs\n"},
 		{name: "strace", args: `run --strace -e trace=exit_group -- true`, stderr: "exit_group(0)"},
@@ -99,6 +102,18 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s\ngot  %q, code %d, stderr %q\nwant %q, code %d, stderr with %q", tt.args, stdout, code, stderr, tt.stdout, tt.code, tt.stderr)
 			}
 		})
+	}
+}
+
+// TestJIT: the JIT runs programs, or there is a clear error.
+func TestJIT(t *testing.T) {
+	stdout, stderr, code := invoke(t, t.TempDir(), "", "run", "--engine=jit", "--", "echo", "yes")
+	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" && code == 0 {
+		if stdout != "yes\n" {
+			t.Errorf("got %q", stdout)
+		}
+	} else if code != 125 || !strings.Contains(stderr, "jit: ") {
+		t.Errorf("code %d, stderr %q", code, stderr)
 	}
 }
 
