@@ -32,7 +32,7 @@ type link struct {
 // codeFrame is a frame with code.
 type codeFrame struct {
 	frame  mm.Frame
-	blocks []*block   // a hash table by address and variant, at most half full
+	blocks []entry    // a hash table, at most half full
 	n      int        // blocks in it
 	pages  []codePage // where it is mapped
 	// Blocks of one instruction that begins in one frame and ends in another:
@@ -42,32 +42,44 @@ type codeFrame struct {
 	end   []*block
 }
 
-// find returns where a block is, or where it would be.
-func (cf *codeFrame) find(pc uint64, plain bool) **block {
-	h := pc
+// entry is an element of the hash table. The key is the address, and in the
+// highest bit the variant.
+type entry struct {
+	key uint64
+	b   *block
+}
+
+const plainKey = 1 << 63
+
+func keyOf(pc uint64, plain bool) uint64 {
 	if plain {
-		h += 1 << 11
+		return pc | plainKey
 	}
-	for h *= 0x9e3779b97f4a7c15; ; h += 1 << 48 {
-		b := &cf.blocks[h>>48%uint64(len(cf.blocks))]
-		if *b == nil || (*b).pc == pc && (*b).plain == plain {
-			return b
+	return pc
+}
+
+// find returns where a block is, or where it would be.
+func (cf *codeFrame) find(key uint64) *entry {
+	mask := uint64(len(cf.blocks) - 1)
+	for h := key * 0x9e3779b97f4a7c15 >> 40; ; h++ {
+		if e := &cf.blocks[h&mask]; e.b == nil || e.key == key {
+			return e
 		}
 	}
 }
 
 // add enters a block that is not there.
-func (cf *codeFrame) add(b *block) {
+func (cf *codeFrame) add(key uint64, b *block) {
 	if cf.n++; 2*cf.n > len(cf.blocks) {
 		old := cf.blocks
-		cf.blocks = make([]*block, 2*len(old))
+		cf.blocks = make([]entry, 2*len(old))
 		for _, o := range old {
-			if o != nil {
-				*cf.find(o.pc, o.plain) = o
+			if o.b != nil {
+				*cf.find(o.key) = o
 			}
 		}
 	}
-	*cf.find(b.pc, b.plain) = b
+	*cf.find(key) = entry{key, b}
 }
 
 // codePage is one of the addresses of a frame with code, and its number in
@@ -150,9 +162,9 @@ func drop(f mm.Frame) {
 	if cf == nil {
 		return
 	}
-	for _, b := range cf.blocks {
-		if b != nil {
-			b.kill()
+	for _, e := range cf.blocks {
+		if e.b != nil {
+			e.b.kill()
 		}
 	}
 	for _, b := range cf.begin {
@@ -182,7 +194,7 @@ func (b *block) kill() {
 func frameOf(f mm.Frame) *codeFrame {
 	cf := cache.frames[f]
 	if cf == nil {
-		cf = &codeFrame{frame: f, blocks: make([]*block, 16), begin: make(map[codePage]*block)}
+		cf = &codeFrame{frame: f, blocks: make([]entry, 16), begin: make(map[codePage]*block)}
 		cache.frames[f] = cf
 	}
 	return cf
@@ -200,7 +212,7 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	cf := frameOf(f)
-	if b := *cf.find(pc, plain); b != nil {
+	if b := cf.find(keyOf(pc, plain)).b; b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
@@ -215,7 +227,7 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 	}
 	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
 	b = t.translate(cf)
-	cf.add(b)
+	cf.add(keyOf(pc, plain), b)
 	return b, false
 }
 
@@ -281,7 +293,7 @@ func (t *translator) publish(cf *codeFrame) *block {
 		s := &t.sites[i]
 		s.block = uint32(len(cache.list))
 		if s.kind == siteEdge && t.samePage(s.pc) {
-			to := *cf.find(s.pc, s.plain)
+			to := cf.find(keyOf(s.pc, s.plain)).b
 			if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
 				to = b
 			}

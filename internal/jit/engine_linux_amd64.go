@@ -239,10 +239,13 @@ func (e *engine) markCode(f mm.Frame) {
 	if f.HasCode() {
 		return
 	}
+	before := interp.CodeEpoch()
 	e.step.MarkCode(f)
-	e.dropWrites(f)
 	if f.MayStore() {
+		e.dropWrites(f)
 		e.waitForOthers()
+	} else if e.epoch == before && interp.CodeEpoch() == before+1 {
+		e.epoch++ // it was only this, and there is nothing to drop
 	}
 }
 

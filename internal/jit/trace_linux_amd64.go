@@ -11,8 +11,11 @@ import (
 // them all off the budget.
 const maxInsts = 64
 
-// maxUnrolled is how long a loop may get that is repeated.
-const maxUnrolled = 48
+// Loops of up to maxRound instructions are repeated up to maxUnrolled.
+const (
+	maxRound    = 10
+	maxUnrolled = 40
+)
 
 // inst is one instruction of a block.
 type inst struct {
@@ -80,7 +83,7 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 			break
 		}
 		if in.kind == kindJcc && in.target() <= in.pc {
-			if in.target() != head || len(list)+roundOf(list) > maxUnrolled {
+			if n := roundOf(list); in.target() != head || n > maxRound || len(list)+n > maxUnrolled {
 				break
 			}
 			in.loops = true
