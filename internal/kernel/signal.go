@@ -460,13 +460,23 @@ func (t *Task) exitSignaled(sig linux.Signal) {
 	t.exitGroup(killedStatus(sig, core))
 }
 
+// takeSignal removes and returns the next signal for the task that is not in
+// mask: its own before those of the process.
+func (t *Task) takeSignal(mask linux.Sigset) (info linux.Siginfo, ok bool) {
+	if info, ok = t.pending.take(mask); !ok {
+		info, ok = t.group.pending.take(mask)
+	}
+	if ok && info.Code == linux.SI_TIMER {
+		t.group.timerDelivered(&info)
+	}
+	return info, ok
+}
+
 // deliverSignal takes one signal and does what its action says.
 func (t *Task) deliverSignal() {
-	info, ok := t.pending.take(t.sigmask)
+	info, ok := t.takeSignal(t.sigmask)
 	if !ok {
-		if info, ok = t.group.pending.take(t.sigmask); !ok {
-			return
-		}
+		return
 	}
 	if !t.ptraceSignal(&info) {
 		t.act(info)

@@ -68,7 +68,11 @@ func (t *Task) runSyscall() {
 	}
 	t.removeWaits()
 	t.k.current = t
-	ret, errno := row.fn(t, &t.sc.args)
+	fn := row.fn
+	if t.sc.gate32 {
+		fn = compatHandler(t.sc.nr32, fn)
+	}
+	ret, errno := fn(t, &t.sc.args)
 	if t.state == TaskZombie || t.state == TaskDead || !t.sc.active {
 		t.ptraceExitCall()
 		return // exit, or a handler that set the registers itself

@@ -208,6 +208,16 @@ func (k *Kernel) kickIdle() {
 	}
 }
 
+// kickFor wakes an idle processor on which t may run.
+func (k *Kernel) kickFor(t *Task) {
+	for i, p := range k.cpus {
+		if p.idle && t.sched.affinity>>i&1 != 0 {
+			p.cond.Signal()
+			return
+		}
+	}
+}
+
 // Do runs fn with the kernel lock held and then lets the processors look at
 // what it changed. It is how the outside (a port, a user of the library)
 // enters the kernel. A panic in fn ends the machine like one anywhere else in

@@ -40,10 +40,8 @@ var dynamicInShort = map[string]bool{
 var gaps = map[string]string{
 	"core_bit":    "the core bit is told but no core file is written",
 	"cow_kinds":   "the last owner's write is not counted as a minor fault",
-	"int80_more":  "execve, time, gettimeofday, nice, wait4 and nanosleep by int 0x80",
 	"mount_flags": "a remount read-only does not look for files open to write",
 	"proc_more":   "/proc/TID of a thread that does not lead; links of /proc/self/task",
-	"sched_more":  "hangs: a task bound to another processor makes one give way for ever",
 }
 
 func TestGuests(t *testing.T) {
