@@ -216,7 +216,8 @@ func (t *Task) account(n int64) {
 }
 
 // preempts reports whether a waiting task should run instead of t, which is on
-// the processor with slice left.
+// the processor with slice left. It must agree with the order of the queue:
+// otherwise t would be picked again at once, for ever.
 func (k *Kernel) preempts(t *Task) bool {
 	if k.seeded != nil {
 		return k.seeded.preempts(t)
@@ -230,7 +231,7 @@ func (k *Kernel) preempts(t *Task) bool {
 	case t.sched.realtime():
 		return false
 	case t.sched.policy == linux.SCHED_IDLE && first.sched.policy != linux.SCHED_IDLE:
-		return true
+		return first.sched.vruntime < t.sched.vruntime
 	}
 	return first.sched.vruntime+wakeCredit < t.sched.vruntime
 }
