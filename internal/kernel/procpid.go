@@ -60,7 +60,9 @@ var taskFiles = []taskFile{
 	}},
 	{name: "personality", mode: 0o400, guarded: true, text: func(v procView) string { return fmt.Sprintf("%08x\n", v.t.personality) }},
 	{name: "oom_score", mode: 0o444, text: func(procView) string { return "0\n" }},
-	{name: "sessionid", mode: 0o444, text: func(procView) string { return "4294967295\n" }},
+	{name: "sessionid", mode: 0o444, text: func(v procView) string {
+		return strconv.FormatUint(uint64(v.t.group.auditSession), 10)
+	}},
 	{name: "uid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, true) }},
 	{name: "gid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, false) }},
 	{name: "setgroups", node: func(v procView) *synthfs.Node { return v.t.k.procSetgroups(v.t) }},
@@ -190,12 +192,35 @@ func procOOMAdj(v procView) *synthfs.Node {
 	})
 }
 
+// procLoginUID is who logged in (pam_loginuid(8)): a process sets it for itself,
+// its children inherit it, and each login is a session of its own for the audit
+// log.
 func procLoginUID(v procView) *synthfs.Node {
-	g := v.t.group
-	return v.t.k.procNumber(func() int { return int(g.loginUID) }, func(uid int) linux.Errno {
-		g.loginUID = uint32(uid)
-		return 0
-	})
+	t := v.t
+	return &synthfs.Node{
+		Mode: 0o644,
+		Read: func(*vfs.Context) ([]byte, linux.Errno) {
+			return []byte(strconv.FormatUint(uint64(t.group.loginUID), 10)), 0
+		},
+		Write: func(c *vfs.Context, p []byte) linux.Errno {
+			if by, ok := c.Task.(*Task); !ok || by.group != t.group {
+				return linux.EPERM
+			}
+			uid, err := strconv.ParseUint(strings.TrimSpace(string(p)), 10, 32)
+			if err != nil {
+				return linux.EINVAL
+			}
+			if t.group.loginUID != noAuditID && !c.Cred.Capable(linux.CAP_AUDIT_CONTROL) {
+				return linux.EPERM
+			}
+			t.group.loginUID, t.group.auditSession = uint32(uid), noAuditID
+			if t.group.loginUID != noAuditID {
+				t.k.auditSessions++
+				t.group.auditSession = t.k.auditSessions
+			}
+			return 0
+		},
+	}
 }
 
 func procExe(v procView) *synthfs.Node {

@@ -155,8 +155,13 @@ type Group struct {
 	startTime int64
 	oomAdj    int
 	dumpable  int
-	loginUID  uint32
+
+	// Who logged in, and which login that was; noAuditID if nobody did.
+	loginUID, auditSession uint32
 }
+
+// noAuditID is the number of no user and no session for the audit log.
+const noAuditID = ^uint32(0)
 
 // usage is what getrusage(2) counts. Times are in instructions and converted
 // when read, so that they are exact.
