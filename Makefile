@@ -5,7 +5,7 @@ GO      ?= go
 PKGS    := ./...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test short full race bench lint fuzz cross deps clean
+.PHONY: build test short full race model bench lint fuzz cross deps clean
 
 build:
 	$(GO) build -o bin/tine ./cmd/tine
@@ -21,6 +21,11 @@ race:
 # All comparisons with native Linux, the long ones too.
 full: deps
 	TINE_ORACLE=full $(GO) test -timeout 60m ./internal/oracle
+
+# Runs what the process model's table names and writes docs/process-model.md.
+model: deps
+	TINE_ORACLE=full $(GO) test -json -timeout 60m ./internal/oracle ./internal/kernel ./internal/mm ./internal/tty ./cmd/tine \
+		| $(GO) run ./internal/oracle/mkmodel -record
 
 bench: build deps-bench
 	$(GO) run ./bench -tine bin/tine -json bench.json

@@ -117,14 +117,11 @@ func newMaker(seed int64, only string) *maker {
 }
 
 // unsuitable says that a row cannot be compared like this: it goes elsewhere,
-// or is privileged, or depends on the number of instructions before, which the
-// test of TSC compares.
+// is privileged, or needs operands that it would get by chance only.
 func unsuitable(r *x86.Row) bool {
 	switch r.Op {
 	case x86.LDMXCSR, x86.FXRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
-	case x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS:
-		return false
 	}
 	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX
 }

@@ -11,8 +11,11 @@ import (
 // them all off the budget.
 const maxInsts = 64
 
-// maxUnrolled is how long a loop may get that is repeated.
-const maxUnrolled = 48
+// Loops of up to maxRound instructions are repeated up to maxUnrolled.
+const (
+	maxRound    = 10
+	maxUnrolled = 40
+)
 
 // inst is one instruction of a block.
 type inst struct {
@@ -67,22 +70,20 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 	for off := pc & pageMask; off < mm.PageSize && len(list) < maxInsts; {
 		list = append(list, inst{})
 		in := &list[len(list)-1]
-		if err := x86.DecodeInto(&in.Inst, page[off:]); err != nil {
+		if err := in.decode(page[off:], pc); err != nil {
 			if err == x86.ErrShort {
 				list = list[:len(list)-1] // continues in the next page
 				break
 			}
-			in.pc, in.kind = pc, kindStepEnd
+			in.kind = kindStepEnd
 			break
 		}
-		in.pc, in.raw = pc, page[off:off+uint64(in.Len)]
-		in.classify()
 		pc, off = in.next(), off+uint64(in.Len)
 		if in.kind.ends() {
 			break
 		}
 		if in.kind == kindJcc && in.target() <= in.pc {
-			if in.target() != head || len(list)+roundOf(list) > maxUnrolled {
+			if n := roundOf(list); in.target() != head || n > maxRound || len(list)+n > maxUnrolled {
 				break
 			}
 			in.loops = true
@@ -91,6 +92,17 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 	}
 	liveness(list)
 	return list
+}
+
+// decode decodes the instruction at pc.
+func (in *inst) decode(b []byte, pc uint64) error {
+	in.pc = pc
+	if err := x86.DecodeInto(&in.Inst, b); err != nil {
+		return err
+	}
+	in.raw = b[:in.Len]
+	in.classify()
+	return nil
 }
 
 // roundOf is how long the last round of the loop in list is.

@@ -104,6 +104,35 @@ func (k *Kernel) enqueue(t *Task) {
 	t.sched.index = len(q.heap)
 	q.heap = append(q.heap, t)
 	q.up(t.sched.index)
+	if !k.runsAnywhere(t) {
+		k.kickFor(t)
+	}
+}
+
+// runsAnywhere reports whether t may run on every processor.
+func (k *Kernel) runsAnywhere(t *Task) bool { return t.sched.affinity&k.allCPUs() == k.allCPUs() }
+
+// bestFor is the waiting task that should run first on a processor; nil if none
+// may run there.
+func (k *Kernel) bestFor(cpu int) *Task {
+	heap := k.runq.heap
+	if len(heap) == 0 || heap[0].sched.affinity>>cpu&1 != 0 {
+		return firstOf(heap)
+	}
+	var best *Task
+	for _, t := range heap {
+		if t.sched.affinity>>cpu&1 != 0 && (best == nil || t.before(best)) {
+			best = t
+		}
+	}
+	return best
+}
+
+func firstOf(heap []*Task) *Task {
+	if len(heap) == 0 {
+		return nil
+	}
+	return heap[0]
 }
 
 func (q *runQueue) remove(t *Task) {
@@ -157,23 +186,12 @@ func (q *runQueue) down(i int) {
 // queue; nil if there is none.
 func (k *Kernel) pickNext(cpu int) *Task {
 	q := &k.runq
-	if len(q.heap) == 0 {
+	best := k.bestFor(cpu)
+	if best == nil {
 		return nil
 	}
-	best := q.heap[0]
 	if k.seeded != nil {
-		best = k.seeded.pick(q.heap)
-	}
-	if best.sched.affinity>>cpu&1 == 0 {
-		best = nil
-		for _, t := range q.heap {
-			if t.sched.affinity>>cpu&1 != 0 && (best == nil || t.before(best)) {
-				best = t
-			}
-		}
-		if best == nil {
-			return nil
-		}
+		best = k.seeded.pick(q.heap) // there is one processor
 	}
 	q.remove(best)
 	best.sched.onCPU = true
@@ -200,14 +218,13 @@ func (t *Task) account(n int64) {
 // preempts reports whether a waiting task should run instead of t, which is on
 // the processor with slice left.
 func (k *Kernel) preempts(t *Task) bool {
-	if len(k.runq.heap) == 0 {
-		return false
-	}
 	if k.seeded != nil {
 		return k.seeded.preempts(t)
 	}
-	first := k.runq.heap[0]
+	first := k.bestFor(t.cpu)
 	switch {
+	case first == nil:
+		return false
 	case first.sched.realtime():
 		return !t.sched.realtime() || first.sched.priority() > t.sched.priority()
 	case t.sched.realtime():

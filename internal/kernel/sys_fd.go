@@ -386,10 +386,13 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	off, n := int64(a[2]), int64(a[3])
+	const punch, zero = linux.FALLOC_FL_PUNCH_HOLE, linux.FALLOC_FL_ZERO_RANGE
+	off, n, mode := int64(a[2]), int64(a[3]), uint32(a[1])
 	switch {
 	case off < 0 || n <= 0:
 		return 0, linux.EINVAL
+	case mode&punch != 0 && mode&linux.FALLOC_FL_KEEP_SIZE == 0, mode&(punch|zero) == punch|zero:
+		return 0, linux.EOPNOTSUPP
 	case !f.Writable():
 		return 0, linux.EBADF
 	case off+n < 0:
@@ -400,7 +403,11 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		t.sendSignalSelf(linux.SIGXFSZ)
 		return 0, linux.EFBIG
 	}
-	return 0, f.Ops.Allocate(f, uint32(a[1]), off, n)
+	errno = f.Ops.Allocate(f, mode, off, n)
+	if errno == 0 {
+		vfs.NotifyModify(f)
+	}
+	return 0, errno
 }
 
 // sysFadvise checks its arguments; reading ahead is the file system's own

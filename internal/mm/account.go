@@ -12,6 +12,8 @@ type Account struct {
 	limit int64 // frames; 0 = no limit
 	used  atomic.Int64
 	peak  int64
+	// cached are the frames of used that page caches hold.
+	cached atomic.Int64
 
 	// OnCopy, if not nil, is told of each page that is copied on a write; file
 	// means that it was the page cache's. It is set before the first use.
@@ -57,6 +59,17 @@ func (a *Account) Close() bool {
 
 // Used returns the memory in use, in bytes.
 func (a *Account) Used() int64 { return a.used.Load() << PageShift }
+
+// Cached is the part of Used that page caches hold, in bytes: the contents of
+// memory files and shared memory.
+func (a *Account) Cached() int64 { return a.cached.Load() << PageShift }
+
+// cache counts n frames more, or less, as a page cache's.
+func (a *Account) cache(n int) {
+	if a != nil {
+		a.cached.Add(int64(n))
+	}
+}
 
 // Peak returns the largest value Used has had.
 func (a *Account) Peak() int64 { return max(a.peak, a.used.Load()) << PageShift }

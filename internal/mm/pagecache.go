@@ -52,6 +52,9 @@ func (c *PageCache) SetSize(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.size
+	if n > old {
+		c.clearTail()
+	}
 	c.size = n
 	if n >= old {
 		return
@@ -68,9 +71,15 @@ func (c *PageCache) SetSize(n int64) {
 			}
 		}
 	}
-	if p, ok := c.pages[uint64(n)>>PageShift]; ok && n&pageMask != 0 {
+	c.clearTail()
+}
+
+// clearTail clears what a mapping has written behind the end of the file, so
+// that it does not appear when the file grows.
+func (c *PageCache) clearTail() {
+	if p, ok := c.pages[uint64(c.size)>>PageShift]; ok && c.size&pageMask != 0 {
 		p.frame.willWrite()
-		clear(p.frame.Bytes()[n&pageMask:])
+		clear(p.frame.Bytes()[c.size&pageMask:])
 	}
 }
 
@@ -82,6 +91,7 @@ func (c *PageCache) drop(i uint64) {
 		}
 		p.frame.Put()
 		delete(c.pages, i)
+		c.acct.cache(-1)
 	}
 }
 
@@ -167,6 +177,7 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 	}
 	p := cachePage{frame: f}
 	c.pages[i] = p
+	c.acct.cache(1)
 	return p, 0
 }
 
@@ -182,6 +193,7 @@ func (c *PageCache) Insert(i uint64, p []byte) {
 	}
 	copy(f.Bytes(), p)
 	c.pages[i] = cachePage{frame: f}
+	c.acct.cache(1)
 }
 
 // ReadAt fills p with the file's bytes at off. The caller has clipped p to
@@ -214,6 +226,9 @@ func (c *PageCache) WriteAt(p []byte, off int64) (int, linux.Errno) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	done := 0
+	if off > c.size {
+		c.clearTail()
+	}
 	for done < len(p) {
 		i, in := uint64(off)>>PageShift, off&pageMask
 		n := min(len(p)-done, int(PageSize-in))
@@ -272,5 +287,6 @@ func (c *PageCache) Release() {
 	for _, p := range c.pages {
 		p.frame.Put()
 	}
+	c.acct.cache(-len(c.pages))
 	clear(c.pages)
 }
