@@ -74,6 +74,9 @@ type Kernel struct {
 	rootNS   *Namespaces    // the machine's first namespaces
 	rootUser *userNamespace // and user namespace
 	lastNS   uint64
+
+	auditSessions uint32 // logins so far, see setLoginUID
+
 	wall     wallState
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns

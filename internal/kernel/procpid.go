@@ -59,7 +59,7 @@ var taskFiles = []taskFile{
 	}},
 	{name: "personality", mode: 0o400, guarded: true, text: func(v procView) string { return fmt.Sprintf("%08x\n", v.t.personality) }},
 	{name: "oom_score", mode: 0o444, text: ofTask((*Task).procOOMScore)},
-	{name: "sessionid", mode: 0o444, text: func(procView) string { return "4294967295\n" }},
+	{name: "sessionid", mode: 0o444, text: func(v procView) string { return procID(v.t.group.auditSession) }},
 	{name: "uid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, true) }},
 	{name: "gid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, false) }},
 	{name: "setgroups", node: func(v procView) *synthfs.Node { return v.t.k.procSetgroups(v.t) }},
@@ -70,7 +70,7 @@ var taskFiles = []taskFile{
 		return procNumber(func() int { return v.t.group.oomAdj }, v.t.setOOMAdj)
 	}},
 	{name: "loginuid", node: func(v procView) *synthfs.Node {
-		return procNumber(func() int { return int(v.t.group.loginUID) }, v.t.setLoginUID)
+		return nsControl(0o644, func(*Task) string { return procID(v.t.group.loginUID) }, v.t.setLoginUID)
 	}},
 	{name: "exe", guarded: true, node: procExe},
 	{name: "cwd", guarded: true, node: procCwd},
@@ -266,11 +266,25 @@ func (t *Task) setOOMAdj(w *Task, v int) linux.Errno {
 	return 0
 }
 
-func (t *Task) setLoginUID(w *Task, v int) linux.Errno {
-	if w != t || t.group.loginUID != keepID && !w.capable(linux.CAP_AUDIT_CONTROL) {
+// procID is a number of the audit log as it shows it: without an end of line.
+func procID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+// setLoginUID sets who logged in (pam_loginuid(8)). A task does it for itself,
+// its children inherit it, and each login is a session of its own.
+func (t *Task) setLoginUID(w *Task, text string) linux.Errno {
+	g := t.group
+	if w != t || g.loginUID != keepID && !w.capable(linux.CAP_AUDIT_CONTROL) {
 		return linux.EPERM
 	}
-	t.group.loginUID = uint32(v)
+	uid, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+	if err != nil {
+		return linux.EINVAL
+	}
+	g.loginUID, g.auditSession = uint32(uid), keepID
+	if g.loginUID != keepID {
+		t.k.auditSessions++
+		g.auditSession = t.k.auditSessions
+	}
 	return 0
 }
 

@@ -162,8 +162,11 @@ type Group struct {
 	oomAdj    int
 	oomAdjMin int // what oomAdj was last set to by a privileged process
 	dumpable  int
-	loginUID  uint32
+
+	// Who logged in, and which login that was; keepID if nobody did.
+	loginUID, auditSession uint32
 }
+
 
 // usage is what getrusage(2) counts. Times are in instructions and converted
 // when read, so that they are exact.

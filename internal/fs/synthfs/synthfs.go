@@ -302,6 +302,9 @@ func (o *fileOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 	return len(p), 0
 }
 
+// Truncate implements vfs.FileOps: as with SetAttr, nothing is lost.
+func (o *fileOps) Truncate(*vfs.File, int64) linux.Errno { return 0 }
+
 // Stat implements vfs.FileOps.
 func (o *fileOps) Stat(f *vfs.File) (linux.Stat, linux.Errno) { return f.Path.Stat() }
 
