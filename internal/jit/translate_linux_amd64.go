@@ -84,11 +84,7 @@ func (t *translator) translate(cf *codeFrame) *block {
 		t.inst(in)
 		t.follow(in)
 		if !in.kind.ends() && !t.began {
-			for i := range t.sites[first:] {
-				if s := &t.sites[first+i]; s.kind >= siteLoad {
-					s.next = t.pos()
-				}
-			}
+			t.resumable(t.sites[first:])
 		}
 	}
 	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
@@ -96,6 +92,17 @@ func (t *translator) translate(cf *codeFrame) *block {
 	}
 	t.emitCold()
 	return t.publish(cf)
+}
+
+// resumable lets the interpreter execute the current instruction, at the sites
+// that it has, and go on after it: with nothing in T1.
+func (t *translator) resumable(sites []site) {
+	for i := range sites {
+		if s := &sites[i]; s.kind >= siteLoad {
+			s.next = t.pos()
+			t.lostT1()
+		}
+	}
 }
 
 // site makes an exit and returns its number in the block.
