@@ -17,8 +17,8 @@ const maxPlain = 8
 
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
-	maxRound    = 10
-	maxUnrolled = 40
+	maxRound    = 8
+	maxUnrolled = 32
 )
 
 // inst is one instruction of a block.
