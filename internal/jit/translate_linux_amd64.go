@@ -42,10 +42,10 @@ type siteKind uint8
 
 const (
 	siteEdge     siteKind = iota // to a direct target that is not linked
-	siteIndirect                 // to context.target
+	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
 	siteMiss                     // at the checked entry
-	siteLoad                     // the TLB does not have what is at context.va
+	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
 	siteSyscall
