@@ -167,7 +167,6 @@ type Group struct {
 	loginUID, auditSession uint32
 }
 
-
 // usage is what getrusage(2) counts. Times are in instructions and converted
 // when read, so that they are exact.
 type usage struct {
