@@ -45,9 +45,10 @@ cross:
 	done; done
 
 # The programs that tests compare with native Linux.
-DEBS := gcc libc6-dev make bash dash busybox-static python3 git perl gawk xz-utils musl-tools
+DEBS := gcc libc6-dev make bash dash busybox-static python3 git perl gawk xz-utils musl-tools \
+	redis-server tini dumb-init
 deps:
-	@missing=; for p in gcc make bash dash busybox python3 git perl awk xz; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	@missing=; for p in gcc make bash dash busybox python3 git perl awk xz redis-server tini dumb-init; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBS) >/dev/null; \
