@@ -230,7 +230,9 @@ func (k *Kernel) preempts(t *Task) bool {
 	case t.sched.realtime():
 		return false
 	case t.sched.policy == linux.SCHED_IDLE && first.sched.policy != linux.SCHED_IDLE:
-		return true
+		// At once, but in the order of the queue: otherwise the two would take
+		// the processor from each other for ever.
+		return first.before(t)
 	}
 	return first.sched.vruntime+wakeCredit < t.sched.vruntime
 }
