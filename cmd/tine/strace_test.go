@@ -35,7 +35,7 @@ func TestStraceOracle(t *testing.T) {
 				t.Fatalf("gcc: %s", out)
 			}
 			want := traceOf(t, exec.Command("strace", "-f", "-o", prog+".native", prog), prog+".native", t.TempDir())
-			cmd := exec.Command("tine", "strace", "-o", prog+".tine", "--volume", dir+":/progs", "--tmpfs", "/scratch", "--workdir", "/scratch", "/progs/"+name)
+			cmd := exec.Command("tine", "strace", "-o", prog+".tine", "--cpus", "1", "--timeout", "60s", "--volume", dir+":/progs", "--tmpfs", "/scratch", "--workdir", "/scratch", "/progs/"+name)
 			got := traceOf(t, cmd, prog+".tine", dir)
 			for i := range max(len(want), len(got)) {
 				if w, g := lineAt(want, i), lineAt(got, i); w != g {

@@ -221,7 +221,11 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 	if noRoom() {
 		return nil, true
 	}
-	t.list = decode(t.list[:0], f.Bytes(), pc)
+	limit := maxInsts
+	if plain {
+		limit = maxPlain
+	}
+	t.list = decode(t.list[:0], f.Bytes(), pc, limit)
 	if len(t.list) == 0 {
 		return nil, false
 	}

@@ -70,7 +70,7 @@
 // finds the block it patches the jump (connect). Indirect jumps and returns look
 // into the jump cache, whose entries lead to checked. At the latest after chunk
 // instructions machine code returns, so that stops, the Go scheduler and the
-// collector wait some ten microseconds at most.
+// collector wait some twenty microseconds at most.
 //
 // # Code that changes
 //

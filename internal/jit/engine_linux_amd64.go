@@ -13,8 +13,8 @@ import (
 )
 
 // chunk is how many instructions machine code may execute before it returns to
-// Go: some ten microseconds, for which the Go scheduler, its collector and who
-// calls VCPU.Stop have to wait.
+// Go: ten to twenty microseconds, for which the Go scheduler, its collector and
+// who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
 // spaces is the number of address spaces of which an engine keeps translations.

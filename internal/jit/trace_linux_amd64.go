@@ -11,10 +11,14 @@ import (
 // them all off the budget.
 const maxInsts = 64
 
+// maxPlain is the number of instructions in a block without groups: enough to get
+// past what could not be shared.
+const maxPlain = 8
+
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
-	maxRound    = 10
-	maxUnrolled = 40
+	maxRound    = 8
+	maxUnrolled = 32
 )
 
 // inst is one instruction of a block.
@@ -65,9 +69,9 @@ func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
 // The block is the way that the program takes if no conditional jump is taken,
 // to the first other jump. A loop that is one block is put there several times:
 // its rounds then share checks of memory operands.
-func decode(list []inst, page []byte, pc uint64) []inst {
+func decode(list []inst, page []byte, pc uint64, limit int) []inst {
 	head := pc
-	for off := pc & pageMask; off < mm.PageSize && len(list) < maxInsts; {
+	for off := pc & pageMask; off < mm.PageSize && len(list) < limit; {
 		list = append(list, inst{})
 		in := &list[len(list)-1]
 		if err := in.decode(page[off:], pc); err != nil {
@@ -83,7 +87,7 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 			break
 		}
 		if in.kind == kindJcc && in.target() <= in.pc {
-			if n := roundOf(list); in.target() != head || n > maxRound || len(list)+n > maxUnrolled {
+			if n := roundOf(list); in.target() != head || n > maxRound || len(list)+n > min(limit, maxUnrolled) {
 				break
 			}
 			in.loops = true

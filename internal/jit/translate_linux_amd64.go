@@ -42,10 +42,10 @@ type siteKind uint8
 
 const (
 	siteEdge     siteKind = iota // to a direct target that is not linked
-	siteIndirect                 // to context.target
+	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
 	siteMiss                     // at the checked entry
-	siteLoad                     // the TLB does not have what is at context.va
+	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
 	siteSyscall
@@ -84,11 +84,7 @@ func (t *translator) translate(cf *codeFrame) *block {
 		t.inst(in)
 		t.follow(in)
 		if !in.kind.ends() && !t.began {
-			for i := range t.sites[first:] {
-				if s := &t.sites[first+i]; s.kind >= siteLoad {
-					s.next = t.pos()
-				}
-			}
+			t.resumable(t.sites[first:])
 		}
 	}
 	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
@@ -96,6 +92,17 @@ func (t *translator) translate(cf *codeFrame) *block {
 	}
 	t.emitCold()
 	return t.publish(cf)
+}
+
+// resumable lets the interpreter execute the current instruction, at the sites
+// that it has, and go on after it: with nothing in T1.
+func (t *translator) resumable(sites []site) {
+	for i := range sites {
+		if s := &sites[i]; s.kind >= siteLoad {
+			s.next = t.pos()
+			t.lostT1()
+		}
+	}
 }
 
 // site makes an exit and returns its number in the block.

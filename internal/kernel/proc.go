@@ -109,7 +109,7 @@ func (ns *pidNamespace) procLookup(_ *vfs.Context, name string) *synthfs.Node {
 	if t == nil {
 		return nil
 	}
-	return procPID(procView{ns, t.group.leader})
+	return procPID(procView{ns, t})
 }
 
 func (k *Kernel) procCPUInfo() string {

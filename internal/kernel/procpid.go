@@ -102,7 +102,8 @@ func procThread(v procView) *synthfs.Node {
 func procThreads(v procView) *synthfs.Node {
 	g := v.t.group
 	return &synthfs.Node{
-		Mode: 0o555,
+		Mode:  0o555,
+		Links: func() uint32 { return 2 + uint32(len(g.threads)) },
 		List: func(*vfs.Context, int64) (list []synthfs.Entry) {
 			for _, t := range g.threads {
 				u := procView{v.ns, t}

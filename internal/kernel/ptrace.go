@@ -16,7 +16,6 @@ type ptraceState struct {
 	options uint64
 
 	syscalls bool // stop at the next entry to or exit from a system call
-	step     bool // stop after the next instruction
 
 	// The stop that the task is in, while its state is TaskTraced.
 	code     int // what wait reports, see waitStatus: signal, and the event above

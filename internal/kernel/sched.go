@@ -48,7 +48,8 @@ type schedEntity struct {
 	vruntime    int64 // instructions, weighted
 	slice       int64 // instructions left before others get a turn
 	seq         uint64
-	index       int // in the run queue; -1 if not there
+	yielded     bool // sched_yield: others of the same priority come first
+	index       int  // in the run queue; -1 if not there
 	onCPU       bool
 	affinity    uint64 // processors it may run on, as bits
 }
@@ -93,14 +94,31 @@ type runQueue struct {
 	seq  uint64
 }
 
-// enqueue makes t ready.
+// enqueue makes t ready, behind its equals.
 func (k *Kernel) enqueue(t *Task) {
+	k.runq.seq++
+	k.enqueueAt(t, k.runq.seq)
+}
+
+// enqueuePreempted puts back a task that has lost the processor. A real-time
+// task goes on before its equals, unless it has given way itself or, of
+// SCHED_RR, used up its slice (sched(7)).
+func (k *Kernel) enqueuePreempted(t *Task) {
+	e := &t.sched
+	if e.realtime() && !e.yielded && (e.policy != linux.SCHED_RR || e.slice > 0) {
+		k.enqueueAt(t, e.seq)
+		return
+	}
+	e.yielded = false
+	k.enqueue(t)
+}
+
+func (k *Kernel) enqueueAt(t *Task, seq uint64) {
 	q := &k.runq
 	if t.sched.index >= 0 || t.sched.onCPU {
 		return
 	}
-	q.seq++
-	t.sched.seq = q.seq
+	t.sched.seq = seq
 	t.sched.index = len(q.heap)
 	q.heap = append(q.heap, t)
 	q.up(t.sched.index)
@@ -216,7 +234,8 @@ func (t *Task) account(n int64) {
 }
 
 // preempts reports whether a waiting task should run instead of t, which is on
-// the processor with slice left.
+// the processor with slice left. It must agree with the order of the queue:
+// otherwise t would be picked again at once, for ever.
 func (k *Kernel) preempts(t *Task) bool {
 	if k.seeded != nil {
 		return k.seeded.preempts(t)
@@ -230,9 +249,7 @@ func (k *Kernel) preempts(t *Task) bool {
 	case t.sched.realtime():
 		return false
 	case t.sched.policy == linux.SCHED_IDLE && first.sched.policy != linux.SCHED_IDLE:
-		// At once, but in the order of the queue: otherwise the two would take
-		// the processor from each other for ever.
-		return first.before(t)
+		return first.sched.vruntime < t.sched.vruntime
 	}
 	return first.sched.vruntime+wakeCredit < t.sched.vruntime
 }

@@ -109,8 +109,26 @@ func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return t.fileSeals(f, cmd, arg)
 	case linux.F_GETLEASE:
 		return linux.F_UNLCK, 0
+	case linux.F_SETLEASE:
+		return 0, t.setLease(f, arg)
 	}
 	return t.ownerCommand(f, cmd, arg)
+}
+
+// setLease is F_SETLEASE: who may have a lease is told so, but no file system
+// here gives one.
+func (t *Task) setLease(f *vfs.File, arg uint64) linux.Errno {
+	if arg != linux.F_RDLCK && arg != linux.F_WRLCK && arg != linux.F_UNLCK {
+		return linux.EINVAL
+	}
+	st, errno := vfs.Fstat(f)
+	if errno == 0 && st.Uid != t.cred.FSUID && !t.capable(linux.CAP_LEASE) {
+		errno = linux.EACCES
+	}
+	if errno != 0 {
+		return errno
+	}
+	return linux.EINVAL
 }
 
 // setFlags is F_SETFL. O_NOATIME is for the file's owner.

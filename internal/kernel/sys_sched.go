@@ -17,6 +17,7 @@ func sysSchedYield(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 			}
 		}
 	}
+	t.sched.yielded = true
 	t.resched()
 	return 0, 0
 }

@@ -70,7 +70,7 @@ func (p *processor) run() {
 		p.noteLeft(t)
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
-			k.enqueue(t)
+			k.enqueuePreempted(t)
 		}
 	}
 }

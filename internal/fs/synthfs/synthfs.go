@@ -27,6 +27,9 @@ type Node struct {
 	List    func(c *vfs.Context, from int64) []Entry
 	Lookup  func(c *vfs.Context, name string) *Node
 
+	// Links, if set, is the number of links of a directory.
+	Links func() uint32
+
 	// Open makes the operations of a file that is more than a text.
 	Open func(c *vfs.Context) (vfs.FileOps, linux.Errno)
 
@@ -158,6 +161,9 @@ func (i *inode) Attr() (vfs.Attr, linux.Errno) {
 	}
 	if n.isDir() {
 		a.Nlink = 2
+	}
+	if n.Links != nil {
+		a.Nlink = n.Links()
 	}
 	return a, 0
 }
