@@ -50,7 +50,8 @@ type schedEntity struct {
 	seq         uint64
 	index       int // in the run queue; -1 if not there
 	onCPU       bool
-	affinity    uint64 // processors it may run on, as bits
+	cgroupSched
+	affinity uint64 // processors it may run on, as bits
 }
 
 func (e *schedEntity) weight() int64 {
@@ -96,9 +97,10 @@ type runQueue struct {
 // enqueue makes t ready.
 func (k *Kernel) enqueue(t *Task) {
 	q := &k.runq
-	if t.sched.index >= 0 || t.sched.onCPU {
+	if t.sched.index >= 0 || t.sched.onCPU || t.sched.parkedIn != nil || t.park() {
 		return
 	}
+	t.load()
 	q.seq++
 	t.sched.seq = q.seq
 	t.sched.index = len(q.heap)
@@ -119,6 +121,13 @@ func (q *runQueue) remove(t *Task) {
 		q.down(i)
 		q.up(i)
 	}
+}
+
+// unqueue takes a task that will not run any more off what it waits in.
+func (t *Task) unqueue() {
+	t.k.runq.remove(t)
+	t.takeParked()
+	t.unload()
 }
 
 func (q *runQueue) swap(i, j int) {
@@ -153,9 +162,9 @@ func (q *runQueue) down(i int) {
 	}
 }
 
-// pickNext takes the task that should run next on processor cpu from the
-// queue; nil if there is none.
-func (k *Kernel) pickNext(cpu int) *Task {
+// choose finds the task in the queue that should run next on processor cpu; nil
+// if there is none.
+func (k *Kernel) choose(cpu int) *Task {
 	q := &k.runq
 	if len(q.heap) == 0 {
 		return nil
@@ -171,11 +180,24 @@ func (k *Kernel) pickNext(cpu int) *Task {
 				best = t
 			}
 		}
-		if best == nil {
-			return nil
-		}
 	}
-	q.remove(best)
+	return best
+}
+
+// pickNext takes the task that should run next on processor cpu from the
+// queue; nil if there is none.
+func (k *Kernel) pickNext(cpu int) *Task {
+	q := &k.runq
+	best := k.choose(cpu)
+	for best != nil {
+		if q.remove(best); !best.park() {
+			break
+		}
+		best = k.choose(cpu)
+	}
+	if best == nil {
+		return nil
+	}
 	best.sched.onCPU = true
 	best.cpu = cpu
 	if !best.sched.realtime() {
@@ -194,7 +216,11 @@ func (k *Kernel) pickNext(cpu int) *Task {
 func (t *Task) account(n int64) {
 	t.usage.insns += n
 	t.sched.slice -= n
-	t.sched.vruntime += n * nice0Weight / t.sched.weight()
+	if t.sched.loadIn != nil {
+		t.sched.vruntime += n * nice0Weight << weightScale / t.share()
+	} else {
+		t.sched.vruntime += n * nice0Weight / t.sched.weight()
+	}
 }
 
 // preempts reports whether a waiting task should run instead of t, which is on
@@ -246,6 +272,9 @@ func (t *Task) sleep() {
 	t.state = TaskSleeping
 	if t.sc.uninterruptible {
 		t.state = TaskDisk
+		if t.freezing() {
+			t.markFrozen()
+		}
 	}
 	t.usage.nvcsw++
 	if d := t.sc.deadline; t.sc.active && d != 0 && d != noDeadline {

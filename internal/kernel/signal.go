@@ -361,6 +361,9 @@ func (t *Task) rouse() {
 			t.ready()
 		}
 	case TaskRunning:
+		if t.sched.parkedIn != nil && t.fatalPending() && t.takeParked() {
+			t.k.enqueue(t)
+		}
 		t.kickTask()
 	}
 }
@@ -371,7 +374,7 @@ func (t *Task) fatalPending() bool { return t.killed || t.group.exiting && !t.ex
 // signalPending reports whether the task has a signal to handle or must stop
 // or end.
 func (t *Task) signalPending() bool {
-	if t.fatalPending() || t.group.stopped {
+	if t.fatalPending() || t.group.stopped || t.freezing() {
 		return true
 	}
 	return (t.pending.set|t.group.pending.set)&^t.sigmask != 0
@@ -420,6 +423,9 @@ func (t *Task) beforeUser() bool {
 			t.runSyscall()
 		case t.group.stopped:
 			t.stop()
+			return false
+		case t.freezing():
+			t.freeze()
 			return false
 		case t.signalPending():
 			t.deliverSignal()
@@ -509,6 +515,9 @@ func (g *Group) stop(sig linux.Signal) {
 func (t *Task) stop() {
 	g := t.group
 	t.state = TaskStopped
+	if t.freezing() {
+		t.markFrozen()
+	}
 	t.traceStopped(g.stopSig)
 	for _, u := range g.threads {
 		if !u.exiting && u.state != TaskStopped {

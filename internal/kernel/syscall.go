@@ -65,7 +65,9 @@ func (t *Task) runSyscall() {
 	}
 	t.removeWaits()
 	t.k.current = t
+	t.enterMemory(true)
 	ret, errno := row.fn(t, &t.sc.args)
+	defer t.settleMemory()
 	if t.state == TaskZombie || t.state == TaskDead || !t.sc.active {
 		return // exit, or a handler that set the registers itself
 	}

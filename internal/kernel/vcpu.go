@@ -70,6 +70,8 @@ func (p *processor) run() {
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueue(t)
+		} else {
+			t.unload()
 		}
 	}
 }
@@ -126,6 +128,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	}
 	ran := k.now() - start
 	t.usage.user += ran
+	t.chargeCPU(ran)
 	t.checkCPUTime(ran)
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
@@ -135,7 +138,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 // and wakes an idle processor if tasks have waited long enough.
 func (p *processor) budget(t *Task) int64 {
 	if p.k.seeded != nil {
-		return min(t.sched.slice, max(p.k.nextTimer()-p.k.now(), 1))
+		return min(t.sched.slice, t.quotaLeft(), max(p.k.nextTimer()-p.k.now(), 1))
 	}
 	if len(p.k.runq.heap) == 0 || p.k.idlers == 0 {
 		p.waited = 0
@@ -218,6 +221,7 @@ func (k *Kernel) Do(fn func()) {
 		}
 	}()
 	k.current = nil // nobody's system call
+	k.acct.Enter(nil, false)
 	fn()
 	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {
 		k.kickIdle()

@@ -155,7 +155,7 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 	if p, ok := c.pages[i]; ok {
 		return p, 0
 	}
-	f, ok := c.acct.alloc(true)
+	f, ok := c.acct.allocCache(true)
 	if !ok {
 		return cachePage{}, linux.ENOMEM
 	}
@@ -176,7 +176,7 @@ func (c *PageCache) Insert(i uint64, p []byte) {
 	if _, ok := c.pages[i]; ok {
 		return
 	}
-	f, ok := c.acct.alloc(len(p) < PageSize)
+	f, ok := c.acct.allocCache(len(p) < PageSize)
 	if !ok {
 		return
 	}

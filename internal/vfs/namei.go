@@ -350,6 +350,7 @@ func (w *walker) remove(d *Dentry, errno linux.Errno) linux.Errno {
 	i, name := d.inode, d.name
 	HoldInode(i)
 	notifySelf(i, linux.IN_ATTRIB, 0)
+	d.shrink()
 	d.drop()
 	notifyName(w.cur.Dentry.inode, i, linux.IN_DELETE, 0, name)
 	DropInode(i)

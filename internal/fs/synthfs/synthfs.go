@@ -62,7 +62,12 @@ func File(read func() string) *Node {
 func Text(s string) *Node { return File(func() string { return s }) }
 
 // Dir makes a directory with fixed entries.
-func Dir(entries ...Entry) *Node { return &Node{Mode: 0o555, Entries: entries} }
+func Dir(entries ...Entry) *Node {
+	if entries == nil {
+		entries = []Entry{}
+	}
+	return &Node{Mode: 0o555, Entries: entries}
+}
 
 // Symlink makes a symbolic link.
 func Symlink(target string) *Node {
