@@ -5,7 +5,7 @@ GO      ?= go
 PKGS    := ./...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test short full race bench lint fuzz cross deps clean
+.PHONY: build test short full race model bench lint fuzz cross deps clean
 
 build:
 	$(GO) build -o bin/tine ./cmd/tine
@@ -21,6 +21,11 @@ race:
 # All comparisons with native Linux, the long ones too.
 full: deps
 	TINE_ORACLE=full $(GO) test -timeout 60m ./internal/oracle
+
+# Runs what the process model's table names and writes docs/process-model.md.
+model: deps
+	TINE_ORACLE=full $(GO) test -json -timeout 60m ./internal/oracle ./internal/kernel ./internal/mm ./internal/tty ./cmd/tine \
+		| $(GO) run ./internal/oracle/mkmodel -record
 
 bench: build deps-bench
 	$(GO) run ./bench -tine bin/tine -json bench.json
@@ -40,9 +45,10 @@ cross:
 	done; done
 
 # The programs that tests compare with native Linux.
-DEBS := gcc libc6-dev make bash dash busybox-static python3 git perl gawk xz-utils musl-tools
+DEBS := gcc libc6-dev make bash dash busybox-static python3 git perl gawk xz-utils musl-tools \
+	redis-server tini dumb-init
 deps:
-	@missing=; for p in gcc make bash dash busybox python3 git perl awk xz; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	@missing=; for p in gcc make bash dash busybox python3 git perl awk xz redis-server tini dumb-init; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBS) >/dev/null; \

@@ -80,7 +80,7 @@ func TestTerminalControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const wait = "; while :; do sleep 0.05; done"
+	const wait = "; sleep 1000 & while :; do wait; done" // traps end each wait
 	a, screenA, keysA := startShell(t, m, `trap 'stty size' WINCH; trap 'echo interrupted; exit 4' INT; tty; echo ready`+wait)
 	b, screenB, keysB := startShell(t, m, `trap 'exit 5' HUP; tty; echo ready`+wait)
 	screenA.waitFor(t, "/dev/pts/0\r\nready")
@@ -106,7 +106,7 @@ func TestTerminalControl(t *testing.T) {
 		t.Error("a terminal can be used twice")
 	}
 	// A reader that fails is a hang-up, an open terminal does not outlive Close.
-	d, screenD, keysD := startShell(t, m, "trap 'exit 6' HUP; sleep 1000 & echo ready"+wait)
+	d, screenD, keysD := startShell(t, m, "trap 'exit 6' HUP; echo ready"+wait)
 	screenD.waitFor(t, "ready")
 	keysD.CloseWithError(errors.New("the line is broken"))
 	checkExit(t, d, 6)
@@ -126,6 +126,33 @@ func TestTerminalControl(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("before the machine %+v, after it %+v", before, after)
+}
+
+// TestTerminalPaste types much more than a terminal holds, while much is
+// printed: nothing is lost.
+func TestTerminalPaste(t *testing.T) {
+	m, err := tine.New(tine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const lines = 20000
+	var typed, echoed strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&typed, "line %d\n", i)
+		fmt.Fprintf(&echoed, "line %d\r\n", i)
+	}
+	typed.WriteString("\x04")
+	out := &screen{}
+	cmd := m.Command(context.Background(), "sh", "-c", "stty -echo; echo; exec cat")
+	cmd.Terminal = &tine.Terminal{Input: strings.NewReader(typed.String()), Output: out}
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	// What is typed before the echo is off is shown as well.
+	if text := out.String(); !strings.HasSuffix(text, echoed.String()) {
+		t.Errorf("%d bytes were printed, want %d; they end in %q", len(text), echoed.Len(), text[max(0, len(text)-100):])
+	}
 }
 
 func checkExit(t *testing.T, cmd *tine.Cmd, code int) {

@@ -170,7 +170,12 @@ func New(cfg Config) (*Machine, error) {
 // engineMaker returns what makes an engine for each processor.
 func engineMaker(name string) (func() cpu.Engine, error) {
 	switch name {
-	case "", "auto", "interp":
+	case "", "auto":
+		if jit.Available() == nil {
+			return jit.New, nil
+		}
+		return interp.New, nil
+	case "interp":
 		return interp.New, nil
 	case "jit":
 		if err := jit.Available(); err != nil {

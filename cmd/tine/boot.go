@@ -22,8 +22,9 @@ func newBootCommand() *cobra.Command {
 the daemons; its end, or reboot(2), ends the machine. Without INIT it is the
 first there is of /sbin/init, /etc/init, /bin/init and /bin/sh.
 
-The keys and the screen of the console are those of tine's terminal. SIGTERM
-ends the machine at once; "tine kill NAME 1" sends signals to process 1.`,
+The keys and the screen of the console are those of tine's terminal. SIGTERM is
+for process 1, which has ten seconds to shut down before it is killed; a second
+one kills it at once. "tine kill -s SIGNAL NAME 1" sends other signals.`,
 		Example: `  tine boot --root ./rootfs
   tine boot -v $PWD/inittab:/etc/inittab -- busybox init
   tine boot -- tini -- bash`,

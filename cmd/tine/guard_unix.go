@@ -42,7 +42,7 @@ func startGuard() *guard {
 		return nil
 	}
 	defer orders.Close()
-	cmd := exec.Command(self, guardCommand)
+	cmd := &exec.Cmd{Path: self, Args: []string{os.Args[0], guardCommand}}
 	cmd.Stdin, cmd.Stderr = orders, os.Stdin // its descriptor 2 is the terminal
 	cmd.Env = []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // forwarded are the signals that tine passes on to the program.
@@ -36,6 +37,10 @@ func forwardSignals(cmd signaller, con *connection) (stop func()) {
 	}
 }
 
+// stopGrace is how long a machine of tine boot may take to shut down when it is
+// told to, as with docker stop.
+const stopGrace = 10 * time.Second
+
 type forwarder struct {
 	cmd   signaller
 	con   *connection
@@ -45,7 +50,8 @@ type forwarder struct {
 // forward passes a signal on. Those of the keyboard go to the program's whole
 // process group, as the host's terminal would do it. With a terminal they come
 // only from other programs, and SIGTERM is the end of the terminal as well, for
-// shells do not heed it: once more, and the program is killed.
+// shells do not heed it: once more, and the program is killed. An init keeps
+// its console, and has time to shut down.
 func (f *forwarder) forward(s syscall.Signal) {
 	terminal := f.con.terminal
 	switch {
@@ -59,6 +65,10 @@ func (f *forwarder) forward(s syscall.Signal) {
 			return
 		}
 		f.cmd.Signal(s)
+		if f.con.boots { // an init stops its processes itself
+			time.AfterFunc(stopGrace, func() { f.cmd.Signal(syscall.SIGKILL) })
+			return
+		}
 		terminal.Hangup()
 	default:
 		if s == syscall.SIGCONT && f.con.raw != nil {

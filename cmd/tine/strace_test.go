@@ -35,7 +35,7 @@ func TestStraceOracle(t *testing.T) {
 				t.Fatalf("gcc: %s", out)
 			}
 			want := traceOf(t, exec.Command("strace", "-f", "-o", prog+".native", prog), prog+".native", t.TempDir())
-			cmd := exec.Command("tine", "strace", "-o", prog+".tine", "--volume", dir+":/progs", "--tmpfs", "/scratch", "--workdir", "/scratch", "/progs/"+name)
+			cmd := exec.Command("tine", "strace", "-o", prog+".tine", "--cpus", "1", "--timeout", "60s", "--volume", dir+":/progs", "--tmpfs", "/scratch", "--workdir", "/scratch", "/progs/"+name)
 			got := traceOf(t, cmd, prog+".tine", dir)
 			for i := range max(len(want), len(got)) {
 				if w, g := lineAt(want, i), lineAt(got, i); w != g {
@@ -83,6 +83,7 @@ var variable = []struct {
 	{regexp.MustCompile(`0x[0-9a-f]{5,}|NULL /\* \d`), "ADDR"},
 	{regexp.MustCompile(`^(getppid\(\)|getpgrp\(\)|getsid\(0\)) = \d+`), "$1 = PID"},
 	{regexp.MustCompile(`SNDCTL_\w+ or `), ""}, // the same numbers as requests of terminals
+	{regexp.MustCompile(`nlmsg_pid=[1-9]\d*`), "nlmsg_pid=PID"},
 	{regexp.MustCompile(`sched_runtime=\d+`), "sched_runtime"},
 	{regexp.MustCompile(`ru_(.)time=\{[^}]*\}`), "ru_${1}time"},
 	{regexp.MustCompile(`si_(.)time=\d+( /\* .*? \*/)?`), "si_${1}time"},
@@ -92,13 +93,13 @@ var variable = []struct {
 	{regexp.MustCompile(`stx_mask=(STATX_BASIC_STATS\|STATX_MNT_ID|STATX_ALL(\|STATX_MNT_ID)?)`), "stx_mask"},
 	{regexp.MustCompile(`^getcwd\("[^"]*", 256\) += \d+`), "getcwd"},
 	{regexp.MustCompile(`^((?:shm|sem|msg)get\(IPC_PRIVATE.*) = \d+`), "$1 = ID"},
-	{regexp.MustCompile(`^((?:shm|sem|msg)(?:at|ctl|op|snd|rcv)\()(?:\d|\d\d|\d{3}),`), "${1}ID,"},
+	{regexp.MustCompile(`^((?:shm|sem|msg)(?:at|ctl|op|snd|rcv)\()\d+,`), "${1}ID,"},
 	{regexp.MustCompile(`, 1\d{14}\) = `), ", GARBAGE) = "}, // an argument that a program has not set
 }
 
 // pidPlaces are where numbers of tasks stand.
-var pidPlaces = regexp.MustCompile(`(\bsi_pid=|\bpid=|_tid=\[|^(?:wait4|kill|tkill|tgkill|rt_sigqueueinfo|process_vm_readv|pidfd_open)\(|` +
-	`^tgkill\(\w+, |^waitid\(P_PID, |^(?:getpid|gettid|fork|set_tid_address|clone|clone3|wait4)\(.*\) += )(\d+)`)
+var pidPlaces = regexp.MustCompile(`(\bsi_pid=|\bpid=|_tid=\[|^(?:wait4|kill|tkill|tgkill|rt_sigqueueinfo|process_vm_readv|kcmp|pidfd_open)\(|` +
+	`^(?:tgkill|kcmp)\(\w+, |^waitid\(P_PID, |^(?:getpid|gettid|fork|set_tid_address|clone|clone3|wait4)\(.*\) += )(\d+)`)
 
 // normalize reads a trace: joins what was cut in two, keeps what lies between
 // the marks, sorts it by tasks in the order of their numbers, and replaces what

@@ -16,6 +16,7 @@ type connection struct {
 	terminal screen   // nil if there is none
 	raw      *rawMode // nil if nobody types
 	unfollow func()
+	boots    bool // the terminal is the console of tine boot
 }
 
 // screen is a program's terminal.

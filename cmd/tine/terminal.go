@@ -16,7 +16,7 @@ func (f *runFlags) connectTerminal(cmd *tine.Cmd) (*connection, error) {
 	t := &tine.Terminal{Output: os.Stdout, Console: f.console}
 	t.Rows, t.Cols = windowSize()
 	cmd.Terminal = t
-	c := &connection{terminal: t}
+	c := &connection{terminal: t, boots: f.console}
 	var err error
 	t.Input, err = c.keyboard(f.interactive, f.interactiveSet)
 	if f.console && t.Input == nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/cpu/cputest"
 	"github.com/tinevm/tine/internal/mm"
 )
 
@@ -78,11 +79,10 @@ func BenchmarkKernels(b *testing.B) {
 // BenchmarkEnter is the price of entering and leaving guest mode, with one
 // instruction in between.
 func BenchmarkEnter(b *testing.B) {
-	m := newMachine(b, 0x0f, 0x05)
-	m.run(10)
+	m := cputest.NewMachine(b, newCore(), 0x0f, 0x05)
 	for b.Loop() {
-		m.r.RIP = codeAt
-		m.e.Run(&m.v, &m.r, m.as, 1000)
+		m.R.RIP = cputest.CodeAt
+		m.Run(1000)
 	}
 }
 

@@ -115,6 +115,9 @@ func (q *Queue) Receive(c *Caller, size uint64, typ int64, flags uint32) (Messag
 	return m, 0
 }
 
+// Contents are the number of messages and of bytes in them.
+func (q *Queue) Contents() (messages int, bytes uint64) { return len(q.list), q.bytes }
+
 // Remove is IPC_RMID: those who wait get EIDRM.
 func (q *Queue) Remove() {
 	q.ns.Msg.remove(q)

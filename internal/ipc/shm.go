@@ -84,6 +84,15 @@ func (s *Segment) Set(c *Caller, b []byte) {
 	s.CTime = c.Now
 }
 
+// ShownMode is the mode with SHM_DEST for a segment that goes with its last
+// attachment.
+func (s *Segment) ShownMode() uint32 {
+	if s.dest {
+		return s.Mode | linux.SHM_DEST
+	}
+	return s.Mode
+}
+
 // SizeofShmid is the size of struct shmid64_ds.
 const SizeofShmid = 112
 
@@ -91,11 +100,7 @@ const SizeofShmid = 112
 func (s *Segment) Encode(b []byte, attached int) {
 	clear(b[:SizeofShmid])
 	s.encode(b)
-	mode := s.Mode
-	if s.dest {
-		mode |= linux.SHM_DEST
-	}
-	le.PutUint32(b[20:], mode)
+	le.PutUint32(b[20:], s.ShownMode())
 	for i, v := range []int64{int64(s.Size), s.ATime, s.DTime, s.CTime} {
 		le.PutUint64(b[48+8*i:], uint64(v))
 	}

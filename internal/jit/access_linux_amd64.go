@@ -117,13 +117,13 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if quick {
 		// The stack has an entry of its own.
 		t.memOp(true, hT0, field(offStack), 0x2b)
-		limit := offStack + 16
-		if span > 16 {
-			limit = offStack + 24
+		limit := offStackSmall
+		if span > smallSpan {
+			limit = offStackLarge
 		}
 		t.memOp(true, hT0, field(limit), 0x3b)
 		slow[0] = t.jcc(ccAE)
-		t.load(hT1, field(offStack+8))
+		t.load(hT1, field(offStackHost))
 	} else {
 		t.probe(tlb)
 		t.aluImm(true, 7, hT0, mm.PageSize-span)

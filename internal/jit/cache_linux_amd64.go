@@ -6,14 +6,18 @@ import (
 	"sync/atomic"
 
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
 )
 
 // block is the machine code of one stretch of guest code. It belongs to the
 // frame its bytes are in, and is good for one virtual address.
 type block struct {
+	pc    uint64
 	frame mm.Frame
+	plain bool  // without groups
 	n     int32 // instructions
 	page  int32 // number in context.pages
+	other int32 // that of the page in which the instruction ends, or 0
 	dead  atomic.Bool
 	in    []link // jumps from other pages
 	entry layout // positions in the code memory
@@ -28,9 +32,54 @@ type link struct {
 // codeFrame is a frame with code.
 type codeFrame struct {
 	frame  mm.Frame
-	blocks map[uint64]*block // by address
-	plain  map[uint64]*block // those without groups
-	pages  []codePage        // where it is mapped
+	blocks []entry    // a hash table, at most half full
+	n      int        // blocks in it
+	pages  []codePage // where it is mapped
+	// Blocks of one instruction that begins in one frame and ends in another:
+	// those that begin here, by address and number of the other page, and those
+	// that end here.
+	begin map[codePage]*block
+	end   []*block
+}
+
+// entry is an element of the hash table. The key is the address, and in the
+// highest bit the variant.
+type entry struct {
+	key uint64
+	b   *block
+}
+
+const plainKey = 1 << 63
+
+func keyOf(pc uint64, plain bool) uint64 {
+	if plain {
+		return pc | plainKey
+	}
+	return pc
+}
+
+// find returns where a block is, or where it would be.
+func (cf *codeFrame) find(key uint64) *entry {
+	mask := uint64(len(cf.blocks) - 1)
+	for h := key * 0x9e3779b97f4a7c15 >> 40; ; h++ {
+		if e := &cf.blocks[h&mask]; e.b == nil || e.key == key {
+			return e
+		}
+	}
+}
+
+// add enters a block that is not there.
+func (cf *codeFrame) add(key uint64, b *block) {
+	if cf.n++; 2*cf.n > len(cf.blocks) {
+		old := cf.blocks
+		cf.blocks = make([]entry, 2*len(old))
+		for _, o := range old {
+			if o.b != nil {
+				*cf.find(o.key) = o
+			}
+		}
+	}
+	*cf.find(key) = entry{key, b}
 }
 
 // codePage is one of the addresses of a frame with code, and its number in
@@ -58,11 +107,13 @@ var cache struct {
 	used   int32 // bytes of code memory
 	nsites uint32
 
-	list    []*block // by number
-	frames  map[mm.Frame]*codeFrame
-	pages   int32         // used numbers in context.pages
-	flushes atomic.Uint64 // generation; changes when all code is thrown away
-	sites   [maxSites / sitePiece]*[sitePiece]site
+	list   []*block // by number
+	frames map[mm.Frame]*codeFrame
+	pages  int32 // used numbers in context.pages
+	// Common routines in the code memory.
+	stackRead, stackWrite int32
+	flushes               atomic.Uint64 // generation; changes when all code is thrown away
+	sites                 [maxSites / sitePiece]*[sitePiece]site
 
 	// published changes with every block: an engine that loads it sees the
 	// sites of all code it can have run.
@@ -82,7 +133,10 @@ func openCache() error {
 
 // reset makes the cache empty.
 func reset() {
-	cache.used, cache.nsites = 0, 0
+	cache.nsites = 0
+	if cache.err == nil {
+		cache.used = emitCommon()
+	}
 	cache.frames, cache.list, cache.pages = make(map[mm.Frame]*codeFrame), nil, 0
 }
 
@@ -95,9 +149,12 @@ func siteAt(n uint32) site {
 // host gives the address of a position in the code memory.
 func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
 
+// position is the inverse of host.
+func position(host uint64) int32 { return int32(host - uint64(cache.mem.x)) }
+
 // drop makes all blocks of a frame invalid. Engines that are in one of them
-// leave it within a chunk of their budget; the one that wrote the frame leaves
-// it at once.
+// leave it when they come to the head of the next; the one that wrote the frame
+// leaves it at once.
 func drop(f mm.Frame) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
@@ -105,25 +162,47 @@ func drop(f mm.Frame) {
 	if cf == nil {
 		return
 	}
-	for _, b := range cf.blocks {
+	for _, e := range cf.blocks {
+		if e.b != nil {
+			e.b.kill()
+		}
+	}
+	for _, b := range cf.begin {
 		b.kill()
 	}
-	for _, b := range cf.plain {
+	for _, b := range cf.end {
 		b.kill()
 	}
 	clear(cf.blocks)
-	clear(cf.plain)
+	clear(cf.begin)
+	cf.n, cf.end = 0, nil
 }
 
-// kill closes the checked entry, and undoes the jumps that lead there. Jumps
-// from the same page lead past it, but they die with it.
+// kill makes whoever enters the block leave it again at its head, and undoes the
+// jumps that lead there from other pages; those from the same page die with it.
 func (b *block) kill() {
 	b.dead.Store(true)
+	atomic.StoreUint32(cache.mem.word(b.entry.mem+4), uint32(offCounts+8*(maxInsts+1)))
 	atomic.StoreUint32(cache.mem.word(b.entry.checked+3), uint32(offPages)) // page 0 is never mapped
 	for _, l := range b.in {
 		atomic.StoreUint32(cache.mem.word(l.at), l.was)
 	}
 	b.in = nil
+}
+
+// frameOf returns what there is about a frame.
+func frameOf(f mm.Frame) *codeFrame {
+	cf := cache.frames[f]
+	if cf == nil {
+		cf = &codeFrame{frame: f, blocks: make([]entry, 16), begin: make(map[codePage]*block)}
+		cache.frames[f] = cf
+	}
+	return cf
+}
+
+// noRoom reports whether the cache is full.
+func noRoom() bool {
+	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites
 }
 
 // lookup finds or makes the block at pc, whose frame is f and is marked as code.
@@ -132,39 +211,58 @@ func (b *block) kill() {
 func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	cf := cache.frames[f]
-	if cf == nil {
-		cf = &codeFrame{frame: f, blocks: make(map[uint64]*block)}
-		cache.frames[f] = cf
-	}
-	if b := cf.variant(plain)[pc]; b != nil {
+	cf := frameOf(f)
+	if b := cf.find(keyOf(pc, plain)).b; b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
 		return nil, false
 	}
-	if cache.pages+1 == maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites {
+	if noRoom() {
 		return nil, true
 	}
-	t.buf = decode(t.buf[:0], f.Bytes(), pc)
-	if len(t.buf) == 0 {
+	limit := maxInsts
+	if plain {
+		limit = maxPlain
+	}
+	t.list = decode(t.list[:0], f.Bytes(), pc, limit)
+	if len(t.list) == 0 {
 		return nil, false
 	}
-	t.plain = plain
-	n := cf.number(pc &^ pageMask)
-	t.translate(t.buf, n)
-	return t.publish(cf, n), false
+	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
+	b = t.translate(cf)
+	cf.add(keyOf(pc, plain), b)
+	return b, false
 }
 
-// variant returns the blocks with or without groups.
-func (cf *codeFrame) variant(plain bool) map[uint64]*block {
-	if !plain {
-		return cf.blocks
+// crossing finds or makes the block of the one instruction at pc, which begins
+// in f and ends in g; both are marked as code.
+func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if noRoom() {
+		return nil, true
 	}
-	if cf.plain == nil {
-		cf.plain = make(map[uint64]*block)
+	from, to := frameOf(f), frameOf(g)
+	k := codePage{pc, to.number(pc&^pageMask + mm.PageSize)}
+	if b := from.begin[k]; b != nil && !b.dead.Load() {
+		return b, false
 	}
-	return cf.plain
+	if !f.HasCode() || !g.HasCode() {
+		return nil, false
+	}
+	n := copy(t.both[:x86.MaxLen], f.Bytes()[pc&pageMask:])
+	copy(t.both[n:], g.Bytes())
+	t.list = append(t.list[:0], inst{})
+	if err := t.list[0].decode(t.both[:], pc); err != nil {
+		return nil, false
+	}
+	liveness(t.list)
+	t.plain, t.page, t.other = true, from.number(pc&^pageMask), k.n
+	b = t.translate(from)
+	from.begin[k] = b
+	to.end = append(to.end, b)
+	return b, false
 }
 
 // number returns the number of the frame at a page.
@@ -180,24 +278,30 @@ func (cf *codeFrame) number(page uint64) int32 {
 }
 
 // publish copies the code to where it will run.
-func (t *translator) publish(cf *codeFrame, page int32) *block {
+func (t *translator) publish(cf *codeFrame) *block {
 	if len(t.slab) == 0 {
 		t.slab = make([]block, 64)
 	}
 	b := &t.slab[0]
 	t.slab = t.slab[1:]
-	b.frame, b.n, b.page = cf.frame, int32(len(t.list)), page
+	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, cf.frame, int32(len(t.list)), t.page, t.other
 	pos, first := cache.used, cache.nsites
 	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
-	cf.variant(t.plain)[t.pc] = b
 	for _, at := range t.exits {
 		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
+	}
+	for _, c := range t.calls {
+		t.set32(c.at, c.to-(pos+c.at+4))
 	}
 	for i := range t.sites {
 		s := &t.sites[i]
 		s.block = uint32(len(cache.list))
 		if s.kind == siteEdge && t.samePage(s.pc) {
-			if to := cf.variant(s.plain)[s.pc]; to != nil {
+			to := cf.find(keyOf(s.pc, s.plain)).b
+			if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
+				to = b
+			}
+			if to != nil {
 				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
 			}
 		}
@@ -213,6 +317,7 @@ func (t *translator) publish(cf *codeFrame, page int32) *block {
 		(*piece)[cache.nsites%sitePiece] = *s
 		cache.nsites++
 	}
+	cache.mem.prepare(pos + t.pos())
 	copy(cache.mem.w[pos:], t.b)
 	cache.used = (pos + t.pos() + 15) &^ 15
 	cache.list = append(cache.list, b)

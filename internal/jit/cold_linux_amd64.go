@@ -74,52 +74,92 @@ func (t *translator) emitCold() {
 	}
 }
 
-// coldStack makes the page of a stack operand that of context.stack, if it is
-// there to be written, and goes on. A page that can only be read is used
-// without.
+// coldStack looks for a stack operand in the other TLBs and goes on if it is
+// there.
 func (t *translator) coldStack(c *cold) {
 	s := &t.sites[c.n]
 	o := stack(c.disp)
 	t.address(o)
-	t.probe(offWT)
+	routine := cache.stackRead
+	if s.write {
+		routine = cache.stackWrite
+	}
+	t.put1(0xe8) // call
+	t.put32(0)
+	t.calls = append(t.calls, call{t.pos() - 4, routine})
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
-	other := t.jcc(ccA)
+	t.put2(0x0f, 0x80|ccBE)
+	t.put32(c.back - (t.pos() + 4))
+	s.constant = true
+	if c.shared {
+		t.coldShared(c)
+		return
+	}
+	t.address(o)
+	t.exit(c.n)
+}
+
+// call is a call of a common routine: where its displacement is, and where in
+// the code memory it goes.
+type call struct{ at, to int32 }
+
+// emitCommon emits the routines that blocks call, at the start of the code
+// memory, and returns what they need of it. They find the address in T0 and
+// return the offset in the page, with the host's address of the page in T1, or
+// if the TLB does not have it, what probe leaves.
+func emitCommon() int32 {
+	var t translator
+	cache.stackWrite = t.pos()
+	t.stackRoutine(nil)
+	cache.stackRead = t.pos()
+	t.stackRoutine(func() {
+		t.probe(offRT)
+		t.aluImm(true, 7, hT0, pageMask)
+		miss := t.jcc(ccA)
+		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
+		t.here(miss)
+	})
+	cache.mem.prepare(t.pos())
+	copy(cache.mem.w, t.b)
+	return (t.pos() + 15) &^ 15
+}
+
+// stackRoutine emits a routine that makes the page in wt of the address that of
+// context.stack. otherwise is what it does if wt has no such page.
+func (t *translator) stackRoutine(otherwise func()) {
+	t.probe(offWT)
+	t.aluImm(true, 7, hT0, pageMask)
+	miss := t.jcc(ccA)
 	t.memOp(false, 6, mem{hB, hT1, 0, offWT}, 0xff) // push the page
 	t.memOp(false, 0, field(offStack), 0x8f)        // pop
 	t.load(hT1, mem{hB, hT1, 0, offWT + 8})
-	t.store(field(offStack+8), hT1)
-	for i, limit := range []int32{mm.PageSize - 16 + 1, mm.PageSize - maxSpan + 1} {
-		t.memOp(true, 0, field(offStack+16+8*int32(i)), 0xc7)
-		t.put32(limit)
+	t.store(field(offStackHost), hT1)
+	t.memOp(true, 0, field(offStackSmall), 0xc7)
+	t.put32(mm.PageSize - smallSpan + 1)
+	t.memOp(true, 0, field(offStackLarge), 0xc7)
+	t.put32(mm.PageSize - maxSpan + 1)
+	t.put1(0xc3)
+	t.here(miss)
+	if otherwise != nil {
+		t.memOp(true, hT0, mem{hB, hT1, 0, offWT}, 0x03) // the address again
+		otherwise()
 	}
-	t.to(t.jmp(), c.back)
-	t.here(other)
-	if !s.write {
-		t.address(o)
-		t.probe(offRT)
-		t.aluImm(true, 7, hT0, mm.PageSize-c.span)
-		other = t.jcc(ccA)
-		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
-		t.to(t.jmp(), c.back)
-		t.here(other)
-	}
-	if c.shared {
-		t.coldShared(c)
-	} else {
-		t.exit(c.n)
-	}
+	t.put1(0xc3)
 }
 
 // coldShared: either the page of a group is not in the TLB, or the group ends in
 // another page.
 func (t *translator) coldShared(c *cold) {
 	s := &t.sites[c.n]
-	rest := int(s.n) - int(s.idx)
+	rest := int(s.n) - int(s.idx) // s does not outlive plainEdge
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)
 	t.refund(rest)
 	t.inHost, t.inMem = false, true
 	t.plainEdge(c.v)
 	t.here(miss)
+	if c.kind == coldStack {
+		t.address(stack(c.disp))
+	}
 	t.exit(c.n)
 }

@@ -24,8 +24,8 @@ type tlbEntry struct{ page, host uint64 }
 
 // stackEntry is the entry of wt that RSP was used with last. Its registers could
 // have any value when it is empty, so that is told by limits: offsets in the
-// page must be below small for operands of up to 16 bytes, and below large for
-// up to maxSpan.
+// page must be below small for operands of up to smallSpan bytes, and below large
+// for up to maxSpan.
 type stackEntry struct {
 	page, host   uint64
 	small, large uint64
@@ -53,7 +53,7 @@ type context struct {
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
-	counts   [maxInsts + 1]uint64 // numbers, as operands
+	counts   [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt   [tlbSize]tlbEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
 	jumpCode [jumpSize]uint64 // and machine code
@@ -65,43 +65,69 @@ type context struct {
 	flushes uint64
 	flushed uint64            // generation of the code cache that jumpCode is of
 	wf      [tlbSize]mm.Frame // frames of wt
+	filled  []filled          // unless it is full, all that is not empty
 }
 
 // Where things are from register B.
 const (
 	bias = 128
 
-	offLeft      = int32(unsafe.Offsetof(context{}.left)) - bias
-	offFlags     = int32(unsafe.Offsetof(context{}.flags)) - bias
-	offGroups    = int32(unsafe.Offsetof(context{}.groups)) - bias
-	offStack     = int32(unsafe.Offsetof(context{}.stack)) - bias
-	offT0        = int32(unsafe.Offsetof(context{}.t0)) - bias
-	offHostFlags = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
-	offT1        = int32(unsafe.Offsetof(context{}.t1)) - bias
-	offTarget    = int32(unsafe.Offsetof(context{}.target)) - bias
-	offEntry     = int32(unsafe.Offsetof(context{}.entry)) - bias
-	offSite      = int32(unsafe.Offsetof(context{}.site)) - bias
-	offHostMX    = int32(unsafe.Offsetof(context{}.hostMX)) - bias
-	offRegs      = int32(unsafe.Offsetof(context{}.regs)) - bias
-	offGPR       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
-	offFSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
-	offGSBase    = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
-	offMXCSR     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
-	offXMM       = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
-	offCounts    = int32(unsafe.Offsetof(context{}.counts)) - bias
-	offRT        = int32(unsafe.Offsetof(context{}.rt)) - bias
-	offWT        = int32(unsafe.Offsetof(context{}.wt)) - bias
-	offJumpPC    = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
-	offJumpCode  = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
-	offPages     = int32(unsafe.Offsetof(context{}.pages)) - bias
+	offLeft       = int32(unsafe.Offsetof(context{}.left)) - bias
+	offFlags      = int32(unsafe.Offsetof(context{}.flags)) - bias
+	offGroups     = int32(unsafe.Offsetof(context{}.groups)) - bias
+	offStack      = int32(unsafe.Offsetof(context{}.stack)) - bias
+	offStackHost  = offStack + int32(unsafe.Offsetof(stackEntry{}.host))
+	offStackSmall = offStack + int32(unsafe.Offsetof(stackEntry{}.small))
+	offStackLarge = offStack + int32(unsafe.Offsetof(stackEntry{}.large))
+	offT0         = int32(unsafe.Offsetof(context{}.t0)) - bias
+	offHostFlags  = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
+	offT1         = int32(unsafe.Offsetof(context{}.t1)) - bias
+	offTarget     = int32(unsafe.Offsetof(context{}.target)) - bias
+	offEntry      = int32(unsafe.Offsetof(context{}.entry)) - bias
+	offSite       = int32(unsafe.Offsetof(context{}.site)) - bias
+	offHostMX     = int32(unsafe.Offsetof(context{}.hostMX)) - bias
+	offRegs       = int32(unsafe.Offsetof(context{}.regs)) - bias
+	offGPR        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offFSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
+	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
+	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
+	offXMM        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
+	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
+	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offJumpPC     = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
+	offJumpCode   = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
+
+// deadCount is what a block that is not to be executed takes off the budget: it
+// is then not enough.
+const deadCount = 1 << 30
 
 func newContext() *context {
 	c := new(context)
 	for i := range c.counts {
 		c.counts[i] = uint64(i)
 	}
+	c.counts[maxInsts+1] = deadCount
+	c.clearJumps()
+	c.rt, c.wt = emptyTLB, emptyTLB
+	c.filled = make([]filled, 0, 512)
 	return c
+}
+
+// clearJumps forgets where indirect jumps go. An empty entry has an address that
+// is looked for in another.
+func (c *context) clearJumps() {
+	clear(c.jumpPC[:])
+	c.jumpPC[0] = noJump(0)
+}
+
+func noJump(i uint64) uint64 {
+	if i == 0 {
+		return 1
+	}
+	return 0
 }
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address
@@ -120,11 +146,34 @@ var emptyTLB = func() (t [tlbSize]tlbEntry) {
 	return t
 }()
 
-// clearTLB forgets all translations.
+// clearTLB forgets all translations: one by one if they are few, as after a fork.
 func (c *context) clearTLB() {
-	c.rt, c.wt, c.stack = emptyTLB, emptyTLB, stackEntry{}
-	clear(c.wf[:])
-	clear(c.pages[:])
+	c.stack = stackEntry{}
+	if len(c.filled) == cap(c.filled) {
+		c.rt, c.wt = emptyTLB, emptyTLB
+		clear(c.wf[:])
+		clear(c.pages[:])
+	} else {
+		for _, f := range c.filled {
+			i := f.n % tlbSize
+			c.rt[i], c.wt[i], c.wf[i] = emptyTLB[i], emptyTLB[i], 0
+			c.pages[f.page] = 0
+		}
+	}
+	c.filled = c.filled[:0]
+}
+
+// note remembers for clearTLB that an entry of a TLB, or of pages, was filled.
+func (c *context) note(n uint64, page int32) {
+	if len(c.filled) < cap(c.filled) {
+		c.filled = append(c.filled, filled{uint32(n), page})
+	}
+}
+
+// filled is an entry of both TLBs and one of pages that are in use.
+type filled struct {
+	n    uint32
+	page int32
 }
 
 // Arithmetic flags in AX: SF, ZF, AF, PF and CF are where RFLAGS has them, but

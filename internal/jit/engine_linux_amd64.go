@@ -13,8 +13,8 @@ import (
 )
 
 // chunk is how many instructions machine code may execute before it returns to
-// Go: some ten microseconds, for which the Go scheduler, its collector and who
-// calls VCPU.Stop have to wait.
+// Go: ten to twenty microseconds, for which the Go scheduler, its collector and
+// who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
 // spaces is the number of address spaces of which an engine keeps translations.
@@ -97,7 +97,7 @@ func (e *engine) waitForOthers() {
 // masked and would be the host's.
 func special(r *cpu.Regs) bool {
 	const masks = 0x1f80
-	return r.Flags&cpu.FlagTF != 0 || r.MXCSR&masks != masks
+	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks
 }
 
 // Run implements cpu.Engine.
@@ -209,24 +209,51 @@ func (e *engine) find(pc uint64, plain bool) *block {
 		if !ok {
 			return nil
 		}
-		if !f.HasCode() {
-			e.step.MarkCode(f)
-			e.dropWrites(f)
-			if f.MayStore() {
-				e.waitForOthers()
-			}
-		}
+		e.markCode(f)
 		generation := cache.flushes.Load()
 		b, full := e.t.lookup(f, pc, plain)
+		if b == nil && !full && f.HasCode() {
+			g, ok := e.as.Lookup(pc&^pageMask+mm.PageSize, mm.AccessExec)
+			if !ok {
+				return nil
+			}
+			e.markCode(g)
+			b, full = e.t.crossing(f, g, pc)
+			if b == nil && !full && f.HasCode() && g.HasCode() {
+				return nil
+			}
+		}
 		switch {
 		case full:
 			e.flush(generation)
 		case b != nil:
-			e.c.pages[b.page] = 1
+			e.mapped(b.page)
+			e.mapped(b.other)
 			return b
-		case f.HasCode():
-			return nil
 		}
+	}
+}
+
+// markCode makes f a frame with code: no engine writes it unnoticed any more.
+func (e *engine) markCode(f mm.Frame) {
+	if f.HasCode() {
+		return
+	}
+	before := interp.CodeEpoch()
+	e.step.MarkCode(f)
+	if f.MayStore() {
+		e.dropWrites(f)
+		e.waitForOthers()
+	} else if e.epoch == before && interp.CodeEpoch() == before+1 {
+		e.epoch++ // it was only this, and there is nothing to drop
+	}
+}
+
+// mapped notes that a code page is mapped where it should be.
+func (e *engine) mapped(page int32) {
+	if page != 0 && e.c.pages[page] == 0 {
+		e.c.pages[page] = 1
+		e.c.note(0, page)
 	}
 }
 
@@ -254,10 +281,13 @@ func (e *engine) run() cpu.Trap {
 		}
 		generation := cache.flushes.Load()
 		if c.flushed != generation {
-			clear(c.jumpPC[:])
-			clear(c.pages[:])
+			c.clearJumps()
+			c.clearTLB()
 			c.flushed = generation
 			w = where{}
+		}
+		if i := c.regs.RIP % jumpSize; w.pos == 0 && !w.plain && c.jumpPC[i] == c.regs.RIP {
+			w.pos = position(c.jumpCode[i])
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
@@ -267,11 +297,14 @@ func (e *engine) run() cpu.Trap {
 				}
 				continue
 			}
-			w = where{pos: b.entry.mem}
 			if cache.flushes.Load() != generation {
-				w = where{}
 				continue
 			}
+			if !w.plain {
+				i := c.regs.RIP % jumpSize
+				c.jumpPC[i], c.jumpCode[i] = c.regs.RIP, host(b.entry.checked)
+			}
+			w = where{pos: b.entry.mem}
 		}
 		s, ok := e.machine(w, generation)
 		w = where{}
@@ -302,7 +335,11 @@ func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
 	c.entry = host(w.pos)
 	enter(c)
 	s = siteAt(c.site)
-	e.left -= given - int64(int32(c.left)) // only half of MM0 counts
+	left := int64(int32(c.left)) // only half of MM0 counts
+	if left < -deadCount/2 {
+		left += deadCount - int64(s.n)
+	}
+	e.left -= given - left
 	e.busy.Add(1)
 	return s, true
 }
@@ -327,6 +364,10 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 		return e.indirect(s)
 	case siteMiss:
 		c.regs.RIP = s.pc
+		if i := s.pc % jumpSize; c.jumpPC[i] == s.pc {
+			// Perhaps it led here, to a block that is dead.
+			c.jumpPC[i] = noJump(i)
+		}
 	case siteSyscall:
 		next := s.pc + 2
 		c.syncFlags()

@@ -3,7 +3,7 @@
 
 // func enter(c *context)
 //
-// Machine code runs on the goroutine's stack, of which it uses at most two
+// Machine code runs on the goroutine's stack, of which it uses at most three
 // words. Registers while it runs:
 //
 //	RAX RCX RDX RBX RBP RSI RDI R8	the guest's, as they are

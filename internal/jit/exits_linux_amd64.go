@@ -18,11 +18,7 @@ func (e *engine) indirect(s *site) (where, cpu.Trap) {
 		c.regs.GPR[cpu.RSP] += uint64(int64(s.undo))
 		return where{}, e.stepOne()
 	}
-	c.regs.RIP = pc
-	if b := e.find(pc, false); b != nil && cache.flushes.Load() == c.flushed {
-		i := pc % jumpSize
-		c.jumpPC[i], c.jumpCode[i] = pc, host(b.entry.checked)
-	}
+	c.regs.RIP = pc // run enters what it finds there into the jump cache
 	return where{}, cpu.Trap{}
 }
 
@@ -42,6 +38,9 @@ func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
 			if special(&c.regs) || c.regs.RIP != s.pc {
 				return where{}, cpu.Trap{}
 			}
+		}
+		if !alive(s, generation) {
+			return where{}, cpu.Trap{}
 		}
 		return where{pos: s.retry}, cpu.Trap{}
 	case siteLoad, siteStore:
@@ -98,6 +97,7 @@ func (e *engine) fill(s *site) bool {
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
+			c.note(i, 0)
 		}
 		return ok
 	}
@@ -116,6 +116,7 @@ func (e *engine) fill(s *site) bool {
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
+	c.note(i, 0)
 	return true
 }
 

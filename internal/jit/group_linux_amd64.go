@@ -16,6 +16,7 @@ import (
 const (
 	maxGroups = 4   // at a time
 	maxSpan   = 256 // bytes of a range
+	smallSpan = 16  // of a single operand
 )
 
 // group is a range of guest memory that has been checked. Offsets are from the

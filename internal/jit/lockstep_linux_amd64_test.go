@@ -30,6 +30,8 @@ const (
 	progLen = 2 * mm.PageSize
 	dataAt  = 0x600000
 	dataLen = 2 * mm.PageSize // and a read-only page after it
+
+	maxRun = 3000 // instructions: programs may loop for ever
 )
 
 // side is one of the two machines.
@@ -73,13 +75,14 @@ func (s *side) memory() []byte {
 // run runs to a trap that memory management cannot resolve, slice instructions
 // at a time.
 func (s *side) run(slice int64) (trap cpu.Trap, total int64) {
-	for total < 5000 {
+	for total < maxRun {
+		budget := min(slice, maxRun-total)
 		var n int64
-		trap, n = s.eng.Run(&s.v, &s.r, s.as, slice)
+		trap, n = s.eng.Run(&s.v, &s.r, s.as, budget)
 		total += n
 		if trap.Kind == cpu.TrapBudget {
-			if n != slice {
-				s.t.Errorf("a budget of %d ended after %d", slice, n)
+			if n != budget {
+				s.t.Errorf("a budget of %d ended after %d", budget, n)
 			}
 			continue
 		}
@@ -117,14 +120,11 @@ func newMaker(seed int64, only string) *maker {
 }
 
 // unsuitable says that a row cannot be compared like this: it goes elsewhere,
-// or is privileged, or depends on the number of instructions before, which the
-// test of TSC compares.
+// is privileged, or needs operands that it would get by chance only.
 func unsuitable(r *x86.Row) bool {
 	switch r.Op {
 	case x86.LDMXCSR, x86.FXRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
-	case x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS:
-		return false
 	}
 	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX
 }
@@ -281,6 +281,7 @@ func (m *maker) jump() []byte {
 
 func (m *maker) program() (p program) {
 	open := -1
+	loop := -1
 	for n := 2 + m.Intn(16); n > 0; n-- {
 		code, ok := m.stackUse(), true
 		if m.Intn(3) > 0 {
@@ -298,8 +299,19 @@ func (m *maker) program() (p program) {
 			p.code = append(p.code, m.jump()...)
 			open = len(p.code) - 1
 		}
+		if loop < 0 && m.Intn(6) == 0 {
+			p.code = append(p.code, 0xc7, 0x04, 0x25, 0, 0x10, 0x60, 0, byte(m.Intn(20)), 0, 0, 0) // mov dword [0x601000], n
+			loop = len(p.code)
+		}
 		p.text = append(p.text, fmt.Sprintf("% x", code))
 		p.code = append(p.code, code...)
+		if n := len(p.code) - loop; loop >= 0 && open < loop && (m.Intn(2) == 0 || n > 90) {
+			if n < 110 {
+				p.code = append(p.code, 0x83, 0x2c, 0x25, 0, 0x10, 0x60, 0, 1, 0x75, byte(-10-n)) // sub dword [0x601000], 1; jne
+				p.text = append(p.text, fmt.Sprintf("loop of %d bytes", n))
+			}
+			loop = -1
+		}
 	}
 	if open >= 0 {
 		p.code[open] = byte(len(p.code) - open - 1)

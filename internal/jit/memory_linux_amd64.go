@@ -16,6 +16,9 @@ const codeSize = 64 << 20
 type codeMemory struct {
 	w []byte  // to be written
 	x uintptr // to be executed: where w[0] is
+	// ready is how much of it the host has made memory of; what it makes at
+	// once is cheaper than page by page.
+	ready int32
 }
 
 func newCodeMemory() (m codeMemory, err error) {
@@ -43,4 +46,17 @@ func newCodeMemory() (m codeMemory, err error) {
 // execute it: the displacement of a jump or of a memory operand.
 func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
+}
+
+// prepare makes memory of what is below end.
+func (m *codeMemory) prepare(end int32) {
+	const step = 1 << 20
+	if end <= m.ready {
+		return
+	}
+	next := min((end+step-1)&^(step-1), codeSize)
+	// It is only to save time: older kernels do not know it.
+	unix.Madvise(m.w[m.ready:next], unix.MADV_POPULATE_WRITE)
+	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(m.ready))), next-m.ready), unix.MADV_POPULATE_READ)
+	m.ready = next
 }

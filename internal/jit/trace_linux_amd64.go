@@ -11,8 +11,15 @@ import (
 // them all off the budget.
 const maxInsts = 64
 
-// maxUnrolled is how long a loop may get that is repeated.
-const maxUnrolled = 48
+// maxPlain is the number of instructions in a block without groups: enough to get
+// past what could not be shared.
+const maxPlain = 8
+
+// Loops of up to maxRound instructions are repeated up to maxUnrolled.
+const (
+	maxRound    = 8
+	maxUnrolled = 32
+)
 
 // inst is one instruction of a block.
 type inst struct {
@@ -62,27 +69,25 @@ func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
 // The block is the way that the program takes if no conditional jump is taken,
 // to the first other jump. A loop that is one block is put there several times:
 // its rounds then share checks of memory operands.
-func decode(list []inst, page []byte, pc uint64) []inst {
+func decode(list []inst, page []byte, pc uint64, limit int) []inst {
 	head := pc
-	for off := pc & pageMask; off < mm.PageSize && len(list) < maxInsts; {
+	for off := pc & pageMask; off < mm.PageSize && len(list) < limit; {
 		list = append(list, inst{})
 		in := &list[len(list)-1]
-		if err := x86.DecodeInto(&in.Inst, page[off:]); err != nil {
+		if err := in.decode(page[off:], pc); err != nil {
 			if err == x86.ErrShort {
 				list = list[:len(list)-1] // continues in the next page
 				break
 			}
-			in.pc, in.kind = pc, kindStepEnd
+			in.kind = kindStepEnd
 			break
 		}
-		in.pc, in.raw = pc, page[off:off+uint64(in.Len)]
-		in.classify()
 		pc, off = in.next(), off+uint64(in.Len)
 		if in.kind.ends() {
 			break
 		}
 		if in.kind == kindJcc && in.target() <= in.pc {
-			if in.target() != head || len(list)+roundOf(list) > maxUnrolled {
+			if n := roundOf(list); in.target() != head || n > maxRound || len(list)+n > min(limit, maxUnrolled) {
 				break
 			}
 			in.loops = true
@@ -91,6 +96,17 @@ func decode(list []inst, page []byte, pc uint64) []inst {
 	}
 	liveness(list)
 	return list
+}
+
+// decode decodes the instruction at pc.
+func (in *inst) decode(b []byte, pc uint64) error {
+	in.pc = pc
+	if err := x86.DecodeInto(&in.Inst, b); err != nil {
+		return err
+	}
+	in.raw = b[:in.Len]
+	in.classify()
+	return nil
 }
 
 // roundOf is how long the last round of the loop in list is.

@@ -8,11 +8,12 @@ import (
 // block's first byte, which is at a multiple of 16.
 type translator struct {
 	asm
-	buf  []inst
-	slab []block // to be used
-	list []inst
-	pc   uint64
-	cur  int // index of the instruction being translated
+	slab        []block              // to be used
+	list        []inst               // the block's instructions
+	both        [2 * x86.MaxLen]byte // one that is in two pages
+	pc          uint64
+	page, other int32 // see block
+	cur         int   // index of the instruction being translated
 
 	// Where the guest's flags are, as far as they are live: in the host's
 	// flags, in the context, or both.
@@ -24,6 +25,7 @@ type translator struct {
 
 	cold  []cold
 	sites []site
+	calls []call
 	exits []int32 // where the numbers of sites are
 	out   layout
 }
@@ -40,10 +42,10 @@ type siteKind uint8
 
 const (
 	siteEdge     siteKind = iota // to a direct target that is not linked
-	siteIndirect                 // to context.target
+	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
 	siteMiss                     // at the checked entry
-	siteLoad                     // the TLB does not have what is at context.va
+	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
 	siteSyscall
@@ -57,7 +59,8 @@ type site struct {
 	idx   uint8 // which instruction of the block
 	n     uint8 // of so many
 	plain bool  // edges: to the variant without groups
-	// TLB misses: a group is looked for; the address is in T0.
+	// TLB misses: a group is looked for; the address is in T0, rather than what
+	// probe leaves.
 	shared, constant bool
 	host             bool  // edges: linked to the entry with flags in the host's
 	undo             int32 // indirect jumps: what takes back the change of RSP
@@ -68,32 +71,38 @@ type site struct {
 	retry, next, link int32
 }
 
-// translate makes the code of the block of list. page is its number in
-// context.pages.
-func (t *translator) translate(list []inst, page int32) {
-	t.list, t.pc = list, list[0].pc
-	t.b, t.cold, t.sites, t.exits = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0]
+// translate makes the block of list. It belongs to cf.
+func (t *translator) translate(cf *codeFrame) *block {
+	t.pc = t.list[0].pc
+	t.b, t.cold, t.sites, t.exits, t.calls = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0], t.calls[:0]
 	t.dropGroups()
-	t.head(page)
-	for t.cur = range list {
-		in := &list[t.cur]
+	t.head()
+	for t.cur = range t.list {
+		in := &t.list[t.cur]
 		first := len(t.sites)
 		t.began = false
 		t.inst(in)
 		t.follow(in)
 		if !in.kind.ends() && !t.began {
-			for i := range t.sites[first:] {
-				if s := &t.sites[first+i]; s.kind >= siteLoad {
-					s.next = t.pos()
-				}
-			}
+			t.resumable(t.sites[first:])
 		}
 	}
-	if last := &list[len(list)-1]; !last.kind.ends() {
-		t.cur = len(list)
+	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
 		t.edge(last.next())
 	}
 	t.emitCold()
+	return t.publish(cf)
+}
+
+// resumable lets the interpreter execute the current instruction, at the sites
+// that it has, and go on after it: with nothing in T1.
+func (t *translator) resumable(sites []site) {
+	for i := range sites {
+		if s := &sites[i]; s.kind >= siteLoad {
+			s.next = t.pos()
+			t.lostT1()
+		}
+	}
 }
 
 // site makes an exit and returns its number in the block.
@@ -111,18 +120,17 @@ func (t *translator) site(s site) int {
 func (t *translator) exit(n int) {
 	t.store32(field(offSite), uint32(n))
 	t.exits = append(t.exits, t.pos()-4)
-	t.put(0xc3)
+	t.put1(0xc3)
 }
 
 // head emits the entries and the check of the budget.
-func (t *translator) head(page int32) {
+func (t *translator) head() {
 	t.cur = 0
 	t.alignNext(3)
 	t.out.checked = t.pos()
-	t.put(0x41, 0x80, 0xb8|hB&7) // cmp byte [B+pages+page], 0
-	t.put32(offPages + page)
-	t.put(0)
+	t.testPage(t.page)
 	t.later(cold{kind: coldMiss, from: [2]int32{t.jcc(ccE)}})
+	t.alignNext(4)
 	t.out.mem = t.pos()
 	t.out.host = t.out.mem
 	t.count(0xfa, len(t.list))          // psubd
@@ -133,11 +141,23 @@ func (t *translator) head(page int32) {
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
 	}
+	if t.other != 0 {
+		t.testPage(t.other)
+		t.later(cold{kind: coldExit, from: [2]int32{t.jcc(ccE)}, n: t.site(site{kind: siteStep})})
+	}
+}
+
+// testPage emits CMP of an element of context.pages, whose displacement is at the
+// third byte, and 0.
+func (t *translator) testPage(page int32) {
+	t.put3(0x41, 0x80, 0xb8|hB&7)
+	t.put32(offPages + page)
+	t.put1(0)
 }
 
 // count adds (PADDD) or subtracts (PSUBD) n instructions in MM0.
 func (t *translator) count(opcode byte, n int) {
-	t.memOp(false, 0, field(offCounts+8*int32(n)), 0x0f, opcode)
+	t.memOp2(false, 0, field(offCounts+8*int32(n)), opcode)
 }
 
 // liveIn is what the block wants of the flags at its head.
@@ -158,7 +178,7 @@ func (t *translator) saveFlags() {
 // restoreFlags loads them, by way of a temporary.
 func (t *translator) restoreFlags(tmp uint8) {
 	t.move(tmp, hAX)
-	t.memOp(false, hAX, field(offFlags), 0x0f, 0xb7)
+	t.memOp2(false, hAX, field(offFlags), 0xb7)
 	t.put(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
 	t.move(hAX, tmp)
 }
@@ -280,8 +300,56 @@ func accessOf(in *inst) (size uint8, write, aligned bool) {
 	return size, write, aligned
 }
 
+// moveSpilled translates MOV of 32 or 64 bits to or from a register that is not
+// in one, with a register or a constant, and reports whether in is that.
+func (t *translator) moveSpilled(in *inst) bool {
+	a, b := &in.Args[0], &in.Args[1]
+	if in.Op != x86.MOV || in.Mem || a.Size < 4 {
+		return false
+	}
+	w := a.Size == 8
+	d := hostOf[a.Reg]
+	if b.Kind == x86.ArgImm {
+		v := uint64(in.Imm)
+		if !w {
+			v = uint64(uint32(v))
+		}
+		switch {
+		case d != spilled:
+			return false
+		case v == uint64(int32(v)):
+			t.memOp(true, 0, home(a.Reg), 0xc7)
+			t.put32(int32(v))
+		default:
+			t.moveImm(hT0, v)
+			t.store(home(a.Reg), hT0)
+		}
+		return true
+	}
+	s := hostOf[b.Reg]
+	switch {
+	case d != spilled && s != spilled:
+		return false
+	case d != spilled:
+		t.memOp(w, d, home(b.Reg), 0x8b)
+	case w && s != spilled:
+		t.store(home(a.Reg), s)
+	default:
+		if s != spilled {
+			t.regOp(w, hT0, s, 0x8b)
+		} else {
+			t.memOp(w, hT0, home(b.Reg), 0x8b)
+		}
+		t.store(home(a.Reg), hT0)
+	}
+	return true
+}
+
 // pass assembles the instruction again with the host's operands.
 func (t *translator) pass(in *inst) {
+	if t.moveSpilled(in) {
+		return
+	}
 	m := mem{base: none, index: none}
 	hasMem := in.Mem
 	if hasMem {
@@ -318,9 +386,8 @@ func (t *translator) pass(in *inst) {
 			continue
 		}
 		g := a.Reg
-		h := g & 7
-		high := a.Size == 1 && g&x86.High != 0
-		if high {
+		var h uint8
+		if a.Size == 1 && g&x86.High != 0 {
 			h = g&3 | 4
 		} else if h = hostOf[g]; h == spilled {
 			writes := i == 0 && writesFirst(in) || in.Op == x86.XCHG || in.Op == x86.XADD

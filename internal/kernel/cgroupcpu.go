@@ -16,7 +16,7 @@ import (
 // to the root. Tasks of a group that has used up its quota are not in the run
 // queue but in the group's list until the next period.
 type cgroupCPU struct {
-	user int64 // processor time used here and below, ns; there is no other
+	user, system int64 // processor time used here and below, ns
 
 	hasCPU   bool    // has the controller
 	cpuGroup *cgroup // the nearest group from here up that has; nil: the root
@@ -170,11 +170,12 @@ func (t *Task) share() int64 {
 }
 
 // chargeCPU counts processor time that a task has used.
-func (t *Task) chargeCPU(ns int64) {
+func (t *Task) chargeCPU(user, system int64) {
 	for c := t.group.cgroup; c != nil; c = c.parent {
-		c.user += ns
+		c.user += user
+		c.system += system
 		if c.quota >= 0 && !t.sched.realtime() {
-			c.spend(ns)
+			c.spend(user + system)
 		}
 	}
 }

@@ -62,6 +62,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	child.joinCgroup(cgroup)
 	t.noteFork(child, a.flags)
 	t.storeTIDs(child, a, pidfd)
+	t.ptraceClone(child, a)
 	t.k.users.add(child.cred.UID, 1)
 	t.k.forks++
 	// It is complete and may run, before its maker unless a setting says not.
@@ -257,7 +258,7 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 	ng := &Group{
 		k: t.k, pid: child.tid, leader: child, threads: []*Task{child},
 		rlimits: g.rlimits, startTime: child.startTime, exitSignal: a.exitSignal,
-		oomAdj: g.oomAdj, dumpable: g.dumpable, loginUID: g.loginUID,
+		oomAdj: g.oomAdj, oomAdjMin: g.oomAdjMin, dumpable: g.dumpable, loginUID: g.loginUID, auditSession: g.auditSession,
 	}
 	child.group = ng
 	if ns := child.pidNS(); ns.init == nil && !ns.dying {
@@ -404,6 +405,7 @@ func (t *Task) doClone(a *cloneArgs) (uint64, linux.Errno) {
 
 func (t *Task) awaitVfork() (uint64, linux.Errno) {
 	if t.vforkChild == nil {
+		t.ptraceEvent(linux.PTRACE_EVENT_VFORK_DONE, t.sc.ret)
 		return t.sc.ret, 0
 	}
 	t.sc.uninterruptible = true

@@ -5,18 +5,20 @@ import "github.com/tinevm/tine/internal/linux"
 // Limits and timers that count processor time are looked at each time a task
 // comes back from the guest; a process without any pays two comparisons.
 
-// checkCPUTime enforces RLIMIT_CPU and expires the virtual interval timers.
-func (t *Task) checkCPUTime(ran int64) {
+// checkCPUTime enforces RLIMIT_CPU and expires the timers that count processor
+// time: ITIMER_VIRTUAL only that in the guest, the others all.
+func (t *Task) checkCPUTime(user, system int64) {
 	g := t.group
-	for which := linux.ITIMER_VIRTUAL; which <= linux.ITIMER_PROF; which++ {
-		if it := &g.itimers[which]; it.cpuLeft > 0 {
-			it.spend(ran)
-		}
+	if it := &g.itimers[linux.ITIMER_VIRTUAL]; it.cpuLeft > 0 {
+		it.spend(user)
+	}
+	if it := &g.itimers[linux.ITIMER_PROF]; it.cpuLeft > 0 {
+		it.spend(user + system)
 	}
 	if g.posix.virtual > 0 {
 		for _, it := range g.posix.list {
 			if it != nil && it.cpuLeft > 0 && (it.of == nil || it.of == t) {
-				it.spend(ran)
+				it.spend(user + system)
 			}
 		}
 	}

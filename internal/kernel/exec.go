@@ -126,6 +126,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
 	t.noteExec(e)
+	t.ptraceExec(t.nr())
 	t.forkNoExec, t.didExec = false, true
 	t.exitSignal, g.exitSignal = linux.SIGCHLD, linux.SIGCHLD
 	g.stopTimers()
@@ -319,6 +320,15 @@ func execfdPath(fd int, path string) string {
 	return s
 }
 
+// getPointer reads the i-th pointer of an array.
+func (t *Task) getPointer(addr, i uint64) (uint64, linux.Errno) {
+	if t.sc.gate32 {
+		p, errno := t.getUint32(addr + 4*i)
+		return uint64(p), errno
+	}
+	return t.getUint64(addr + 8*i)
+}
+
 // stringVector reads an argv or envp array.
 func (t *Task) stringVector(addr uint64) (list []string, errno linux.Errno) {
 	if addr == 0 {
@@ -328,7 +338,7 @@ func (t *Task) stringVector(addr uint64) (list []string, errno linux.Errno) {
 	limit = min(limit, 6<<20) // three quarters of _STK_LIM
 	var total uint64
 	for i := uint64(0); ; i++ {
-		p, errno := t.getUint64(addr + 8*i)
+		p, errno := t.getPointer(addr, i)
 		if errno != 0 {
 			return nil, errno
 		}

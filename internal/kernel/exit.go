@@ -52,7 +52,7 @@ func (g *Group) killThreads(but *Task) {
 // exit ends the task (do_exit): everything it holds goes, in Linux's order,
 // and what remains is the zombie that its parent reaps.
 func (t *Task) exit(status int) {
-	if t.exiting {
+	if t.exiting || t.ptraceExitEvent(status) {
 		return
 	}
 	t.exiting = true
@@ -70,6 +70,8 @@ func (t *Task) exit(status int) {
 	}
 	t.traceEnd()
 	t.noteExit(last)
+	t.detachAll()
+	t.tracedExit()
 	t.exitMemory()
 	t.exitSemaphores()
 	t.files.put()
@@ -335,7 +337,7 @@ func (t *Task) release() {
 func (t *Task) forget() {
 	k := t.k
 	t.state = TaskDead
-	k.deadTime += t.usage.user + t.usage.system
+	k.deadUse.add(&t.usage)
 	t.unqueue()
 	t.leaveCgroup()
 	t.group.cgroup.chargePIDs(-1)

@@ -42,6 +42,9 @@ func (k *Kernel) fasyncOf(f *vfs.File) *fasync {
 		a.wait.Waiter = a
 		f.Async = a
 		f.OnRelease(a.wait.Remove)
+		if k, ok := f.Ops.(net.Socket); ok {
+			k.Common().Urgent = a.urgent
+		}
 	}
 	return a
 }

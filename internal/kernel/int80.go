@@ -5,12 +5,127 @@ import (
 	"github.com/tinevm/tine/internal/linux"
 )
 
+// compatHandler is the handler of a call whose structures have another layout in
+// the 32-bit interface; fn is that of the 64-bit one.
+func compatHandler(nr32 uint32, fn handler) handler {
+	switch nr32 {
+	case 13:
+		return compatTime
+	case 34:
+		return compatNice
+	case 78:
+		return compatGettimeofday
+	case 114:
+		return compatWait4
+	case 162:
+		return compatNanosleep
+	}
+	return fn
+}
+
+// compatTime is time(2).
+func compatTime(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	sec, _ := t.k.realtime()
+	if a[0] != 0 {
+		if errno := t.putUint32(a[0], uint32(sec)); errno != 0 {
+			return 0, errno
+		}
+	}
+	return uint64(uint32(sec)), 0
+}
+
+// compatNice is nice(2), which the 64-bit interface does without.
+func compatNice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	inc := min(max(int(int32(a[0])), -40), 40)
+	nice := min(max(t.sched.nice+inc, -20), 19)
+	if inc < 0 && !t.mayNice(nice) && !t.capable(linux.CAP_SYS_NICE) {
+		return 0, linux.EPERM
+	}
+	t.requeue(func(e *schedEntity) { e.nice = nice })
+	return 0, 0
+}
+
+// compatGettimeofday is gettimeofday(2) with a struct timeval of 32-bit words.
+func compatGettimeofday(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if a[0] != 0 {
+		sec, nsec := t.k.realtime()
+		if errno := t.putWords32(a[0], uint32(sec), uint32(nsec/1000)); errno != 0 {
+			return 0, errno
+		}
+	}
+	if a[1] != 0 {
+		return 0, t.putWords32(a[1], 0, 0) // struct timezone: UTC
+	}
+	return 0, 0
+}
+
+// compatNanosleep is nanosleep(2) with a struct timespec of 32-bit words.
+func compatNanosleep(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	if t.sc.deadline == 0 {
+		sec, errno := t.getUint32(a[0])
+		if errno != 0 {
+			return 0, errno
+		}
+		nsec, errno := t.getUint32(a[0] + 4)
+		if errno != 0 {
+			return 0, errno
+		}
+		ns, errno := timespecNS(linux.Timespec{Sec: int64(int32(sec)), Nsec: int64(int32(nsec))})
+		if errno != 0 {
+			return 0, errno
+		}
+		t.setTimeout(ns)
+	}
+	if t.timedOut() {
+		return 0, 0
+	}
+	if a[1] != 0 && t.signalPending() {
+		left := t.sc.deadline - t.k.now()
+		if errno := t.putWords32(a[1], uint32(left/1e9), uint32(left%1e9)); errno != 0 {
+			return 0, errno
+		}
+	}
+	return t.block(linux.ERESTARTNOHAND)
+}
+
+// compatWait4 is wait4(2) with a struct rusage of 32-bit words.
+func compatWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	args := *a
+	args[3] = 0
+	before := t.group.childUse
+	pid, errno := sysWait4(t, &args)
+	if errno != 0 || pid == 0 || a[3] == 0 {
+		return pid, errno
+	}
+	// What the parent's sum has grown by is what the reaped child used.
+	u, sum := &usage{}, t.group.childUse
+	u.user, u.system = sum.user-before.user, sum.system-before.system
+	u.minflt, u.majflt = sum.minflt-before.minflt, sum.majflt-before.majflt
+	u.nvcsw, u.nivcsw, u.maxrss = sum.nvcsw-before.nvcsw, sum.nivcsw-before.nivcsw, sum.maxrss
+	r := u.rusage()
+	return pid, t.putWords32(a[3],
+		uint32(r.Utime.Sec), uint32(r.Utime.Usec), uint32(r.Stime.Sec), uint32(r.Stime.Usec), uint32(r.Maxrss), 0, 0, 0,
+		uint32(r.Minflt), uint32(r.Majflt), 0, 0, 0, 0, 0, 0, uint32(r.Nvcsw), uint32(r.Nivcsw))
+}
+
+// putWords32 stores 32-bit words one after the other.
+func (t *Task) putWords32(addr uint64, words ...uint32) linux.Errno {
+	for i, w := range words {
+		if errno := t.putUint32(addr+4*uint64(i), w); errno != 0 {
+			return errno
+		}
+	}
+	return 0
+}
+
 // int80Calls maps the numbers of the 32-bit interface to those of the 64-bit
-// one, for calls whose arguments have the same layout in both. 64-bit programs
+// one. The arguments have the same layout in both, but for those that
+// compatHandler and getPointer see to. 64-bit programs
 // reach it through INT 0x80 with arguments cut to 32 bits.
 var int80Calls = map[uint32]uint64{
 	1: linux.SYS_exit, 2: linux.SYS_fork, 3: linux.SYS_read, 4: linux.SYS_write, 5: linux.SYS_open,
-	6: linux.SYS_close, 8: linux.SYS_creat, 9: linux.SYS_link, 10: linux.SYS_unlink, 12: linux.SYS_chdir,
+	6: linux.SYS_close, 11: linux.SYS_execve, 13: linux.SYS_time, 34: linux.SYS_setpriority, 78: linux.SYS_gettimeofday,
+	114: linux.SYS_wait4, 162: linux.SYS_nanosleep, 8: linux.SYS_creat, 9: linux.SYS_link, 10: linux.SYS_unlink, 12: linux.SYS_chdir,
 	14: linux.SYS_mknod, 15: linux.SYS_chmod, 19: linux.SYS_lseek, 20: linux.SYS_getpid, 21: linux.SYS_mount,
 	23: linux.SYS_setuid, 24: linux.SYS_getuid, 27: linux.SYS_alarm, 29: linux.SYS_pause, 33: linux.SYS_access,
 	36: linux.SYS_sync, 37: linux.SYS_kill, 38: linux.SYS_rename, 39: linux.SYS_mkdir, 40: linux.SYS_rmdir,

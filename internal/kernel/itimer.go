@@ -23,7 +23,8 @@ type itimer struct {
 	notify  int32 // SIGEV_*
 	target  *Task // SIGEV_THREAD_ID
 	value   uint64
-	overrun int32
+	missed  int32 // expirations that the queued signal stands for besides its own
+	overrun int32 // that number of the last signal delivered (timer_getoverrun(2))
 	// absolute: set for a time, not for a span.
 	absolute bool
 	// of is the thread whose processor time a timer of a thread's clock counts;
@@ -42,7 +43,7 @@ func (it *itimer) expire(*timer) {
 	if it.interval > 0 {
 		missed := max((k.now()-it.when)/it.interval, 0)
 		k.startTimer(&it.timer, it.when+(missed+1)*it.interval, it)
-		it.overrun = int32(min(missed, 1<<31-1))
+		it.missed = int32(min(missed, 1<<31-1))
 	}
 	it.fire()
 }
@@ -57,7 +58,7 @@ func (it *itimer) fire() {
 	if it.notify == linux.SIGEV_NONE {
 		return
 	}
-	info := linux.Siginfo{Signo: it.sig, Code: linux.SI_TIMER, TimerID: it.id, Overrun: it.overrun, Value: it.value}
+	info := linux.Siginfo{Signo: it.sig, Code: linux.SI_TIMER, TimerID: it.id, Overrun: it.missed, Value: it.value}
 	if it.stillQueued() {
 		return
 	}
@@ -78,13 +79,19 @@ func (it *itimer) stillQueued() bool {
 	for _, p := range queues {
 		for i := range p.queue {
 			if q := &p.queue[i]; q.Code == linux.SI_TIMER && q.TimerID == it.id && q.Signo == it.sig {
-				q.Overrun += 1 + it.overrun
-				it.overrun = q.Overrun
+				q.Overrun += 1 + it.missed
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// timerDelivered notes that the signal of a timer has been taken.
+func (g *Group) timerDelivered(info *linux.Siginfo) {
+	if id := int(info.TimerID); id >= 0 && id < len(g.posix.list) && g.posix.list[id] != nil {
+		g.posix.list[id].overrun = info.Overrun
+	}
 }
 
 // left is the time to the next expiry, 0 if disarmed.

@@ -75,11 +75,15 @@ type Kernel struct {
 	rootNS   *Namespaces    // the machine's first namespaces
 	rootUser *userNamespace // and user namespace
 	lastNS   uint64
+
+	auditSessions uint32 // logins so far, see setLoginUID
+
 	wall     wallState
 	bootTime int64 // CLOCK_REALTIME ns
 	started  int64 // CLOCK_MONOTONIC ns
 	bootID   string
-	deadTime int64 // processor time of tasks that are gone, ns
+	deadUse  usage // of tasks that are gone
+	load     loadState
 	forks    int64
 	stops    int // processes that job control has stopped
 	switches int64

@@ -48,6 +48,22 @@ func (s *systemObjects) shmem() *memfs.FS {
 	return s.unnamed
 }
 
+// Reopen implements vfs.Reopener: the seals are the file's, whoever opens it.
+func (m *memfd) Reopen(c *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
+	ops, errno := m.FileOps.(vfs.Reopener).Reopen(c, flags)
+	if errno != 0 {
+		return nil, errno
+	}
+	n := &memfd{FileOps: ops, name: m.name, seals: m.seals}
+	if flags&linux.O_TRUNC != 0 {
+		if errno := n.Truncate(&vfs.File{}, 0); errno != 0 {
+			ops.Release(nil)
+			return nil, errno
+		}
+	}
+	return n, 0
+}
+
 // addSeals is F_ADD_SEALS. mapped reports whether a shared mapping could still
 // write; then F_SEAL_WRITE is refused.
 func (m *memfd) addSeals(seals uint32, mapped func(m *memfd) bool) linux.Errno {

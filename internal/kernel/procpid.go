@@ -34,8 +34,8 @@ func ofTask(read func(t *Task) string) func(procView) string {
 	return func(v procView) string { return read(v.t) }
 }
 
-// taskFiles are the files of /proc/PID and of /proc/PID/task/TID, but for the
-// directory task, in the order in which they are listed (proc(5)).
+// taskFiles are the files that /proc/PID and /proc/PID/task/TID have in common,
+// in the order in which they are listed (proc(5)).
 var taskFiles = []taskFile{
 	{name: "stat", mode: 0o444, text: func(v procView) string { return v.t.procStat(v.ns) }},
 	{name: "status", mode: 0o444, text: func(v procView) string { return v.t.procStatus(v.ns) }},
@@ -52,23 +52,26 @@ var taskFiles = []taskFile{
 	{name: "mounts", mode: 0o444, text: func(v procView) string { return vfs.MountsText(v.t.mounts()) }},
 	{name: "wchan", node: func(v procView) *synthfs.Node { return v.t.procWchan() }},
 	{name: "mem", guarded: true, node: func(v procView) *synthfs.Node { return v.t.k.procMem(v.t) }},
-	{name: "children", mode: 0o444, text: func(v procView) string { return v.t.procChildren(v.ns) }},
 	{name: "syscall", mode: 0o400, guarded: true, text: ofTask((*Task).procSyscall)},
 	{name: "io", mode: 0o400, guarded: true, text: ofTask((*Task).procIO)},
 	{name: "schedstat", mode: 0o444, text: func(v procView) string {
 		return fmt.Sprintf("%d 0 %d\n", v.t.usage.user, v.t.usage.nvcsw+v.t.usage.nivcsw)
 	}},
 	{name: "personality", mode: 0o400, guarded: true, text: func(v procView) string { return fmt.Sprintf("%08x\n", v.t.personality) }},
-	{name: "oom_score", mode: 0o444, text: func(procView) string { return "0\n" }},
-	{name: "sessionid", mode: 0o444, text: func(procView) string { return "4294967295\n" }},
+	{name: "oom_score", mode: 0o444, text: ofTask((*Task).procOOMScore)},
+	{name: "sessionid", mode: 0o444, text: func(v procView) string { return procID(v.t.group.auditSession) }},
 	{name: "uid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, true) }},
 	{name: "gid_map", node: func(v procView) *synthfs.Node { return v.t.k.procIDMap(v.t, false) }},
 	{name: "setgroups", node: func(v procView) *synthfs.Node { return v.t.k.procSetgroups(v.t) }},
 	{name: "timens_offsets", node: func(v procView) *synthfs.Node { return v.t.k.procTimeOffsets(v.t) }},
 	{name: "timerslack_ns", mode: 0o644, text: func(v procView) string { return fmt.Sprintf("%d\n", v.t.timerSlack) }},
 	{name: "comm", node: func(v procView) *synthfs.Node { return v.t.k.procComm(v.t) }},
-	{name: "oom_score_adj", node: procOOMAdj},
-	{name: "loginuid", node: procLoginUID},
+	{name: "oom_score_adj", node: func(v procView) *synthfs.Node {
+		return procNumber(func() int { return v.t.group.oomAdj }, v.t.setOOMAdj)
+	}},
+	{name: "loginuid", node: func(v procView) *synthfs.Node {
+		return nsControl(0o644, func(*Task) string { return procID(v.t.group.loginUID) }, v.t.setLoginUID)
+	}},
 	{name: "exe", guarded: true, node: procExe},
 	{name: "cwd", guarded: true, node: procCwd},
 	{name: "root", guarded: true, node: procRoot},
@@ -83,32 +86,29 @@ var taskFiles = []taskFile{
 
 // procPID is the directory of a process, /proc/PID.
 func procPID(v procView) *synthfs.Node {
-	n := procTask(v)
+	n := procTask(v, "task", func() *synthfs.Node { return procThreads(v) })
 	n.Object = v.t.group
-	list, lookup := n.List, n.Lookup
-	taskDir := func() *synthfs.Node { return v.own(len(taskFiles)+1, procThreads(v)) }
-	n.List = func(c *vfs.Context, from int64) []synthfs.Entry {
-		return append(list(c, from), synthfs.Entry{Name: "task", Make: taskDir})
-	}
-	n.Lookup = func(c *vfs.Context, name string) *synthfs.Node {
-		if name == "task" {
-			return taskDir()
-		}
-		return lookup(c, name)
-	}
 	return n
+}
+
+// procThread is the directory of a thread, /proc/PID/task/TID.
+func procThread(v procView) *synthfs.Node {
+	return procTask(v, "children", func() *synthfs.Node {
+		return synthfs.File(func() string { return v.t.procChildren(v.ns) })
+	})
 }
 
 // procThreads is /proc/PID/task.
 func procThreads(v procView) *synthfs.Node {
 	g := v.t.group
 	return &synthfs.Node{
-		Mode: 0o555,
+		Mode:  0o555,
+		Links: func() uint32 { return 2 + uint32(len(g.threads)) },
 		List: func(*vfs.Context, int64) (list []synthfs.Entry) {
 			for _, t := range g.threads {
 				u := procView{v.ns, t}
 				list = append(list, synthfs.Entry{
-					Name: strconv.Itoa(t.id.in(v.ns)), Make: func() *synthfs.Node { return procTask(u) }, Pos: int64(t.id.in(v.ns)) + 2,
+					Name: strconv.Itoa(t.id.in(v.ns)), Make: func() *synthfs.Node { return procThread(u) }, Pos: int64(t.id.in(v.ns)) + 2,
 				})
 			}
 			return list
@@ -116,7 +116,7 @@ func procThreads(v procView) *synthfs.Node {
 		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
 			for _, t := range g.threads {
 				if strconv.Itoa(t.id.in(v.ns)) == name {
-					return procTask(procView{v.ns, t})
+					return procThread(procView{v.ns, t})
 				}
 			}
 			return nil
@@ -136,19 +136,23 @@ func (v procView) own(i int, n *synthfs.Node) *synthfs.Node {
 	return n
 }
 
-// procTask is the directory of a thread: what it has in common with that of
-// its process. The files are made when they are looked up.
-func procTask(v procView) *synthfs.Node {
+// procTask is what the directories of processes and of threads have in common,
+// and one more file. The files are made when they are looked up.
+func procTask(v procView, more string, node func() *synthfs.Node) *synthfs.Node {
+	last := func() *synthfs.Node { return v.own(len(taskFiles)+1, node()) }
 	return v.own(0, &synthfs.Node{
 		Mode: 0o555,
 		List: func(*vfs.Context, int64) []synthfs.Entry {
-			list := make([]synthfs.Entry, len(taskFiles))
+			list := make([]synthfs.Entry, len(taskFiles), len(taskFiles)+1)
 			for i := range taskFiles {
 				list[i] = synthfs.Entry{Name: taskFiles[i].name, Make: func() *synthfs.Node { return v.file(i) }}
 			}
-			return list
+			return append(list, synthfs.Entry{Name: more, Make: last})
 		},
 		Lookup: func(_ *vfs.Context, name string) *synthfs.Node {
+			if name == more {
+				return last()
+			}
 			for i := range taskFiles {
 				if taskFiles[i].name == name {
 					return v.file(i)
@@ -177,25 +181,6 @@ func (v procView) file(i int) *synthfs.Node {
 		n.Permit = v.t.procPermit
 	}
 	return v.own(i+1, n)
-}
-
-func procOOMAdj(v procView) *synthfs.Node {
-	g := v.t.group
-	return v.t.k.procNumber(func() int { return g.oomAdj }, func(adj int) linux.Errno {
-		if adj < -1000 || adj > 1000 {
-			return linux.EINVAL
-		}
-		g.oomAdj = adj
-		return 0
-	})
-}
-
-func procLoginUID(v procView) *synthfs.Node {
-	g := v.t.group
-	return v.t.k.procNumber(func() int { return int(g.loginUID) }, func(uid int) linux.Errno {
-		g.loginUID = uint32(uid)
-		return 0
-	})
 }
 
 func procExe(v procView) *synthfs.Node {
@@ -255,18 +240,52 @@ func (k *Kernel) procComm(t *Task) *synthfs.Node {
 }
 
 // procNumber is a file that holds a number that can be set.
-func (k *Kernel) procNumber(get func() int, set func(v int) linux.Errno) *synthfs.Node {
-	return &synthfs.Node{
-		Mode: 0o644,
-		Read: func(*vfs.Context) ([]byte, linux.Errno) { return []byte(strconv.Itoa(get()) + "\n"), 0 },
-		Write: func(_ *vfs.Context, p []byte) linux.Errno {
-			v, err := strconv.Atoi(strings.TrimSpace(string(p)))
-			if err != nil {
-				return linux.EINVAL
-			}
-			return set(v)
-		},
+func procNumber(get func() int, set func(w *Task, v int) linux.Errno) *synthfs.Node {
+	return nsControl(0o644, func(*Task) string { return strconv.Itoa(get()) + "\n" }, func(w *Task, text string) linux.Errno {
+		v, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil {
+			return linux.EINVAL
+		}
+		return set(w, v)
+	})
+}
+
+// setOOMAdj sets oom_score_adj. Lower than a privileged process has set it, it
+// can be set by another only.
+func (t *Task) setOOMAdj(w *Task, v int) linux.Errno {
+	g, privileged := t.group, w.capable(linux.CAP_SYS_RESOURCE)
+	switch {
+	case v < -1000 || v > 1000:
+		return linux.EINVAL
+	case v < g.oomAdjMin && !privileged:
+		return linux.EACCES
+	case privileged:
+		g.oomAdjMin = v
 	}
+	g.oomAdj = v
+	return 0
+}
+
+// procID is a number of the audit log as it shows it: without an end of line.
+func procID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+// setLoginUID sets who logged in (pam_loginuid(8)). A task does it for itself,
+// its children inherit it, and each login is a session of its own.
+func (t *Task) setLoginUID(w *Task, text string) linux.Errno {
+	g := t.group
+	if w != t || g.loginUID != keepID && !w.capable(linux.CAP_AUDIT_CONTROL) {
+		return linux.EPERM
+	}
+	uid, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+	if err != nil {
+		return linux.EINVAL
+	}
+	g.loginUID, g.auditSession = uint32(uid), keepID
+	if g.loginUID != keepID {
+		t.k.auditSessions++
+		g.auditSession = t.k.auditSessions
+	}
+	return 0
 }
 
 // procLink is a magic link to a place.
@@ -413,14 +432,17 @@ func (t *Task) procStat(ns *pidNamespace) string {
 
 // stateName is the state as /proc/PID/status shows it.
 func (t *Task) stateName() string {
-	return map[byte]string{'R': "R (running)", 'S': "S (sleeping)", 'D': "D (disk sleep)", 'T': "T (stopped)",
+	return map[byte]string{'R': "R (running)", 'S': "S (sleeping)", 'D': "D (disk sleep)", 'T': "T (stopped)", 't': "t (tracing stop)",
 		'Z': "Z (zombie)", 'X': "X (dead)"}[t.state.Letter()]
 }
 
 func (t *Task) procStatus(ns *pidNamespace) string {
 	g, c := t.group, t.cred
 	var b strings.Builder
-	ppid, umask, fds := 0, uint32(0), 0
+	ppid, tracer, umask, fds := 0, 0, uint32(0), 0
+	if t.ptrace != nil {
+		tracer = t.ptrace.tracer.id.in(ns)
+	}
 	if g.parent != nil {
 		ppid = g.parent.leader.id.in(ns)
 	}
@@ -430,8 +452,8 @@ func (t *Task) procStatus(ns *pidNamespace) string {
 	if t.files != nil {
 		fds = max(64, len(t.files.slots))
 	}
-	fmt.Fprintf(&b, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		t.comm, umask, t.stateName(), g.leader.id.in(ns), t.id.in(ns), ppid)
+	fmt.Fprintf(&b, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+		t.comm, umask, t.stateName(), g.leader.id.in(ns), t.id.in(ns), ppid, tracer)
 	fmt.Fprintf(&b, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\nFDSize:\t%d\nGroups:\t", c.UID, c.EUID, c.SUID, c.FSUID, c.GID, c.EGID, c.SGID, c.FSGID, fds)
 	for _, gid := range c.Groups {
 		fmt.Fprintf(&b, "%d ", gid)
@@ -511,7 +533,7 @@ func (t *Task) statusMemory(b *strings.Builder) {
 		{"VmPeak", kb(as.TotalPages())}, {"VmSize", kb(as.TotalPages())}, {"VmLck", locked >> 10}, {"VmPin", 0},
 		{"VmHWM", kb(as.PeakPages())}, {"VmRSS", kb(as.RSSPages())}, {"RssAnon", anon >> 10}, {"RssFile", file >> 10},
 		{"RssShmem", shmem >> 10}, {"VmData", kb(as.DataPages())}, {"VmStk", stack >> 10}, {"VmExe", (as.CodeEnd - as.CodeStart) >> 10},
-		{"VmLib", text >> 10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
+		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
 	} {
 		fmt.Fprintf(b, "%s:\t%8d kB\n", l.name, l.kb)
 	}
@@ -564,17 +586,45 @@ func (t *Task) procMaps() string {
 }
 
 // usageLines are the counts of a mapping in smaps.
-func usageLines(b *strings.Builder, size uint64, u *mm.Usage) {
+func usageLines(b *strings.Builder, u *mm.Usage, locked uint64) {
 	for _, l := range []struct {
 		name string
 		v    uint64
 	}{
-		{"Rss", u.RSS}, {"Pss", u.PSS}, {"Shared_Clean", u.SharedClean}, {"Shared_Dirty", u.SharedDirty},
+		{"Rss", u.RSS}, {"Pss", u.PSS}, {"Pss_Dirty", u.PSSDirty}, {"Shared_Clean", u.SharedClean}, {"Shared_Dirty", u.SharedDirty},
 		{"Private_Clean", u.PrivateClean}, {"Private_Dirty", u.PrivateDirty}, {"Referenced", u.RSS}, {"Anonymous", u.Anonymous},
-		{"LazyFree", 0}, {"AnonHugePages", 0}, {"Shared_Hugetlb", 0}, {"Private_Hugetlb", 0}, {"Swap", 0}, {"SwapPss", 0}, {"Locked", 0},
+		{"LazyFree", 0}, {"AnonHugePages", 0}, {"ShmemPmdMapped", 0}, {"FilePmdMapped", 0}, {"Shared_Hugetlb", 0}, {"Private_Hugetlb", 0}, {"Swap", 0}, {"SwapPss", 0}, {"Locked", locked},
 	} {
 		fmt.Fprintf(b, "%-16s%8d kB\n", l.name+":", l.v>>10)
 	}
+}
+
+// lockedPart is what smaps calls the locked part of a mapping.
+func lockedPart(v *mm.VMA, u *mm.Usage) uint64 {
+	if v.Flags&mm.MapLocked == 0 {
+		return 0
+	}
+	return u.PSS
+}
+
+// vmFlags are the two-letter flags of a mapping in smaps (proc(5)).
+func vmFlags(v *mm.VMA) string {
+	var b strings.Builder
+	for _, f := range []struct {
+		on   bool
+		name string
+	}{
+		{v.Prot&mm.ProtRead != 0, "rd"}, {v.Prot&mm.ProtWrite != 0, "wr"}, {v.Prot&mm.ProtExec != 0, "ex"}, {v.Flags&mm.MapShared != 0, "sh"},
+		{v.MaxProt&mm.ProtRead != 0, "mr"}, {v.MaxProt&mm.ProtWrite != 0, "mw"}, {v.MaxProt&mm.ProtExec != 0, "me"},
+		{v.Flags&mm.MapShared != 0, "ms"}, {v.Flags&mm.MapGrowsDown != 0, "gd"}, {v.Flags&mm.MapLocked != 0, "lo"},
+		{v.Flags&mm.MapDontFork != 0, "dc"}, {v.Flags&mm.MapShared == 0 && v.Prot&mm.ProtWrite != 0 && v.Flags&mm.MapNoReserve == 0, "ac"},
+		{v.Flags&mm.MapNoReserve != 0, "nr"}, {v.Flags&mm.MapWipeFork != 0, "wf"}, {v.Flags&mm.MapDontDump != 0, "dd"},
+	} {
+		if f.on {
+			b.WriteString(f.name + " ")
+		}
+	}
+	return b.String()
 }
 
 func (t *Task) procSmaps() string {
@@ -586,8 +636,8 @@ func (t *Task) procSmaps() string {
 		u := t.as.Usage(v.Start, v.End)
 		b.WriteString(mapLine(&v))
 		fmt.Fprintf(&b, "%-16s%8d kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n", "Size:", v.Len()>>10)
-		usageLines(&b, v.Len(), &u)
-		b.WriteString("THPeligible:    0\nVmFlags:\n")
+		usageLines(&b, &u, lockedPart(&v, &u))
+		b.WriteString("THPeligible:           0\nVmFlags: " + vmFlags(&v) + "\n")
 		return true
 	})
 	return b.String()
@@ -598,9 +648,21 @@ func (t *Task) procSmapsRollup() string {
 		return ""
 	}
 	var b strings.Builder
+	var locked, first, last uint64
+	t.as.VMAs(func(v mm.VMA) bool {
+		if last == 0 {
+			first = v.Start
+		}
+		last = v.End
+		if v.Flags&mm.MapLocked != 0 {
+			u := t.as.Usage(v.Start, v.End)
+			locked += lockedPart(&v, &u)
+		}
+		return true
+	})
 	u := t.as.Usage(0, mm.UserTop)
-	fmt.Fprintf(&b, "%08x-%08x ---p 00000000 00:00 0                          [rollup]\n", t.as.CodeStart, t.as.StackTop)
-	usageLines(&b, 0, &u)
+	fmt.Fprintf(&b, "%08x-%08x ---p 00000000 00:00 0                          [rollup]\n", first, last)
+	usageLines(&b, &u, locked)
 	return b.String()
 }
 

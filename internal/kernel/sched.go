@@ -48,7 +48,8 @@ type schedEntity struct {
 	vruntime    int64 // instructions, weighted
 	slice       int64 // instructions left before others get a turn
 	seq         uint64
-	index       int // in the run queue; -1 if not there
+	yielded     bool // sched_yield: others of the same priority come first
+	index       int  // in the run queue; -1 if not there
 	onCPU       bool
 	cgroupSched
 	affinity uint64 // processors it may run on, as bits
@@ -94,18 +95,64 @@ type runQueue struct {
 	seq  uint64
 }
 
-// enqueue makes t ready.
+// enqueue makes t ready, behind its equals.
 func (k *Kernel) enqueue(t *Task) {
+	k.runq.seq++
+	k.enqueueAt(t, k.runq.seq)
+}
+
+// enqueuePreempted puts back a task that has lost the processor. A real-time
+// task goes on before its equals, unless it has given way itself or, of
+// SCHED_RR, used up its slice (sched(7)).
+func (k *Kernel) enqueuePreempted(t *Task) {
+	e := &t.sched
+	if e.realtime() && !e.yielded && (e.policy != linux.SCHED_RR || e.slice > 0) {
+		k.enqueueAt(t, e.seq)
+		return
+	}
+	e.yielded = false
+	k.enqueue(t)
+}
+
+func (k *Kernel) enqueueAt(t *Task, seq uint64) {
 	q := &k.runq
 	if t.sched.index >= 0 || t.sched.onCPU || t.sched.parkedIn != nil || t.park() {
 		return
 	}
 	t.load()
-	q.seq++
-	t.sched.seq = q.seq
+	t.sched.seq = seq
 	t.sched.index = len(q.heap)
 	q.heap = append(q.heap, t)
 	q.up(t.sched.index)
+	if !k.runsAnywhere(t) {
+		k.kickFor(t)
+	}
+}
+
+// runsAnywhere reports whether t may run on every processor.
+func (k *Kernel) runsAnywhere(t *Task) bool { return t.sched.affinity&k.allCPUs() == k.allCPUs() }
+
+// bestFor is the waiting task that should run first on a processor; nil if none
+// may run there.
+func (k *Kernel) bestFor(cpu int) *Task {
+	heap := k.runq.heap
+	if len(heap) == 0 || heap[0].sched.affinity>>cpu&1 != 0 {
+		return firstOf(heap)
+	}
+	var best *Task
+	for _, t := range heap {
+		if t.sched.affinity>>cpu&1 != 0 && (best == nil || t.before(best)) {
+			best = t
+		}
+	}
+	return best
+}
+
+func firstOf(heap []*Task) *Task {
+	if len(heap) == 0 {
+		return nil
+	}
+	return heap[0]
 }
 
 func (q *runQueue) remove(t *Task) {
@@ -166,20 +213,12 @@ func (q *runQueue) down(i int) {
 // if there is none.
 func (k *Kernel) choose(cpu int) *Task {
 	q := &k.runq
-	if len(q.heap) == 0 {
+	best := k.bestFor(cpu)
+	if best == nil {
 		return nil
 	}
-	best := q.heap[0]
 	if k.seeded != nil {
-		best = k.seeded.pick(q.heap)
-	}
-	if best.sched.affinity>>cpu&1 == 0 {
-		best = nil
-		for _, t := range q.heap {
-			if t.sched.affinity>>cpu&1 != 0 && (best == nil || t.before(best)) {
-				best = t
-			}
-		}
+		best = k.seeded.pick(q.heap) // there is one processor
 	}
 	return best
 }
@@ -224,22 +263,22 @@ func (t *Task) account(n int64) {
 }
 
 // preempts reports whether a waiting task should run instead of t, which is on
-// the processor with slice left.
+// the processor with slice left. It must agree with the order of the queue:
+// otherwise t would be picked again at once, for ever.
 func (k *Kernel) preempts(t *Task) bool {
-	if len(k.runq.heap) == 0 {
-		return false
-	}
 	if k.seeded != nil {
 		return k.seeded.preempts(t)
 	}
-	first := k.runq.heap[0]
+	first := k.bestFor(t.cpu)
 	switch {
+	case first == nil:
+		return false
 	case first.sched.realtime():
 		return !t.sched.realtime() || first.sched.priority() > t.sched.priority()
 	case t.sched.realtime():
 		return false
 	case t.sched.policy == linux.SCHED_IDLE && first.sched.policy != linux.SCHED_IDLE:
-		return true
+		return first.sched.vruntime < t.sched.vruntime
 	}
 	return first.sched.vruntime+wakeCredit < t.sched.vruntime
 }

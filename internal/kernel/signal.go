@@ -180,6 +180,9 @@ func (g *Group) isInit() bool { return g.leader.id.ns.init == g }
 // ignores reports whether the process would throw sig away on delivery. forced
 // signals come from the kernel or from outside the pid namespace.
 func (g *Group) ignores(sig linux.Signal, forced bool) bool {
+	if g.leader.ptrace != nil && sig != linux.SIGKILL {
+		return false // the tracer wants to know
+	}
 	h := g.leader.sighand.action(sig).Handler
 	if h == linux.SIG_DFL && g.isInit() && !(forced && (sig == linux.SIGKILL || sig == linux.SIGSTOP)) {
 		return true
@@ -356,7 +359,7 @@ func (t *Task) rouse() {
 		if t.fatalPending() {
 			t.wake()
 		}
-	case TaskStopped:
+	case TaskStopped, TaskTraced:
 		if t.fatalPending() {
 			t.ready()
 		}
@@ -374,7 +377,10 @@ func (t *Task) fatalPending() bool { return t.killed || t.group.exiting && !t.ex
 // signalPending reports whether the task has a signal to handle or must stop
 // or end.
 func (t *Task) signalPending() bool {
-	if t.fatalPending() || t.group.stopped || t.freezing() {
+	if t.fatalPending() || t.freezing() || t.group.stopped && (t.ptrace == nil || !t.ptrace.passed) {
+		return true
+	}
+	if p := t.ptrace; p != nil && len(p.due) > 0 {
 		return true
 	}
 	return (t.pending.set|t.group.pending.set)&^t.sigmask != 0
@@ -419,9 +425,17 @@ func (t *Task) beforeUser() bool {
 		case t.fatalPending():
 			t.exitKilled()
 			return false
+		case t.ptrace != nil && t.ptrace.leaving:
+			t.exit(t.ptrace.exitStatus)
+			return false
+		case t.ptrace != nil && len(t.ptrace.due) > 0 && !t.sc.active:
+			t.stopDue()
 		case t.sc.active:
+			t.afterEntry()
 			t.runSyscall()
-		case t.group.stopped:
+		case t.ptrace != nil && t.ptrace.signal != nil:
+			t.afterSignal()
+		case t.group.stopped && (t.ptrace == nil || !t.ptrace.passed):
 			t.stop()
 			return false
 		case t.freezing():
@@ -452,14 +466,31 @@ func (t *Task) exitSignaled(sig linux.Signal) {
 	t.exitGroup(killedStatus(sig, core))
 }
 
+// takeSignal removes and returns the next signal for the task that is not in
+// mask: its own before those of the process.
+func (t *Task) takeSignal(mask linux.Sigset) (info linux.Siginfo, ok bool) {
+	if info, ok = t.pending.take(mask); !ok {
+		info, ok = t.group.pending.take(mask)
+	}
+	if ok && info.Code == linux.SI_TIMER {
+		t.group.timerDelivered(&info)
+	}
+	return info, ok
+}
+
 // deliverSignal takes one signal and does what its action says.
 func (t *Task) deliverSignal() {
-	info, ok := t.pending.take(t.sigmask)
+	info, ok := t.takeSignal(t.sigmask)
 	if !ok {
-		if info, ok = t.group.pending.take(t.sigmask); !ok {
-			return
-		}
+		return
 	}
+	if !t.ptraceSignal(&info) {
+		t.act(info)
+	}
+}
+
+// act does what the action of a signal says.
+func (t *Task) act(info linux.Siginfo) {
 	sig := info.Signo
 	t.traceSignal(&info)
 	act := *t.sighand.action(sig)
@@ -514,6 +545,10 @@ func (g *Group) stop(sig linux.Signal) {
 // parent.
 func (t *Task) stop() {
 	g := t.group
+	if t.ptrace != nil {
+		t.ptraceGroupStop()
+		return
+	}
 	t.state = TaskStopped
 	if t.freezing() {
 		t.markFrozen()
@@ -539,6 +574,9 @@ func (g *Group) cont() {
 	g.k.stops--
 	g.stopReport = false
 	for _, t := range g.threads {
+		if t.ptrace != nil {
+			t.ptrace.passed = false
+		}
 		if t.state == TaskStopped {
 			t.ready()
 		}

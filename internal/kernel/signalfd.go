@@ -24,10 +24,7 @@ func (s *signalfd) Read(_ *vfs.File, p []byte, _ int64) (n int, errno linux.Errn
 	}
 	t := s.k.current
 	for len(p)-n >= signalfdInfoSize {
-		info, ok := t.pending.take(^s.mask)
-		if !ok {
-			info, ok = t.group.pending.take(^s.mask)
-		}
+		info, ok := t.takeSignal(^s.mask)
 		if !ok {
 			break
 		}

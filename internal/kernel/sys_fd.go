@@ -109,8 +109,26 @@ func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return t.fileSeals(f, cmd, arg)
 	case linux.F_GETLEASE:
 		return linux.F_UNLCK, 0
+	case linux.F_SETLEASE:
+		return 0, t.setLease(f, arg)
 	}
 	return t.ownerCommand(f, cmd, arg)
+}
+
+// setLease is F_SETLEASE: who may have a lease is told so, but no file system
+// here gives one.
+func (t *Task) setLease(f *vfs.File, arg uint64) linux.Errno {
+	if arg != linux.F_RDLCK && arg != linux.F_WRLCK && arg != linux.F_UNLCK {
+		return linux.EINVAL
+	}
+	st, errno := vfs.Fstat(f)
+	if errno == 0 && st.Uid != t.cred.FSUID && !t.capable(linux.CAP_LEASE) {
+		errno = linux.EACCES
+	}
+	if errno != 0 {
+		return errno
+	}
+	return linux.EINVAL
 }
 
 // setFlags is F_SETFL. O_NOATIME is for the file's owner.
@@ -386,10 +404,13 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	off, n := int64(a[2]), int64(a[3])
+	const punch, zero = linux.FALLOC_FL_PUNCH_HOLE, linux.FALLOC_FL_ZERO_RANGE
+	off, n, mode := int64(a[2]), int64(a[3]), uint32(a[1])
 	switch {
 	case off < 0 || n <= 0:
 		return 0, linux.EINVAL
+	case mode&punch != 0 && mode&linux.FALLOC_FL_KEEP_SIZE == 0, mode&(punch|zero) == punch|zero:
+		return 0, linux.EOPNOTSUPP
 	case !f.Writable():
 		return 0, linux.EBADF
 	case off+n < 0:
@@ -400,7 +421,11 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		t.sendSignalSelf(linux.SIGXFSZ)
 		return 0, linux.EFBIG
 	}
-	return 0, f.Ops.Allocate(f, uint32(a[1]), off, n)
+	errno = f.Ops.Allocate(f, mode, off, n)
+	if errno == 0 {
+		vfs.NotifyModify(f)
+	}
+	return 0, errno
 }
 
 // sysFadvise checks its arguments; reading ahead is the file system's own

@@ -90,6 +90,7 @@ func sysOpenat2(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		linux.RESOLVE_BENEATH | linux.RESOLVE_IN_ROOT | linux.RESOLVE_CACHED
 	const both = linux.RESOLVE_BENEATH | linux.RESOLVE_IN_ROOT
 	if how.Flags&^openFlags != 0 || how.Resolve&^resolve != 0 || how.Resolve&both == both || how.Mode&^0o7777 != 0 ||
+		how.Flags&linux.O_PATH != 0 && how.Flags&^(linux.O_PATH|linux.O_DIRECTORY|linux.O_NOFOLLOW|linux.O_CLOEXEC) != 0 ||
 		how.Mode != 0 && how.Flags&(linux.O_CREAT|linux.O_TMPFILE&^linux.O_DIRECTORY) == 0 {
 		return 0, linux.EINVAL
 	}

@@ -237,11 +237,16 @@ func (t *Task) readFile(f *vfs.File, v []linux.Iovec, pos position) (uint64, lin
 			var n int
 			n, errno = f.Ops.Read(f, u.b, pos.get())
 			if errno == 0 {
-				if errno = u.commit(n); errno == 0 {
+				asked := n
+				n, errno = u.commit(n)
+				if n > 0 && f.Ops.Seekable() {
+					errno = 0 // what could not be stored is still in the file
+				}
+				if errno == 0 {
 					pos.advance(n)
 					total += uint64(n)
 					vfs.NotifyAccess(f)
-					if n < len(u.b) || n == 0 || !f.Ops.Seekable() && !t.moreToRead(f) {
+					if n < len(u.b) || n < asked || n == 0 || !f.Ops.Seekable() && !t.moreToRead(f) {
 						return total, 0
 					}
 					v = skip(v, uint64(n))
@@ -431,6 +436,10 @@ func sysLseek(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	if !f.Ops.Seekable() {
 		return 0, linux.ESPIPE
+	}
+	if _, ok := f.Ops.(unseenWriter); ok {
+		f.Pos = 0 // /dev/null and /dev/zero have one place only
+		return 0, 0
 	}
 	switch whence {
 	case linux.SEEK_CUR:

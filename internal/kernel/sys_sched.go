@@ -17,6 +17,7 @@ func sysSchedYield(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 			}
 		}
 	}
+	t.sched.yielded = true
 	t.resched()
 	return 0, 0
 }
@@ -79,7 +80,10 @@ func sysSchedSetaffinity(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	u.sched.affinity = mask
-	if mask>>u.cpu&1 == 0 {
+	switch {
+	case u.sched.index >= 0:
+		t.k.kickFor(u)
+	case mask>>u.cpu&1 == 0:
 		u.resched()
 		u.kickTask()
 	}

@@ -113,10 +113,7 @@ func sysSigtimedwait(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	t.sigWaiting = 0
-	info, ok := t.pending.take(^set)
-	if !ok {
-		info, ok = t.group.pending.take(^set)
-	}
+	info, ok := t.takeSignal(^set)
 	if ok {
 		if a[1] != 0 {
 			if errno := t.putStruct(a[1], &info, linux.SizeofSiginfo); errno != 0 {

@@ -292,7 +292,7 @@ func (t *Task) recvOnce(k net.Socket, c *net.Caller, m *net.Msg, v []linux.Iovec
 		m.Data = u.b
 		n, errno := k.RecvMsg(c, m)
 		if errno == 0 {
-			errno = u.commit(m.Copied)
+			_, errno = u.commit(m.Copied)
 		}
 		return uint64(n), errno
 	}

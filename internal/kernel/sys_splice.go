@@ -394,5 +394,5 @@ func (t *Task) vmspliceOut(f *vfs.File, v *linux.Iovec) (int, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return n, u.commit(n)
+	return u.commit(n)
 }

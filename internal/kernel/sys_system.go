@@ -21,12 +21,15 @@ func sysUname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, t.putStruct(a[0], &u, linux.SizeofUtsname)
 }
 
+// maxUTSName is the length of the longest name of a host.
+const maxUTSName = 64
+
 // utsName reads a name for sethostname and setdomainname.
 func (t *Task) utsName(a *[6]uint64) (string, linux.Errno) {
 	if !t.capableIn(t.ns.uts.owner, linux.CAP_SYS_ADMIN) {
 		return "", linux.EPERM
 	}
-	if a[1] > 64 {
+	if a[1] > maxUTSName {
 		return "", linux.EINVAL
 	}
 	b := make([]byte, a[1])
@@ -54,7 +57,11 @@ func sysSysinfo(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	k := t.k
 	s := linux.Sysinfo{
 		Uptime: (k.now() - k.started) / 1e9, Totalram: uint64(k.totalMemory()), Freeram: uint64(k.freeMemory()),
-		Procs: uint16(min(k.pids.tasks, 0xffff)), Unit: 1,
+		Sharedram: uint64(k.acct.Cached()), Procs: uint16(min(k.pids.tasks, 0xffff)), Unit: 1,
+	}
+	for i, v := range k.load.avg {
+		const siLoadShift = 16
+		s.Loads[i] = v << (siLoadShift - loadShift)
 	}
 	return 0, t.putStruct(a[0], &s, linux.SizeofSysinfo)
 }

@@ -50,6 +50,9 @@ func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
 	t.sc = syscallState{active: true, nr: g[cpu.RAX]}
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
+	if t.ptraceEntry() {
+		return
+	}
 	t.traceEnter()
 	t.runSyscall()
 }
@@ -66,9 +69,14 @@ func (t *Task) runSyscall() {
 	t.removeWaits()
 	t.k.current = t
 	t.enterMemory(true)
-	ret, errno := row.fn(t, &t.sc.args)
 	defer t.settleMemory()
+	fn := row.fn
+	if t.sc.gate32 {
+		fn = compatHandler(t.sc.nr32, fn)
+	}
+	ret, errno := fn(t, &t.sc.args)
 	if t.state == TaskZombie || t.state == TaskDead || !t.sc.active {
+		t.ptraceExitCall()
 		return // exit, or a handler that set the registers itself
 	}
 	if errno == eBlock {
@@ -116,6 +124,7 @@ func (t *Task) finishSyscall(ret uint64, errno linux.Errno) {
 		}
 	}
 	t.traceExit(ret)
+	t.ptraceExitCall()
 }
 
 // errnoResult is an errno as a system call returns it.

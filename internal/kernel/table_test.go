@@ -41,10 +41,11 @@ func (m noise) Read(addr uint64, p []byte) linux.Errno {
 	copy(p, m[addr-0x1000:])
 	return 0
 }
-func (noise) FDPath(int) string   { return "" }
-func (noise) Cwd() string         { return "" }
-func (noise) SP() uint64          { return 0x1100 }
-func (noise) Now() (int64, int64) { return 0, 0 }
+func (noise) FDPath(int) string          { return "" }
+func (noise) Netlink(fd int) (int, bool) { return 0, fd == 3 }
+func (noise) Cwd() string                { return "" }
+func (noise) SP() uint64                 { return 0x1100 }
+func (noise) Now() (int64, int64)        { return 0, 0 }
 
 // TestTraceHostile: no arguments and no memory make the trace fail, whatever
 // the call.

@@ -24,6 +24,8 @@ const (
 	TaskDisk
 	// TaskStopped was stopped by job control (T).
 	TaskStopped
+	// TaskTraced was stopped for its tracer (t).
+	TaskTraced
 	// TaskZombie has ended and waits to be reaped (Z).
 	TaskZombie
 	// TaskDead is reaped (X).
@@ -31,7 +33,7 @@ const (
 )
 
 // Letter gives the state as /proc/PID/stat shows it.
-func (s TaskState) Letter() byte { return "RRSDTZX"[s] }
+func (s TaskState) Letter() byte { return "RRSDTtZX"[s] }
 
 // Task is one thread of execution (task_struct). It is plain data: a task that
 // does not run is nothing but this. A process is a Group of tasks.
@@ -88,6 +90,8 @@ type Task struct {
 	futex         futexWaiter
 	piWaiters     []*Task // those who wait for locks of this task
 
+	ptrace *ptraceState // nil if it is not traced
+
 	exitSignal  linux.Signal // sent to the parent at exit; 0 for threads
 	exitCode    int          // wait status of this task
 	pdeathsig   linux.Signal
@@ -118,12 +122,14 @@ type Group struct {
 	threads []*Task // living threads, in order of creation; the leader first
 
 	parent     *Group
-	parentTask *Task    // the thread that is waited for with __WNOTHREAD
-	children   groupSet // zombies included
-	news       groupSet // those that wait would report, see updateNews
-	childAt    uint64   // the place in the parent's sets
-	topLevel   bool     // started from outside the machine
-	reaper     bool     // PR_SET_CHILD_SUBREAPER
+	parentTask *Task         // the thread that is waited for with __WNOTHREAD
+	children   groupSet      // zombies included
+	news       groupSet      // those that wait would report, see updateNews
+	tracees    []*Task       // that threads of this process trace
+	ended      []endedTracee // traced tasks that have ended
+	childAt    uint64        // the place in the parent's sets
+	topLevel   bool          // started from outside the machine
+	reaper     bool          // PR_SET_CHILD_SUBREAPER
 
 	cgroup   *cgroup
 	cgroupAt uint64 // the place among its processes
@@ -160,8 +166,11 @@ type Group struct {
 	deadUse   usage // of threads that have ended
 	startTime int64
 	oomAdj    int
+	oomAdjMin int // what oomAdj was last set to by a privileged process
 	dumpable  int
-	loginUID  uint32
+
+	// Who logged in, and which login that was; keepID if nobody did.
+	loginUID, auditSession uint32
 }
 
 // usage is what getrusage(2) counts. Times are in instructions and converted

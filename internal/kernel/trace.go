@@ -3,6 +3,7 @@ package kernel
 import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/net"
 	"github.com/tinevm/tine/internal/trace"
 )
 
@@ -47,6 +48,22 @@ func (v tracedTask) FDPath(fd int) string {
 	}
 	name, _ := f.Path.Name(v.t.fs.Root)
 	return name
+}
+
+// Netlink gives the protocol of a descriptor that is a netlink socket.
+func (v tracedTask) Netlink(fd int) (protocol int, ok bool) {
+	if v.t.files == nil {
+		return 0, false
+	}
+	f, errno := v.t.files.lookup(fd)
+	if errno != 0 {
+		return 0, false
+	}
+	s, ok := f.Ops.(net.Socket)
+	if !ok || s.Common().Family != linux.AF_NETLINK {
+		return 0, false
+	}
+	return s.Common().Protocol, true
 }
 
 // Cwd is the path of the task's working directory.

@@ -128,12 +128,13 @@ func (t *Task) writeBuf(addr uint64, n int) (userBuf, linux.Errno) {
 	return u, 0
 }
 
-// commit hands the first n bytes that a read put into b to the caller.
-func (u *userBuf) commit(n int) linux.Errno {
+// commit hands the first n bytes that a read put into b to the caller, and
+// returns how many of them it could.
+func (u *userBuf) commit(n int) (int, linux.Errno) {
 	if u.direct || n == 0 {
-		return 0
+		return n, 0
 	}
-	return u.t.copyOut(u.addr, u.b[:n])
+	return u.t.as.CopyOut(u.addr, u.b[:n])
 }
 
 func (k *Kernel) bounceBuf(n int) []byte {

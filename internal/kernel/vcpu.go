@@ -27,7 +27,8 @@ type processor struct {
 	// waited counts instructions run here while other processors idled and
 	// tasks waited; see pokeInsns.
 	waited int64
-	insns  uint64      // executed here
+	insns  uint64 // executed here
+	time   cpuTime
 	shown  switchState // see noteSwitch
 	cond   *sync.Cond  // wakes it when idle; on the kernel lock
 }
@@ -62,14 +63,14 @@ func (p *processor) run() {
 			p.wait()
 			continue
 		}
-		p.task = t
+		p.task, p.time.left = t, 0
 		k.switches++
 		p.runTask(t)
 		p.task = nil
 		p.noteLeft(t)
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
-			k.enqueue(t)
+			k.enqueuePreempted(t)
 		} else {
 			t.unload()
 		}
@@ -113,6 +114,9 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	budget := p.budget(t)
 	as := t.as
 	start := k.now()
+	if start >= k.load.next {
+		k.sampleLoad(start)
+	}
 	v.ClearStop()
 	v.Enter(as)
 	p.inGuest = true
@@ -126,10 +130,10 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	if k.seeded != nil {
 		k.seeded.ran(n)
 	}
-	ran := k.now() - start
-	t.usage.user += ran
-	t.chargeCPU(ran)
-	t.checkCPUTime(ran)
+	end := k.now()
+	user, system := p.ran(t, start, end)
+	t.chargeCPU(user, system)
+	t.checkCPUTime(user, system)
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
 }
@@ -202,6 +206,16 @@ func (p *processor) idleUntilKicked() {
 func (k *Kernel) kickIdle() {
 	for _, p := range k.cpus {
 		if p.idle {
+			p.cond.Signal()
+			return
+		}
+	}
+}
+
+// kickFor wakes an idle processor on which t may run.
+func (k *Kernel) kickFor(t *Task) {
+	for i, p := range k.cpus {
+		if p.idle && t.sched.affinity>>i&1 != 0 {
 			p.cond.Signal()
 			return
 		}

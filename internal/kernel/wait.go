@@ -6,6 +6,7 @@ import "github.com/tinevm/tine/internal/linux"
 type waitArgs struct {
 	idType  int  // linux.P_ALL, P_PID, P_PGID, P_PIDFD
 	pid     *pid // for P_PID and P_PGID; nil if there is none of that number
+	number  int  // for P_PID
 	options uint64
 }
 
@@ -15,6 +16,7 @@ type waitResult struct {
 	uid    uint32
 	status int
 	usage  usage
+	traced bool // a stop of ptrace(2)
 }
 
 // sysWait4 is wait4(2): pid, status, options, rusage.
@@ -35,7 +37,7 @@ func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case pid == 0:
 		w.idType, w.pid = linux.P_PGID, t.group.pgrp.pid
 	default:
-		w.idType, w.pid = linux.P_PID, t.pidNS().find(pid)
+		w.idType, w.pid, w.number = linux.P_PID, t.pidNS().find(pid), pid
 	}
 	r, found, errno := t.wait(&w)
 	if errno != 0 {
@@ -74,7 +76,7 @@ func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if id <= 0 {
 			return 0, linux.EINVAL
 		}
-		w.pid = t.pidNS().find(id)
+		w.pid, w.number = t.pidNS().find(id), id
 	case linux.P_PGID:
 		if id < 0 {
 			return 0, linux.EINVAL
@@ -122,6 +124,9 @@ func (t *Task) putWaitid(infop, rusage uint64, r waitResult, found bool) linux.E
 	var info linux.Siginfo
 	if found {
 		code, value := childCode(r.status)
+		if r.traced {
+			code = linux.CLD_TRAPPED
+		}
 		info = linux.Siginfo{Signo: linux.SIGCHLD, Code: code, PID: int32(r.pid), UID: r.uid, Status: value}
 	}
 	return t.putStruct(infop, &info, linux.SizeofSiginfo)
@@ -133,10 +138,15 @@ func (t *Task) wait(w *waitArgs) (r waitResult, found bool, errno linux.Errno) {
 	if c := w.find(t, &t.group.news, (*Group).hasNews); c != nil {
 		return c.report(w), true, 0
 	}
+	r, found, known := t.waitTracee(w)
 	switch {
+	case found:
+		return r, true, 0
+	case known:
 	case w.find(t, &t.group.children, func(*Group, uint64) bool { return true }) == nil:
 		return r, false, linux.ECHILD
-	case w.options&linux.WNOHANG != 0:
+	}
+	if w.options&linux.WNOHANG != 0 {
 		return r, false, 0
 	}
 	_, errno = t.blockOn(&t.group.waitq, linux.ERESTARTSYS)

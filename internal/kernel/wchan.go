@@ -41,6 +41,8 @@ func (t *Task) wchan() string {
 	switch t.state {
 	case TaskStopped:
 		return "do_signal_stop"
+	case TaskTraced:
+		return "ptrace_stop"
 	case TaskSleeping, TaskDisk:
 	default:
 		return ""

@@ -249,7 +249,7 @@ func (as *AddressSpace) SetAccount(acct *Account) { as.acct = acct }
 
 // Usage is what /proc/PID/smaps counts for one mapping, in bytes.
 type Usage struct {
-	RSS, PSS, SharedClean, SharedDirty, PrivateClean, PrivateDirty, Anonymous uint64
+	RSS, PSS, PSSDirty, SharedClean, SharedDirty, PrivateClean, PrivateDirty, Anonymous uint64
 }
 
 // Usage counts the pages of [start, end).
@@ -275,10 +275,12 @@ func (as *AddressSpace) Usage(start, end uint64) (u Usage) {
 		switch {
 		case owners > 1 && anon:
 			u.SharedDirty += PageSize
+			u.PSSDirty += PageSize / owners
 		case owners > 1:
 			u.SharedClean += PageSize
 		case anon || e&(pteShared|pteWrite) == pteShared|pteWrite:
 			u.PrivateDirty += PageSize
+			u.PSSDirty += PageSize
 		default:
 			u.PrivateClean += PageSize
 		}

@@ -52,6 +52,9 @@ func (c *PageCache) SetSize(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.size
+	if n > old {
+		c.clearTail()
+	}
 	c.size = n
 	if n >= old {
 		return
@@ -68,9 +71,15 @@ func (c *PageCache) SetSize(n int64) {
 			}
 		}
 	}
-	if p, ok := c.pages[uint64(n)>>PageShift]; ok && n&pageMask != 0 {
+	c.clearTail()
+}
+
+// clearTail clears what a mapping has written behind the end of the file, so
+// that it does not appear when the file grows.
+func (c *PageCache) clearTail() {
+	if p, ok := c.pages[uint64(c.size)>>PageShift]; ok && c.size&pageMask != 0 {
 		p.frame.willWrite()
-		clear(p.frame.Bytes()[n&pageMask:])
+		clear(p.frame.Bytes()[c.size&pageMask:])
 	}
 }
 
@@ -214,6 +223,9 @@ func (c *PageCache) WriteAt(p []byte, off int64) (int, linux.Errno) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	done := 0
+	if off > c.size {
+		c.clearTail()
+	}
 	for done < len(p) {
 		i, in := uint64(off)>>PageShift, off&pageMask
 		n := min(len(p)-done, int(PageSize-in))

@@ -31,10 +31,13 @@ func testStack(t *testing.T) (*Stack, *Caller) {
 	t.Helper()
 	ino, rnd := uint64(0), uint32(7)
 	s := New(Config{
+		Admin:   func(c *vfs.Context) bool { return c.Cred.Capable(linux.CAP_NET_ADMIN) },
 		NextIno: func() uint64 { ino++; return ino },
 		Random:  func() uint32 { rnd = rnd*1664525 + 1013904223; return rnd >> 8 },
 	})
-	return s, &Caller{FS: testContext(t), PID: 42, MaxFiles: 1024, NonBlock: true}
+	c := &Caller{FS: testContext(t), PID: 42, MaxFiles: 1024, NonBlock: true}
+	c.Capable = func(capability int) bool { return c.FS.Cred.Capable(capability) }
+	return s, c
 }
 
 func must(t *testing.T, errno linux.Errno) {
@@ -299,6 +302,7 @@ func TestInterface(t *testing.T) {
 		ifr := make([]byte, sizeofIfreq)
 		copy(ifr, name)
 		_, errno := k.Ioctl(f, &vfs.IoctlContext{
+			Context: &vfs.Context{Cred: &vfs.Cred{}},
 			CopyIn:  func(_ uint64, p []byte) linux.Errno { copy(p, ifr); return 0 },
 			CopyOut: func(_ uint64, p []byte) linux.Errno { copy(ifr, p); return 0 },
 		}, req, 0)

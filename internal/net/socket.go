@@ -104,6 +104,9 @@ type SocketCommon struct {
 	// means for ever (SO_RCVTIMEO, SO_SNDTIMEO).
 	RcvTimeo, SndTimeo int64
 
+	// Urgent, if not nil, is called when urgent data has come.
+	Urgent func()
+
 	stack      *Stack
 	self       Socket
 	prev, next *SocketCommon // in the stack's list; prev is nil outside of it

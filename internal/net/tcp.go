@@ -15,6 +15,7 @@ type tcpSocket struct {
 	recv  byteQueue
 	other *tcpSocket // the far end; nil before a connection and after a reset
 	done  bool       // the far end has sent its last byte
+	urg   urgent
 
 	use socketUse
 
@@ -406,8 +407,15 @@ func (k *tcpSocket) Poll(*vfs.File) vfs.PollMask {
 	// While connecting nothing is true; that writing becomes possible tells of
 	// success.
 	if k.state != stateSynSent {
-		if k.recv.len() >= max(int(k.opts.rcvlowat), 1) {
+		target := max(int(k.opts.rcvlowat), 1)
+		if k.atMark() && !k.inline() {
+			target++
+		}
+		if k.recv.len() >= target {
 			m |= pollRead
+		}
+		if k.urg.pending && !k.urg.taken {
+			m |= vfs.PollPri
 		}
 		if k.shut&shutSend != 0 || k.hasRoom() {
 			m |= pollWrite
@@ -426,10 +434,13 @@ func (k *tcpSocket) Ioctl(_ *vfs.File, c *vfs.IoctlContext, req uint32, arg uint
 		n := 0
 		if req == linux.FIONREAD {
 			n = k.recv.len()
+			if k.urg.pending && !k.inline() {
+				n = min(n, k.urg.pos)
+			}
 		}
 		return 0, putInt(c, arg, n)
 	case linux.SIOCATMARK:
-		return 0, putInt(c, arg, 0)
+		return 0, putInt(c, arg, boolInt(k.atMark()))
 	}
 	return k.ioctl(c, req, arg)
 }

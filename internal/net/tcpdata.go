@@ -92,9 +92,6 @@ func (k *tcpSocket) hasRoom() bool {
 
 // SendMsg implements Socket. A destination address is ignored.
 func (k *tcpSocket) SendMsg(_ *Caller, m *Msg) (int, linux.Errno) {
-	if m.Flags&linux.MSG_OOB != 0 {
-		return 0, linux.EOPNOTSUPP
-	}
 	switch {
 	case k.err != 0:
 		return 0, k.takeErr()
@@ -123,6 +120,9 @@ func (k *tcpSocket) SendMsg(_ *Caller, m *Msg) (int, linux.Errno) {
 		return 0, errno
 	}
 	o.recv.write(m.Data[:n])
+	if m.Flags&linux.MSG_OOB != 0 && n == len(m.Data) {
+		k.sentUrgent(m.Data[n-1])
+	}
 	o.wakeReaders()
 	return n, 0
 }
@@ -143,25 +143,35 @@ func (k *tcpSocket) RecvMsg(_ *Caller, m *Msg) (int, linux.Errno) {
 	case k.state == stateListen:
 		return 0, linux.ENOTCONN
 	case m.Flags&linux.MSG_OOB != 0:
-		return 0, linux.EINVAL
+		return k.recvUrgent(m)
 	}
 	skip := k.peekStart(m.Flags)
-	if k.recv.len() <= skip {
+	most, hole := k.readable(skip)
+	if most <= 0 {
+		if hole > 0 && m.Flags&linux.MSG_PEEK == 0 {
+			k.took(hole)
+		}
 		return k.recvNothing()
 	}
-	n := min(len(m.Data), k.recv.len()-skip)
+	n := min(len(m.Data), most)
 	if m.Flags&linux.MSG_TRUNC == 0 {
-		m.Copied = k.recv.peek(m.Data[:n], skip)
+		m.Copied = k.recv.peek(m.Data[:n], skip+hole)
 	}
-	k.movePeek(m.Flags, n)
+	k.movePeek(m.Flags, n+hole)
 	if m.Flags&linux.MSG_PEEK == 0 && n > 0 {
-		k.recv.discard(n)
-		k.stack.uncharge(n)
+		k.took(n + hole)
 		if o := k.other; o != nil && o.hasRoom() {
 			o.wakeWriters()
 		}
 	}
 	return n, 0
+}
+
+// took takes n bytes off the queue.
+func (k *tcpSocket) took(n int) {
+	k.recv.discard(n)
+	k.stack.uncharge(n)
+	k.urg.passed(n)
 }
 
 // recvNothing is the result of receiving when there are no bytes.

@@ -2,9 +2,11 @@
 // and on tine, and standard output, standard error, exit status and the files
 // written must be the same. Native Linux is the oracle.
 //
-// Three tables: the guest programs of testdata/guest (TestGuests), command
-// lines of real programs (TestCommands) and things that must fail
-// (TestFailures).
+// The tables: the guest programs of testdata/guest (TestGuests), the wrong
+// system calls of testdata/errno (TestErrnos), command lines of real programs
+// (TestCommands), things that must fail (TestFailures) and what only tine can
+// show (machine_test.go). Package model says which of them shows which
+// statement of the process model; make model writes docs/process-model.md.
 //
 //	TINE_ORACLE=short   static guests and the quick command lines (the default)
 //	TINE_ORACLE=full    all variants and all command lines

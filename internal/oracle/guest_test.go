@@ -35,8 +35,14 @@ var dynamicInShort = map[string]bool{
 	"fork_return": true, "argv_auxv": true, "thread_ids": true, "exec_family": true, "cow": true,
 }
 
-// gaps are the guests that tine does not pass yet, and what it lacks.
-var gaps = map[string]string{}
+// gaps are the guests that tine does not pass yet, and what it lacks. They run
+// all the same, but for those that hang: one that passes must leave the list.
+var gaps = map[string]string{
+	"core_bit":    "the core bit is told but no core file is written",
+	"cow_kinds":   "the last owner's write is not counted as a minor fault",
+	"mount_flags": "a remount read-only does not look for files open to write",
+	"proc_more":   "/proc/TID of a thread that does not lead; links of /proc/self/task",
+}
 
 func TestGuests(t *testing.T) {
 	sources, err := filepath.Glob(filepath.Join(moduleRoot(), "testdata/guest/*.c"))
@@ -58,15 +64,11 @@ func TestGuests(t *testing.T) {
 }
 
 func testGuest(t *testing.T, src, name string, v variant) {
-	if why := gaps[name]; why != "" && size != "native" {
+	if why := gaps[name]; strings.HasPrefix(why, "hangs") && size != "native" {
 		t.Skip("known gap: " + why)
 	}
 	needs := directives(t, src)
-	for _, n := range needs {
-		if n == "root" {
-			need(t, "root")
-		}
-	}
+	need(t, needs...)
 	need(t, v.cc)
 	bin := compile(t, src, v)
 	dir := scratch(t)
@@ -86,6 +88,12 @@ func testGuest(t *testing.T, src, name string, v variant) {
 	fill(t, dir, nil)
 	tine := r.onTine(t)
 	tine.Files = snapshot(t, dir, nil)
+	if why := gaps[name]; why != "" {
+		if len(differences(native, tine)) == 0 {
+			t.Error("tine does as Linux does: take it off the list of gaps")
+		}
+		t.Skip("known gap: " + why)
+	}
 	compare(t, native, tine)
 }
 

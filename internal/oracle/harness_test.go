@@ -125,7 +125,10 @@ func (r run) native(t *testing.T) result {
 			}
 		}
 	}
-	return r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, min(r.timeout, time.Minute))
+	res := r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, min(r.timeout, time.Minute))
+	// mkmodel looks for this line.
+	t.Logf("native run: exit code %d", res.Code)
+	return res
 }
 
 // onTine runs it on tine, with the same user, environment and folder.
@@ -315,19 +318,27 @@ func content(b []byte) string {
 // compare fails the test with a diff when the two runs differ.
 func compare(t *testing.T, native, tine result) {
 	t.Helper()
+	for _, d := range differences(native, tine) {
+		t.Error(d)
+	}
+}
+
+// differences says in what the two runs differ.
+func differences(native, tine result) (found []string) {
 	if native.Code != tine.Code {
-		t.Errorf("exit code: native %d, tine %d", native.Code, tine.Code)
+		found = append(found, fmt.Sprintf("exit code: native %d, tine %d", native.Code, tine.Code))
 	}
 	diff := func(what, a, b string) {
 		if a != b {
-			t.Errorf("%s differs (- native, + tine):\n%s", what, cmp.Diff(strings.Split(a, "\n"), strings.Split(b, "\n")))
+			found = append(found, fmt.Sprintf("%s differs (- native, + tine):\n%s", what, cmp.Diff(strings.Split(a, "\n"), strings.Split(b, "\n"))))
 		}
 	}
 	diff("standard output", native.Stdout, tine.Stdout)
 	diff("standard error", withoutPids(native.Stderr), withoutPids(tine.Stderr))
 	if d := cmp.Diff(native.Files, tine.Files); d != "" {
-		t.Errorf("files written differ (- native, + tine):\n%s", d)
+		found = append(found, "files written differ (- native, + tine):\n"+d)
 	}
+	return found
 }
 
 // jobPid is the process number in what bash says of a job that was killed.
@@ -339,14 +350,31 @@ func withoutPids(stderr string) string { return jobPid.ReplaceAllString(stderr, 
 func need(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
-		if tool == "root" {
+		switch tool {
+		case "root":
 			if os.Getuid() != 0 {
 				t.Skip("needs root")
 			}
 			continue
+		case "namespaces":
+			if err := namespaces(); err != nil {
+				t.Skipf("needs a host that makes namespaces: %v", err)
+			}
+			continue
+		case "int80":
+			continue // the guest's own end tells
 		}
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs %s, which is not installed", tool)
 		}
 	}
 }
+
+// namespaces reports whether the host lets this process make namespaces, which
+// it may not in a container.
+var namespaces = sync.OnceValue(func() error {
+	cmd := exec.Command("/bin/true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET |
+		syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWUSER}
+	return cmd.Run()
+})

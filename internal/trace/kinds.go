@@ -85,7 +85,7 @@ func kinds() map[string]kind {
 		"ulongptr":  now(func(d *decoder, a uint64) { d.indirect(a, 8, func(b []byte) { d.uint(u64(b, 0)) }) }),
 		"ptrptr>":   later(func(d *decoder, a uint64) { d.indirect(a, 8, func(b []byte) { d.ptr(u64(b, 0)) }) }),
 	}
-	for _, more := range []map[string]kind{fileKinds(), statKinds(), processKinds(), signalKinds(), timeKinds(), memoryKinds(), netKinds(), pollKinds(), ipcKinds(), systemKinds()} {
+	for _, more := range []map[string]kind{fileKinds(), statKinds(), processKinds(), schedKinds(), signalKinds(), timeKinds(), memoryKinds(), netKinds(), pollKinds(), ipcKinds(), systemKinds()} {
 		for word, k := range more {
 			if _, ok := all[word]; ok {
 				panic("trace: two kinds called " + word)

@@ -114,6 +114,15 @@ func printOpenHow(d *decoder, i int) {
 // iovec writes an array of struct iovec; upto >= 0 is how many bytes of their
 // buffers are known, data whether they are shown at all.
 func (d *decoder) iovec(addr, n uint64, upto int64, data bool) {
+	show := d.data
+	if !data {
+		show = func(base, _ uint64) { d.ptr(base) }
+	}
+	d.iovecOf(addr, n, upto, show)
+}
+
+// iovecOf is iovec with another way to show a buffer.
+func (d *decoder) iovecOf(addr, n uint64, upto int64, show func(addr, n uint64)) {
 	if n > linux.UIO_MAXIOV {
 		d.ptr(addr)
 		return
@@ -122,16 +131,12 @@ func (d *decoder) iovec(addr, n uint64, upto int64, data bool) {
 	d.array(addr, n, 16, func(b []byte) {
 		base, size := u64(b, 0), u64(b, 8)
 		d.str("{iov_base=")
-		switch {
-		case !data:
-			d.ptr(base)
-		case upto < 0:
-			d.data(base, size)
-		default:
-			part := min(size, uint64(left))
+		part := size
+		if upto >= 0 {
+			part = min(size, uint64(left))
 			left -= int64(part)
-			d.data(base, part)
 		}
+		show(base, part)
 		d.f(", iov_len=%d}", size)
 	})
 }

@@ -48,6 +48,7 @@ func memoryKinds() map[string]kind {
 		}},
 		"mempolicy":   now(policy),
 		"mempolicy>":  later(func(d *decoder, a uint64) { d.indirect(a, 4, func(b []byte) { policy(d, u32(b, 0)) }) }),
+		"pkeyrights":  set64(pkeyRights, "PKEY_???"),
 		"setnodes":    {print: nodes(1, 2)},
 		"getnodes>":   {late: true, print: nodes(1, 2)},
 		"bindnodes":   {print: nodes(3, 4)},

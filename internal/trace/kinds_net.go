@@ -11,6 +11,8 @@ import (
 // netKinds are the kinds of sockets.
 func netKinds() map[string]kind {
 	return map[string]kind{
+		"sockdata":     {print: func(d *decoder, i int) { d.socketData(int32(d.args[0]), d.args[i], d.args[i+1]) }},
+		"sockbuf>":     later(func(d *decoder, a uint64) { d.socketData(int32(d.args[0]), a, uint64(d.ret)) }),
 		"family":       one(families, "AF_???"),
 		"socktype":     now(printSockType),
 		"protocol":     {print: printProtocol},
@@ -330,7 +332,7 @@ func (d *decoder) msghdr(b []byte, nameLen, upto int64) {
 		d.f("%d => ", nameLen)
 	}
 	d.f("%d, msg_iov=", n)
-	d.iovec(u64(b, 16), u64(b, 24), upto, true)
+	d.iovecOf(u64(b, 16), u64(b, 24), upto, func(addr, n uint64) { d.socketData(int32(d.args[0]), addr, n) })
 	d.f(", msg_iovlen=%d", u64(b, 24))
 	if size := u64(b, 40); size != 0 {
 		d.str(", msg_control=")

@@ -60,25 +60,12 @@ func printSysinfo(d *decoder, a uint64) {
 		u64(b, 48), u64(b, 56), u64(b, 64), u64(b, 72), u16(b, 80), u64(b, 88), u64(b, 96), u32(b, 104))
 }
 
-// printRandom writes bytes that nobody is to read as text.
 func printRandom(d *decoder, i int) {
 	if d.failed() {
 		d.ptr(d.args[i])
 		return
 	}
-	n := uint64(d.ret)
-	b := d.mem(d.args[i], int(min(n, uint64(d.limit))))
-	if b == nil {
-		return
-	}
-	d.str(`"`)
-	for _, c := range b {
-		d.f(`\x%02x`, c)
-	}
-	d.str(`"`)
-	if n > uint64(d.limit) {
-		d.str("...")
-	}
+	d.hexData(d.args[i], uint64(d.ret))
 }
 
 func printReboot(d *decoder, _ int) {
@@ -333,4 +320,24 @@ func printSyslogBuf(d *decoder, i int) {
 		d.ptr(d.args[i])
 	}
 	d.f(", %d", int32(d.args[i+1]))
+}
+
+// printKcmp writes what kcmp(2) compares: descriptors, or nothing more.
+func printKcmp(d *decoder, i int) {
+	switch lookup(kcmpTypes, uint64(uint32(d.args[2]))) {
+	case "KCMP_FILE":
+		d.fd(int32(d.args[i]))
+		d.next()
+		d.fd(int32(d.args[i+1]))
+	case "KCMP_EPOLL_TFD":
+		d.fd(int32(d.args[i]))
+		d.next()
+		if b := d.mem(d.args[i+1], 12); b != nil {
+			d.f("{efd=%d, tfd=%d, toff=%d}", i32(b, 0), i32(b, 4), u32(b, 8))
+		}
+	case "":
+		d.x(d.args[i])
+		d.next()
+		d.x(d.args[i+1])
+	}
 }

@@ -50,6 +50,11 @@ func timeKinds() map[string]kind {
 		"tfdflags":    set(tfdFlags, "TFD_???"),
 		"tfdsetflags": set(tfdSetFlags, "TFD_???"),
 		"sigevent":    now((*decoder).sigevent),
+		"timex>": {late: true, print: func(d *decoder, i int) { d.timex(d.args[i]) }, exit: func(d *decoder) {
+			if !d.failed() {
+				d.note = lookup(timexStates, uint64(d.ret))
+			}
+		}},
 		"tms>": later(func(d *decoder, a uint64) {
 			if b := d.mem(a, linux.SizeofTms); b != nil {
 				d.f("{tms_utime=%d, tms_stime=%d, tms_cutime=%d, tms_cstime=%d}", u64(b, 0), u64(b, 8), u64(b, 16), u64(b, 24))
@@ -137,4 +142,22 @@ func (d *decoder) sigevent(addr uint64) {
 		d.ptr(u64(b, 24))
 	}
 	d.str("}")
+}
+
+// timex writes what adjtimex(2) knows about the clock.
+func (d *decoder) timex(addr uint64) {
+	const size = 208
+	b := d.mem(addr, size)
+	if b == nil {
+		return
+	}
+	long := func(off int) int64 { return int64(u64(b, off)) }
+	d.str("{modes=")
+	d.flags(timexModes, u32(b, 0), "ADJ_???")
+	d.f(", offset=%d, freq=%d, maxerror=%d, esterror=%d, status=", long(8), long(16), u64(b, 24), u64(b, 32))
+	d.flags(timexStatus, u32(b, 40), "STA_???")
+	d.f(", constant=%d, precision=%d, tolerance=%d, time=", long(48), u64(b, 56), long(64))
+	d.timeval(b[72:])
+	d.f(", tick=%d, ppsfreq=%d, jitter=%d, shift=%d, stabil=%d, jitcnt=%d, calcnt=%d, errcnt=%d, stbcnt=%d, tai=%d}",
+		long(88), long(96), long(104), i32(b, 112), long(120), long(128), long(136), long(144), long(152), i32(b, 160))
 }

@@ -23,6 +23,8 @@ type Task interface {
 	// FDPath tells what a descriptor is open on, as the link in /proc/PID/fd
 	// does; "" if it is not open.
 	FDPath(fd int) string
+	// Netlink gives the protocol of a descriptor that is a netlink socket.
+	Netlink(fd int) (protocol int, ok bool)
 	// Cwd is the path of the task's working directory.
 	Cwd() string
 	// SP is the stack pointer.
@@ -228,6 +230,10 @@ func (p *Printer) Enter(tid, nr int, args *[6]uint64, of Task) {
 	if t.hidden {
 		return
 	}
+	if p.opt.Quiet {
+		t.d.nr = nr
+		return
+	}
 	t.list = p.list(nr)
 	t.d = decoder{nr: nr, args: *args, task: of, limit: p.opt.Strings, paths: p.opt.Paths, prev: t.prev}
 	if t.prev == "" {
@@ -255,12 +261,15 @@ func (p *Printer) Exit(tid int, ret int64, of Task) {
 		return
 	}
 	d := &t.d
-	d.b, d.leave, d.ret, d.task = d.b[:0], true, ret, of
-	d.end(t.list, t.from)
 	if p.opt.Summary {
 		mono, _ := of.Now()
-		p.summary.count(d.nr, mono-t.start, d.failed())
+		p.summary.count(d.nr, mono-t.start, ret < 0 && ret > -4096)
 	}
+	if p.opt.Quiet {
+		return
+	}
+	d.b, d.leave, d.ret, d.task = d.b[:0], true, ret, of
+	d.end(t.list, t.from)
 	if ret < 0 && linux.Errno(-ret) == linux.ERESTART_RESTARTBLOCK {
 		t.prev = linux.SyscallName(d.nr)
 	}
@@ -356,7 +365,7 @@ func (p *Printer) Superseded(tid, by int, of Task) {
 // ended prints the last line of a task; a call that does not return gets "?".
 func (p *Printer) ended(tid int, line string, of Task) {
 	t := p.task(tid)
-	if t.inCall && !t.hidden && p.opt.Status == AnyStatus {
+	if t.inCall && !t.hidden && !p.opt.Quiet && p.opt.Status == AnyStatus {
 		text, _ := p.resume(t, of)
 		if t.from < len(t.list) {
 			text += " <unfinished ...>"

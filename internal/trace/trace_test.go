@@ -19,10 +19,11 @@ func (m memory) Read(addr uint64, p []byte) linux.Errno {
 	return 0
 }
 
-func (memory) FDPath(fd int) string { return map[int]string{3: "/etc/passwd"}[fd] }
-func (memory) Cwd() string          { return "/tmp" }
-func (memory) SP() uint64           { return 0 }
-func (memory) Now() (int64, int64)  { return 1_000_002_000, 5_000_003_000 }
+func (memory) FDPath(fd int) string    { return map[int]string{3: "/etc/passwd"}[fd] }
+func (memory) Netlink(int) (int, bool) { return 0, false }
+func (memory) Cwd() string             { return "/tmp" }
+func (memory) SP() uint64              { return 0 }
+func (memory) Now() (int64, int64)     { return 1_000_002_000, 5_000_003_000 }
 
 // words are rows of the kernel's table.
 func words(nr int) string {

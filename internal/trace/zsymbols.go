@@ -607,6 +607,50 @@ var clockFlags = []symbol{
 	{0x1, "TIMER_ABSTIME"},
 }
 
+var timexModes = []symbol{
+	{0xa001, "ADJ_OFFSET_SS_READ"},
+	{0x8001, "ADJ_OFFSET_SINGLESHOT"},
+	{0x1, "ADJ_OFFSET"},
+	{0x2, "ADJ_FREQUENCY"},
+	{0x4, "ADJ_MAXERROR"},
+	{0x8, "ADJ_ESTERROR"},
+	{0x10, "ADJ_STATUS"},
+	{0x20, "ADJ_TIMECONST"},
+	{0x80, "ADJ_TAI"},
+	{0x100, "ADJ_SETOFFSET"},
+	{0x1000, "ADJ_MICRO"},
+	{0x2000, "ADJ_NANO"},
+	{0x4000, "ADJ_TICK"},
+}
+
+var timexStatus = []symbol{
+	{0x1, "STA_PLL"},
+	{0x2, "STA_PPSFREQ"},
+	{0x4, "STA_PPSTIME"},
+	{0x8, "STA_FLL"},
+	{0x10, "STA_INS"},
+	{0x20, "STA_DEL"},
+	{0x40, "STA_UNSYNC"},
+	{0x80, "STA_FREQHOLD"},
+	{0x100, "STA_PPSSIGNAL"},
+	{0x200, "STA_PPSJITTER"},
+	{0x400, "STA_PPSWANDER"},
+	{0x800, "STA_PPSERROR"},
+	{0x1000, "STA_CLOCKERR"},
+	{0x2000, "STA_NANO"},
+	{0x4000, "STA_MODE"},
+	{0x8000, "STA_CLK"},
+}
+
+var timexStates = []symbol{
+	{0, "TIME_OK"},
+	{0x1, "TIME_INS"},
+	{0x2, "TIME_DEL"},
+	{0x3, "TIME_OOP"},
+	{0x4, "TIME_WAIT"},
+	{0x5, "TIME_ERROR"},
+}
+
 var itimers = []symbol{
 	{0, "ITIMER_REAL"},
 	{0x1, "ITIMER_VIRTUAL"},
@@ -1629,6 +1673,7 @@ var mempolicies = []symbol{
 	{0x2, "MPOL_BIND"},
 	{0x3, "MPOL_INTERLEAVE"},
 	{0x4, "MPOL_LOCAL"},
+	{0x5, "MPOL_PREFERRED_MANY"},
 }
 
 var mempolicyFlags = []symbol{
@@ -1811,6 +1856,11 @@ var bpfCmds = []symbol{
 	{0x17, "BPF_BTF_GET_NEXT_ID"},
 	{0x1c, "BPF_LINK_CREATE"},
 	{0x1d, "BPF_LINK_UPDATE"},
+}
+
+var pkeyRights = []symbol{
+	{0x1, "PKEY_DISABLE_ACCESS"},
+	{0x2, "PKEY_DISABLE_WRITE"},
 }
 
 var kcmpTypes = []symbol{

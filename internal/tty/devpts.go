@@ -85,6 +85,9 @@ func (n *node) touch(at *vfs.Time) {
 // Attr implements vfs.Inode.
 func (n *node) Attr() (vfs.Attr, linux.Errno) { return n.attr, 0 }
 
+// Vanished implements vfs.Vanisher.
+func (n *node) Vanished() bool { return n.attr.Nlink == 0 }
+
 // SetAttr implements vfs.Inode.
 func (n *node) SetAttr(_ *vfs.Context, s *vfs.SetAttr) linux.Errno {
 	now := n.sys.now()

@@ -80,6 +80,7 @@ func (s *System) newTTY(uid uint32) (*TTY, linux.Errno) {
 
 // unlink removes the name of a terminal whose master is gone.
 func (s *System) unlink(t *TTY) {
+	t.node.attr.Nlink = 0
 	if s.console == t {
 		s.console = nil
 	}

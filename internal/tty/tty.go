@@ -120,11 +120,12 @@ func (t *TTY) startShowing() {
 }
 
 // Hangup makes all open files of the slave side dead: reading them gives end of
-// file, everything else EIO. The session's leader is told.
+// file, everything else EIO. The session's leader is told, and the attributes
+// are again those of a new terminal.
 func (t *TTY) Hangup() {
 	t.hangups++
-	t.in = input{}
-	t.out.echoes = nil
+	t.in, t.termios = input{}, initialTermios()
+	t.out.echoes, t.out.column, t.out.lineStart = nil, 0, 0
 	if s, g := t.session, t.group(); s != nil {
 		t.release()
 		s.HungUp(g)

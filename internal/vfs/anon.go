@@ -40,7 +40,7 @@ type anonInode struct {
 func (i *anonInode) Attr() (Attr, linux.Errno) {
 	st, errno := i.f.Ops.Stat(i.f)
 	return Attr{
-		Ino: st.Ino, Mode: st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Size: st.Size,
+		Dev: st.Dev, Ino: st.Ino, Mode: st.Mode, Rdev: st.Rdev, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Size: st.Size,
 		Blksize: uint32(st.Blksize),
 		Atime:   Time{st.Atim.Sec, st.Atim.Nsec}, Mtime: Time{st.Mtim.Sec, st.Mtim.Nsec}, Ctime: Time{st.Ctim.Sec, st.Ctim.Nsec},
 	}, errno

@@ -75,6 +75,10 @@ type Revalidator interface {
 	Revalidate(c *Context, name string, child Inode) bool
 }
 
+// Vanisher is implemented by inodes whose name can go without the file tree's
+// doing. It reports whether it has gone.
+type Vanisher interface{ Vanished() bool }
+
 // InodeCommon is the state of an inode that the kernel keeps whatever the file
 // system. Implementations of Inode embed it.
 type InodeCommon struct {

@@ -349,8 +349,11 @@ func (w *walker) remove(d *Dentry, errno linux.Errno) linux.Errno {
 	}
 	i, name := d.inode, d.name
 	HoldInode(i)
-	notifySelf(i, linux.IN_ATTRIB, 0)
-	d.shrink()
+	if isDir(d) {
+		d.shrink() // names that were looked for in it hold it
+	} else {
+		notifySelf(i, linux.IN_ATTRIB, 0) // of its number of links
+	}
 	d.drop()
 	notifyName(w.cur.Dentry.inode, i, linux.IN_DELETE, 0, name)
 	DropInode(i)

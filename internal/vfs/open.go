@@ -33,8 +33,8 @@ func OpenHow(c *Context, start Path, name string, how How) (*File, linux.Errno) 
 		return nil, linux.EINVAL
 	case flags&oTmpfile == 0 && flags&(linux.O_CREAT|linux.O_DIRECTORY) == linux.O_CREAT|linux.O_DIRECTORY:
 		return nil, linux.EINVAL
-	case how.Resolve&linux.RESOLVE_CACHED != 0:
-		return nil, linux.EAGAIN
+	case how.Resolve&linux.RESOLVE_CACHED != 0 && flags&(linux.O_TRUNC|linux.O_CREAT|oTmpfile) != 0:
+		return nil, linux.EAGAIN // looking is quick, changing may not be
 	}
 	if errno := checkName(name); errno != 0 {
 		return nil, errno
@@ -269,13 +269,13 @@ func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) 
 		return fail(errno)
 	}
 	f.Ops, f.Path = ops, p.Get()
+	notify(p.Dentry, linux.IN_OPEN)
 	if trunc {
 		if errno := truncateInode(o.c, p, a, 0); errno != 0 {
 			f.Put()
 			return nil, errno
 		}
 	}
-	notify(p.Dentry, linux.IN_OPEN)
 	return f, 0
 }
 

@@ -77,7 +77,11 @@ func (p Path) over() Path {
 
 // Deleted reports whether the name has been removed.
 func (p Path) Deleted() bool {
-	return p.Dentry != nil && p.Dentry.parent != nil && !p.Dentry.hashed
+	if p.Dentry == nil || p.Dentry.parent == nil {
+		return false
+	}
+	v, ok := p.Dentry.inode.(Vanisher)
+	return !p.Dentry.hashed || ok && v.Vanished()
 }
 
 // Name gives the path name from root, as links in /proc show it: names that are

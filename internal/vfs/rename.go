@@ -177,5 +177,5 @@ func (r *renaming) tellMoved(i, from Inode, oldName string, to Inode, newName st
 	sys.nextCookie++
 	notifyName(from, i, linux.IN_MOVED_FROM, sys.nextCookie, oldName)
 	notifyName(to, i, linux.IN_MOVED_TO, sys.nextCookie, newName)
-	notifySelf(i, linux.IN_MOVE_SELF, 0)
+	send(i, linux.IN_MOVE_SELF, 0, "") // which never tells that it is a directory
 }

@@ -133,7 +133,8 @@ const (
 	SocketMinor
 	AnonMinor
 	NamespaceMinor
-	firstMinor = 20
+	StreamMinor // the standard streams of programs started from outside
+	firstMinor  = 20
 )
 
 // AnonDev hands out the device number of a file system without a device.

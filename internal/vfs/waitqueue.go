@@ -33,6 +33,19 @@ func (q *WaitQueue) Add(e *WaitEntry) {
 	q.tail = e
 }
 
+// AddFirst is Add for a waiter that is to be told before those that wait
+// already, as epoll is.
+func (q *WaitQueue) AddFirst(e *WaitEntry) {
+	e.Remove()
+	e.queue, e.prev, e.next = q, nil, q.head
+	if q.head != nil {
+		q.head.prev = e
+	} else {
+		q.tail = e
+	}
+	q.head = e
+}
+
 // Remove takes e out of the queue it is in, if any.
 func (e *WaitEntry) Remove() {
 	q := e.queue

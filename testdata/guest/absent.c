@@ -1,4 +1,4 @@
-// Calls each number that is given with an errno and says where the errno is another.
+// K1: calls each number that is given with an errno and says where the errno is another.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -68,7 +68,7 @@ int main(void) {
 		for (int i = 0; i < N / 2; i++)
 			anon[i * PAGE] = 'c';
 		long faults = minflt() - before;
-		printf("%ld\n",faults);check(faults >= N / 2 && faults < N / 2 + 10, "child: the last owner's write is one fault a page all the same");
+		check(faults >= N / 2 && faults < N / 2 + 10, "child: the last owner's write is one fault a page all the same");
 		has(of("/proc/self/smaps", anon), N / 2, N / 2, "child: its half is its own");
 		gate_open(up);
 		gate_pass(down);

@@ -1,5 +1,6 @@
 // E6: an init as the books have it: it runs boot scripts one after the other, starts login processes again when they end, reaps every orphan.
 // needs root
+// needs namespaces
 #include "guest.h"
 
 // login is what getty would be: it says who it is and ends.
@@ -32,7 +33,7 @@ static int init(int out) {
 	}
 	while (reaped[0] < 3 || reaped[1] < 3 || orphans < 6) {
 		for (int i = 0; i < 2; i++)
-			if (!terminals[i] && turns[i] < 3 && (i == 0 || turns[0] == 3)) {
+			if (!terminals[i] && turns[i] < 3 && (i == 0 || reaped[0] == 3)) {
 				turns[i]++;
 				if ((terminals[i] = fork()) == 0)
 					login(out, i, turns[i]);

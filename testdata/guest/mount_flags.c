@@ -1,5 +1,6 @@
 // X3, X1: mounts with nosuid ignore set-user-ID bits, with noexec refuse to run, read-only ones refuse to write; a script's bits are ignored.
 // needs root
+// needs namespaces
 #include "guest.h"
 #include <sys/mount.h>
 

@@ -1,5 +1,6 @@
 // E5, E6: a pid namespace: the first child is PID 1, cannot be hurt by signals from inside, gets all orphans, and its end ends all.
 // needs root
+// needs namespaces
 #include "guest.h"
 #include <sys/prctl.h>
 
@@ -78,8 +79,8 @@ int main(void) {
 	pid_t pid = must(fork(), "fork");
 	if (pid == 0)
 		_exit(init());
-	check(pid > 1, "outside: the same process has another pid");
 	check(waitpid(pid, &status, 0) == pid && status == 31 << 8, "the namespace's init ended with all facts held");
+	check(pid > 1, "outside: the same process had another pid");
 	fails(waitpid(-1, &status, __WALL), ECHILD, "its children ended with it");
 	fails(fork(), ENOMEM, "fork into a namespace whose init has ended");
 

@@ -1,5 +1,6 @@
 // E6, E5: clone(NEWPID): SIGKILL and SIGSTOP from the outer namespace do hurt an init; NSpid tells both pids; a nested one is seen from above.
 // needs root
+// needs namespaces
 #include "guest.h"
 #include <sys/mount.h>
 

@@ -236,7 +236,12 @@ static void exclusive(void) {
 static void hang_up(void) {
 	char c;
 	signal(SIGHUP, on_hup);
+	struct termios t, initial;
 	int s = must(open(name, O_RDWR), "open");
+	tcgetattr(s, &t);
+	initial = t;
+	t.c_lflag = 0;
+	tcsetattr(s, TCSANOW, &t);
 	check(ioctl(s, TIOCVHANGUP) == 0 && hups == 1 && !has(), "TIOCVHANGUP hangs up");
 	check(read(s, &c, 1) == 0, "then reading is end of file");
 	fails(write(s, "x", 1), EIO, "writing");
@@ -244,7 +249,23 @@ static void hang_up(void) {
 	fails(tcsetpgrp(s, getpid()), ENOTTY, "tcsetpgrp");
 	int again = open(name, O_RDWR);
 	check(again >= 0 && has() && write(again, "x", 1) == 1, "a new opening lives");
+	tcgetattr(again, &t);
+	check(t.c_lflag == initial.c_lflag, "with the attributes of a new terminal");
 	check(syscall(SYS_vhangup) == 0 && hups == 2 && !has(), "vhangup hangs up as well");
+}
+
+// vanish: the name goes with the master side.
+static void vanish(void) {
+	char proc[64], link[64] = "", c;
+	struct stat st;
+	int s = must(open(name, O_RDWR | O_NOCTTY), "open");
+	close(m);
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", s);
+	readlink(proc, link, sizeof link - 1);
+	check(!strncmp(link, name, strlen(name)) && !strcmp(link + strlen(name), " (deleted)"), "the name is deleted");
+	check(fstat(s, &st) == 0 && st.st_nlink == 0, "and no link is left");
+	fails(open(name, O_RDWR), ENOENT, "open of the name");
+	check(!isatty(s) && read(s, &c, 1) == 0, "what is open is no terminal any more");
 }
 
 // job is a child in a group of its own that waits for signals.
@@ -300,6 +321,7 @@ int main(void) {
 	leader(inject, "inject");
 	leader(exclusive, "exclusive");
 	leader(hang_up, "hang up");
+	leader(vanish, "vanish");
 	jobs = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	leader(leave, "leave");

@@ -53,8 +53,8 @@ static void c_pselect(void) { fd_set r; FD_ZERO(&r); FD_SET(p[0], &r); pselect(p
 static void c_epoll(void) { struct epoll_event e; epoll_wait(ep, &e, 1, -1); }
 static void c_pause(void) { pause(); }
 static void c_suspend(void) { sigsuspend(&none); }
-static void c_sigwait(void) { sigset_t u; sigemptyset(&u); sigaddset(&u, SIGUSR2); sigwaitinfo(&u, &si); }
-static void c_sigtimed(void) { sigset_t u; sigemptyset(&u); sigaddset(&u, SIGUSR2); sigtimedwait(&u, &si, &hour); }
+static void c_sigwait(void) { sigset_t u; sigemptyset(&u); sigaddset(&u, SIGUSR2); syscall(SYS_rt_sigtimedwait, &u, &si, NULL, 8); }
+static void c_sigtimed(void) { sigset_t u; sigemptyset(&u); sigaddset(&u, SIGUSR2); syscall(SYS_rt_sigtimedwait, &u, &si, &hour, 8); }
 static void c_nanosleep(void) { syscall(SYS_nanosleep, &hour, NULL); }
 static void c_clock(void) { syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &hour, NULL); }
 static void c_clock_abs(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); t.tv_sec += 3600; syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL); }

@@ -1,5 +1,6 @@
 // P2, X3: unshare and setns of mount, UTS, IPC, user and network namespaces: each is a copy or a fresh one, and can be joined again by file.
 // needs root
+// needs namespaces
 #include "guest.h"
 #include <net/if.h>
 #include <sys/ioctl.h>

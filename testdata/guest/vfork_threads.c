@@ -63,6 +63,8 @@ int main(void) {
 	int status, was_stopped = 0;
 	signal(SIGUSR1, handler);
 	pthread_create(&t, NULL, ticker, NULL);
+	while (!ticks) // it blocks all signals before it counts
+		usleep(500);
 	pid_t pid = spawn();
 	check(waitpid(pid, &status, 0) == pid && status == 0, "another thread went on while the vforking one stood still");
 	check(in_child_handled == 0 && handled == 1, "the parent's signal waited until the child had ended");

@@ -18,6 +18,7 @@ int main(void) {
 	struct attr a = {48, SCHED_BATCH, 0, 5};
 	struct iovec v = {buf, 10};
 	int p[2];
+	struct f_owner_ex own = {F_OWNER_PID, 0};
 	BEGIN;
 	S(sched_setattr, 0, &a, 0);
 	S(sched_getattr, 0, &a, sizeof a, 0);
@@ -29,6 +30,14 @@ int main(void) {
 	S(vmsplice, p[1], &v, 1, SPLICE_F_GIFT);
 	S(process_madvise, 99, &v, 1, MADV_COLD, 0);
 	S(pkey_free, 99);
+	S(pkey_alloc, 5, 3);
+	S(kcmp, PID, PID, 0, 1, 999);
+	S(kcmp, PID, 99999999, 1, 0, 0);
+	S(kcmp, PID, PID, 99, 1, 2);
+	S(adjtimex, BAD);
+	S(clock_adjtime, CLOCK_MONOTONIC, buf);
+	S(fcntl, 1, F_SETOWN_EX, &own);
+	S(fcntl, 1, F_GETOWN_EX, &own);
 	S(pkey_mprotect, 1, 4096, PROT_READ, 5);
 	S(remap_file_pages, 1, 4096, 0, 0, MAP_NONBLOCK);
 	S(fsync, 99);

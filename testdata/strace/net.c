@@ -2,6 +2,7 @@
 #include "calls.h"
 #include <arpa/inet.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -93,6 +94,17 @@ int main(void) {
 	S(getsockopt, s, SOL_SOCKET, SO_TYPE, &one, 0);
 	S(shutdown, sv[0], SHUT_WR);
 	S(shutdown, 99, 7);
+	// netlink, without the attributes
+	int nlfd = S(socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	struct nlmsghdr bare = {16, NLMSG_NOOP, NLM_F_REQUEST, 7, 0};
+	S(sendto, nlfd, &bare, sizeof bare, 0, 0, 0);
+	struct { struct nlmsghdr h; char b[4]; } req[2] = {{{20, 0x7ffe, NLM_F_REQUEST | NLM_F_ACK, 8, 0}, "abc"}, {{20, NLMSG_DONE, 0, 9, 0}, "\1"}};
+	S(sendto, nlfd, req, 20, 0, 0, 0);
+	S(recvfrom, nlfd, buf, sizeof buf, MSG_DONTWAIT, 0, 0);
+	struct iovec niov = {req, 40};
+	struct msghdr nm = {.msg_name = &nl, .msg_namelen = sizeof nl, .msg_iov = &niov, .msg_iovlen = 1};
+	nl.nl_groups = 0;
+	S(sendmsg, nlfd, &nm, 0);
 	// polling
 	struct pollfd p[3] = {{sv[1], POLLIN | POLLPRI, 0}, {-1, POLLIN, 0}, {99, POLLOUT, 0}};
 	S(poll, p, 3, 0);
@@ -132,15 +144,15 @@ int main(void) {
 	int id = S(shmget, IPC_PRIVATE, 4096, IPC_CREAT | 0600);
 	S(shmget, 0x12345, 4096, 0);
 	void *a = (void *)S(shmat, id, 0, 0);
-	S(shmat, 99999, BAD, SHM_RDONLY | SHM_RND);
+	S(shmat, -5, BAD, SHM_RDONLY | SHM_RND);
 	S(shmdt, a);
 	S(shmctl, id, IPC_RMID, 0);
-	S(shmctl, 99999, IPC_STAT, buf);
+	S(shmctl, -5, IPC_STAT, buf);
 	id = S(semget, IPC_PRIVATE, 2, IPC_CREAT | IPC_EXCL | 0640);
 	struct sembuf sb[2] = {{0, 1, SEM_UNDO}, {1, -1, IPC_NOWAIT}};
 	S(semop, id, sb, 2);
-	S(semop, 99999, sb, 1);
-	S(semtimedop, 99999, sb, 1, &ts);
+	S(semop, -5, sb, 1);
+	S(semtimedop, -5, sb, 1, &ts);
 	S(semctl, id, 0, SETVAL, 5);
 	S(semctl, id, 0, GETVAL, 0);
 	S(semctl, id, 0, IPC_RMID, 0);

@@ -150,7 +150,12 @@ func (ep *Epoll) add(key itemKey, old *item, ev linux.EpollEvent) linux.Errno {
 	it := &item{ep: ep, key: key, event: ev, seq: ep.seq}
 	it.wait.Waiter = it
 	ep.items[key] = it
-	key.file.Ops.Queue(key.file).Add(&it.wait)
+	q := key.file.Ops.Queue(key.file)
+	if ev.Events&linux.EPOLLEXCLUSIVE != 0 {
+		q.Add(&it.wait)
+	} else {
+		q.AddFirst(&it.wait)
+	}
 	key.file.OnRelease(func() {
 		if ep.items[key] == it {
 			ep.remove(it)

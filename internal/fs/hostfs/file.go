@@ -180,13 +180,40 @@ func (o *regular) Truncate(_ *vfs.File, size int64) linux.Errno {
 	return 0
 }
 
-// Allocate implements vfs.FileOps. The host is asked for the size only.
+// Allocate implements vfs.FileOps. The host is asked for the size only, and a
+// hole is made of zeros.
 func (o *regular) Allocate(f *vfs.File, mode uint32, off, length int64) linux.Errno {
-	if mode != 0 {
+	const keep, punch, zero = linux.FALLOC_FL_KEEP_SIZE, linux.FALLOC_FL_PUNCH_HOLE, linux.FALLOC_FL_ZERO_RANGE
+	if mode&^(keep|punch|zero) != 0 {
 		return linux.EOPNOTSUPP
+	}
+	if mode&(punch|zero) != 0 {
+		const most = 64 << 20 // a hole in a sparse file of terabytes would take them
+		if length > most && o.s.pages.Size()-off > most {
+			return linux.EOPNOTSUPP
+		}
+		if errno := o.zero(f, off, min(length, o.s.pages.Size()-off)); errno != 0 {
+			return errno
+		}
+	}
+	if mode&keep != 0 {
+		return 0
 	}
 	if off+length > o.s.pages.Size() {
 		return o.Truncate(f, off+length)
+	}
+	return 0
+}
+
+// zero overwrites a range with zeros.
+func (o *regular) zero(f *vfs.File, off, length int64) linux.Errno {
+	var zeros [64 << 10]byte
+	for length > 0 {
+		n, errno := o.Write(f, zeros[:min(length, int64(len(zeros)))], off)
+		if errno != 0 {
+			return errno
+		}
+		off, length = off+int64(n), length-int64(n)
 	}
 	return 0
 }

@@ -34,7 +34,7 @@ func NewInput(mode uint32, ino uint64, want func()) *Input {
 }
 
 func streamStat(mode uint32, ino uint64) linux.Stat {
-	return linux.Stat{Mode: mode, Ino: ino, Nlink: 1, Blksize: 4096}
+	return linux.Stat{Dev: vfs.MakeDev(0, vfs.StreamMinor), Ino: ino, Mode: mode, Nlink: 1, Blksize: 4096}
 }
 
 // Feed adds bytes; the slice is copied.

@@ -46,6 +46,12 @@ type unnamed struct{ regular }
 // Release implements vfs.FileOps.
 func (o unnamed) Release(*vfs.File) { vfs.DropInode(o.i) }
 
+// Reopen implements vfs.Reopener.
+func (o unnamed) Reopen(*vfs.Context, uint32) (vfs.FileOps, linux.Errno) {
+	vfs.HoldInode(o.i)
+	return o, 0
+}
+
 // cache returns the page cache of a file's own data, making it if need be.
 func (i *Inode) cache() *mm.PageCache {
 	if i.pages == nil {

@@ -27,6 +27,9 @@ type Node struct {
 	List    func(c *vfs.Context, from int64) []Entry
 	Lookup  func(c *vfs.Context, name string) *Node
 
+	// Links, if set, is the number of links of a directory.
+	Links func() uint32
+
 	// Open makes the operations of a file that is more than a text.
 	Open func(c *vfs.Context) (vfs.FileOps, linux.Errno)
 
@@ -63,10 +66,7 @@ func Text(s string) *Node { return File(func() string { return s }) }
 
 // Dir makes a directory with fixed entries.
 func Dir(entries ...Entry) *Node {
-	if entries == nil {
-		entries = []Entry{}
-	}
-	return &Node{Mode: 0o555, Entries: entries}
+	return &Node{Mode: 0o555, Entries: append([]Entry{}, entries...)} // a directory also without any
 }
 
 // Symlink makes a symbolic link.
@@ -161,6 +161,9 @@ func (i *inode) Attr() (vfs.Attr, linux.Errno) {
 	}
 	if n.isDir() {
 		a.Nlink = 2
+	}
+	if n.Links != nil {
+		a.Nlink = n.Links()
 	}
 	return a, 0
 }
@@ -298,6 +301,9 @@ func (o *fileOps) Write(_ *vfs.File, p []byte, _ int64) (int, linux.Errno) {
 	}
 	return len(p), 0
 }
+
+// Truncate implements vfs.FileOps: as with SetAttr, nothing is lost.
+func (o *fileOps) Truncate(*vfs.File, int64) linux.Errno { return 0 }
 
 // Stat implements vfs.FileOps.
 func (o *fileOps) Stat(f *vfs.File) (linux.Stat, linux.Errno) { return f.Path.Stat() }

@@ -39,7 +39,7 @@ var Rows = []Row{
 		{"THREAD, SETTLS and the join by CHILD_CLEARTID", guests("clone_thread")},
 		{"Exit signals, UNTRACED, PTRACE, IO, DETACHED, SYSVSEM; PARENT keeps its maker's exit signal", guests("clone_flags")},
 		{"clone3 with set_tid", guests("clone_settid")},
-		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal"), "TestErrnos/process")},
+		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal", "clone_matrix"), "TestErrnos/process")},
 		{"NEWUTS, NEWNS, NEWIPC, NEWNET, NEWUSER; unshare and setns", guests("unshare_ns")},
 		{"NEWPID", guests("pidns_outside", "pidns")},
 	}},
@@ -115,10 +115,12 @@ var Rows = []Row{
 		{"Same pid, new image, argv[0] as given; all of the exec family; execveat, fexecve, posix_spawn", guests("exec_family")},
 		{"Each failure has its errno and leaves the old image", append(guests("exec_errors"), "TestErrnos/process")},
 		{"#! scripts", guests("exec_script")},
+		{"noexec mounts refuse", guests("mount_flags")},
 		{"ELF files by hand: static, position independent, with an interpreter, broken", guests("exec_elf")},
 	}},
 	{"X2", "what survives", []Statement{
 		{"Descriptors, cwd, mask, pending and ignored signals, alarm, limits stay; handlers, close-on-exec, mappings go", guests("exec_survives")},
+		{"POSIX timers, segments, shared tables, floating point modes end; timer slack, no_new_privs, queued signals stay", guests("exec_ends")},
 		{"Other threads end", guests("exec_threads", "thread_exit_group")},
 	}},
 	{"X3", "set-user-ID", []Statement{
@@ -193,7 +195,7 @@ var Rows = []Row{
 	{"G2", "terminals", []Statement{
 		{"Ctrl-C, Ctrl-Z, Ctrl-\\, hang-up, SIGTTIN, SIGTTOU, window size", guests("pty_control")},
 		{"The line discipline", append(guests("pty_termios"), "internal/tty:TestLikeHost")},
-		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more")},
+		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more", "pty_session", "pty_wait")},
 		{"Job control of bash and dash", guests("pty_shells")},
 		{"Sessions and groups", guests("groups")},
 	}},
@@ -209,7 +211,7 @@ var Rows = []Row{
 		{"In virtual time sleep jumps ahead", []string{"TestVirtualTime"}},
 	}},
 	{"K1", "system calls", []Statement{
-		{"By number; only rcx and r11 are lost", guests("syscalls")},
+		{"By number; only rcx and r11 are lost", guests("syscalls", "absent")},
 		{"select, poll, epoll, eventfd", guests("polling")},
 		{"int 0x80 with the 32-bit numbers", guests("int80", "int80_more")},
 		{"An unknown number is ENOSYS, named once in the log", []string{"TestUnknownCall"}},

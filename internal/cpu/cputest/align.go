@@ -1,4 +1,4 @@
-package interp
+package cputest
 
 import (
 	"testing"
@@ -6,9 +6,9 @@ import (
 	"github.com/tinevm/tine/internal/cpu"
 )
 
-// TestAlignmentCheck has the alignment each kind of access needs (SDM vol. 3,
+// alignmentCheck has the alignment each kind of access needs (SDM vol. 3,
 // table 7-7); RSI, RDI and RSP are moved over sixteen addresses.
-func TestAlignmentCheck(t *testing.T) {
+func (n suite) alignmentCheck(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		code  []byte
@@ -46,32 +46,32 @@ func TestAlignmentCheck(t *testing.T) {
 		{"fldcw", []byte{0xd9, 0x2e}, 2},
 	} {
 		for off := range uint64(16) {
-			m := newMachine(t, append(c.code, 0xcc)...)
-			m.read(dataAt, 1)
-			m.r.Flags |= cpu.FlagAC
+			m := NewMachine(t, n.new(), append(c.code, 0xcc)...)
+			m.Read(DataAt, 1)
+			m.R.Flags |= cpu.FlagAC
 			for _, reg := range []int{cpu.RSI, cpu.RDI, cpu.RSP, cpu.RBP} {
-				m.r.GPR[reg] = dataAt + 512 + off
+				m.R.GPR[reg] = DataAt + 512 + off
 			}
-			m.r.GPR[cpu.RCX] = 2
-			trap, _ := m.run(1000)
-			want := exception(cpu.VectorBP)
+			m.R.GPR[cpu.RCX] = 2
+			trap, _ := m.Run(1000)
+			want := Exception(cpu.VectorBP)
 			if off&(c.align-1) != 0 {
-				want = exception(cpu.VectorAC)
+				want = Exception(cpu.VectorAC)
 			}
 			if trap != want {
 				t.Errorf("%s at %d: %+v, want %+v", c.name, off, trap, want)
 			}
-			if want.Vector == cpu.VectorAC && (m.r.RIP != codeAt || m.r.GPR[cpu.RSP] != dataAt+512+off) {
-				t.Errorf("%s at %d: the exception left rip %#x, rsp %#x", c.name, off, m.r.RIP, m.r.GPR[cpu.RSP])
+			if want.Vector == cpu.VectorAC && (m.R.RIP != CodeAt || m.R.GPR[cpu.RSP] != DataAt+512+off) {
+				t.Errorf("%s at %d: the exception left rip %#x, rsp %#x", c.name, off, m.R.RIP, m.R.GPR[cpu.RSP])
 			}
 		}
 	}
 }
 
-// TestAlignmentCheckByFlag: POPF turns it on for the next instruction, and off;
+// alignmentCheckByFlag: POPF turns it on for the next instruction, and off;
 // what was translated meanwhile does not hide a misaligned access.
-func TestAlignmentCheckByFlag(t *testing.T) {
-	m := newMachine(t,
+func (n suite) alignmentCheckByFlag(t *testing.T) {
+	m := NewMachine(t, n.new(),
 		0x8b, 0x46, 0x01, // mov 1(%rsi), %eax: warms the translation
 		0x9c,                               // pushf
 		0x81, 0x0c, 0x24, 0, 0, 0x04, 0x00, // orl $0x40000, (%rsp)
@@ -79,8 +79,8 @@ func TestAlignmentCheckByFlag(t *testing.T) {
 		0x8b, 0x46, 0x04, // mov 4(%rsi), %eax
 		0x8b, 0x46, 0x01, // mov 1(%rsi), %eax
 		0xcc)
-	m.r.GPR[cpu.RSI] = dataAt
-	m.expect(exception(cpu.VectorAC), codeAt+15, 5)
-	m.r.Flags &^= cpu.FlagAC
-	m.expect(exception(cpu.VectorBP), codeAt+19, 2)
+	m.R.GPR[cpu.RSI] = DataAt
+	m.Expect(Exception(cpu.VectorAC), CodeAt+15, 5)
+	m.R.Flags &^= cpu.FlagAC
+	m.Expect(Exception(cpu.VectorBP), CodeAt+19, 2)
 }

@@ -1,0 +1,188 @@
+package jit
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/cpu/cputest"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+func TestEngine(t *testing.T) {
+	cputest.Run(t, func() cpu.Engine { return newJIT(t) })
+}
+
+// The assembly takes the offsets from the constants; they must be those that
+// short displacements reach.
+func TestHotFieldsAreNear(t *testing.T) {
+	for _, off := range []int32{offLeft, offFlags, offTarget, offEntry, offSite, offGroups + 8*(maxGroups-1), offStackLarge, offGPR, offGPR + 15*8, offFSBase} {
+		if off < -128 || off > 127 {
+			t.Errorf("offset %d", off)
+		}
+	}
+	c := newContext()
+	c.regs.GPR[cpu.R15], c.regs.XMM[3][1] = 1, 2
+	base := field(0).disp
+	if base != 0 || home(cpu.R15).disp != offGPR+15*8 {
+		t.Error("registers are not where they are said to be")
+	}
+}
+
+// All registers go in and come out.
+func TestEnterAndExit(t *testing.T) {
+	m := cputest.NewMachine(t, newJIT(t), 0x0f, 0x05) // syscall
+	m.Run(10)
+	for i := range m.R.GPR {
+		m.R.GPR[i] = uint64(i) * 0x0101010101010101
+		m.R.XMM[i] = [2]uint64{uint64(i) << 60, ^uint64(i)}
+	}
+	m.R.Flags |= cpu.FlagOF | cpu.FlagSF | cpu.FlagPF | cpu.FlagDF
+	m.R.MXCSR = 0x5fa1
+	m.R.RIP = cputest.CodeAt
+	want := m.R
+	want.RIP += 2
+	want.GPR[cpu.RCX], want.GPR[cpu.R11] = want.RIP, want.Flags
+	m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, want.RIP, 1)
+	if m.R != want {
+		t.Errorf("got %+v\nwant %+v", m.R, want)
+	}
+}
+
+// A program that calls from page to page, in a loop.
+var callsAround = []byte{
+	0xe8, 0xfb, 0x0f, 0, 0, // call the next page
+	0xff, 0xc9, // dec ecx
+	0x75, 0xf7, // jne
+	0x0f, 0x05,
+}
+
+func newCaller(t *testing.T) *cputest.Machine {
+	m := cputest.NewMachine(t, newJIT(t), callsAround...)
+	m.Write(cputest.CodeAt+mm.PageSize, 0x48, 0x83, 0xc0, 0x01, 0xc3) // add rax, 1; ret
+	m.R.GPR[cpu.RCX] = 1000
+	return m
+}
+
+// Code that others jump to changes, again and again.
+func TestLinkedCodeChanges(t *testing.T) {
+	m := newCaller(t)
+	sum := uint64(0)
+	for i := range byte(100) {
+		m.R.RIP, m.R.GPR[cpu.RCX] = cputest.CodeAt, 10
+		m.Write(cputest.CodeAt+mm.PageSize+3, i)
+		if trap, _ := m.Run(1000); trap.Kind != cpu.TrapSyscall {
+			t.Fatalf("%+v", trap)
+		}
+		if sum += 10 * uint64(i); m.R.GPR[cpu.RAX] != sum {
+			t.Fatalf("round %d: %d, want %d", i, m.R.GPR[cpu.RAX], sum)
+		}
+	}
+}
+
+// A block in a page that is shared is not good where another page follows.
+func TestLinksAreCheckedInEveryAddressSpace(t *testing.T) {
+	m := newCaller(t)
+	m.R.GPR[cpu.RCX] = 3
+	m.Run(1000)
+	child := cputest.NewMachine(t, m.E)
+	child.AS, child.R = m.AS.Fork(), m.R
+	child.Write(cputest.CodeAt+mm.PageSize+3, 100)
+	for range 3 {
+		for _, c := range []struct {
+			m    *cputest.Machine
+			want uint64
+		}{{m, 3}, {child, 300}} {
+			c.m.R.RIP, c.m.R.GPR[cpu.RAX], c.m.R.GPR[cpu.RCX] = cputest.CodeAt, 0, 3
+			if c.m.Run(1000); c.m.R.GPR[cpu.RAX] != c.want {
+				t.Fatalf("counted %d, want %d", c.m.R.GPR[cpu.RAX], c.want)
+			}
+		}
+	}
+}
+
+// Code that is being executed is thrown away under several processors, by
+// flushing the cache and by writing the code.
+func TestFlushWhileRunning(t *testing.T) {
+	m := newCaller(t)
+	m.Run(10)
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	for range 3 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r, v, e := m.R, new(cpu.VCPU), newJIT(t)
+			for !stop.Load() {
+				r.RIP, r.GPR[cpu.RAX], r.GPR[cpu.RCX] = cputest.CodeAt, 0, 500
+				trap, n := e.Run(v, &r, m.AS, 1<<40)
+				if trap.Kind == cpu.TrapPageFault && r.RIP == cputest.CodeAt && n == 0 {
+					m.AS.Fault(trap.Addr, trap.Access)
+					continue
+				}
+				if trap.Kind != cpu.TrapSyscall || n != 500*5+1 || r.GPR[cpu.RAX] != 500 {
+					t.Errorf("%+v after %d, counted %d", trap, n, r.GPR[cpu.RAX])
+					return
+				}
+			}
+		}()
+	}
+	e := newEngine()
+	f, ok := m.AS.Lookup(cputest.CodeAt, mm.AccessExec)
+	if !ok {
+		t.Fatal("no code")
+	}
+	for range 200 {
+		e.flush(cache.flushes.Load())
+		m.AS.Lookup(cputest.CodeAt, mm.AccessRead)
+		interp.DropCode(f)
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
+// Two processors: one writes a function in a page that both execute and tells
+// the other, who calls it.
+func TestCodeIsPublished(t *testing.T) {
+	const fn = cputest.CodeAt + 64
+	m := cputest.NewMachine(t, newJIT(t),
+		// wait: mov eax, [rbx]; cmp eax, ecx; jne wait; call fn; syscall
+		0x8b, 0x03, 0x39, 0xc8, 0x75, 0xfa, 0xe8, 53, 0, 0, 0, 0x0f, 0x05)
+	m.Write(cputest.CodeAt+mm.PageSize,
+		// mov [rdx+1], ecx; mov [rbx], ecx; call fn; syscall
+		0x89, 0x4a, 0x01, 0x89, 0x0b, 0xe8, 0x36, 0xf0, 0xff, 0xff, 0x0f, 0x05)
+	m.Write(fn, 0xb8, 0, 0, 0, 0, 0xc3) // mov eax, imm; ret
+	for _, a := range []uint64{cputest.CodeAt, cputest.CodeAt + mm.PageSize, cputest.DataAt, cputest.DataAt + mm.PageSize} {
+		m.AS.Fault(a, mm.AccessWrite)
+	}
+	run := func(e cpu.Engine, rip, rsp uint64, i uint64) uint64 {
+		r := m.R
+		r.RIP, r.GPR[cpu.RSP] = rip, rsp
+		r.GPR[cpu.RBX], r.GPR[cpu.RCX], r.GPR[cpu.RDX] = cputest.DataAt, i, fn
+		if trap, _ := e.Run(new(cpu.VCPU), &r, m.AS, 1<<40); trap.Kind != cpu.TrapSyscall {
+			t.Errorf("%+v", trap)
+		}
+		return r.GPR[cpu.RAX]
+	}
+	reader, writer := newJIT(t), newJIT(t)
+	for i := uint64(1); i <= 300 && !t.Failed(); i++ {
+		var wg sync.WaitGroup
+		for _, f := range []func() uint64{
+			func() uint64 { return run(reader, cputest.CodeAt, cputest.DataAt+mm.PageSize+1024, i) },
+			func() uint64 {
+				return run(writer, cputest.CodeAt+mm.PageSize, cputest.DataAt+mm.PageSize+2048, i)
+			},
+		} {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				if got := f(); got != i {
+					t.Errorf("round %d: old code ran, %d", i, got)
+				}
+			}()
+		}
+		wg.Wait()
+	}
+}
