@@ -543,7 +543,7 @@ func (t *Task) cgroupOfChild(a *cloneArgs) (*cgroup, linux.Errno) {
 		}
 		to := d.Group().(*cgroup)
 		if to.dead {
-			return nil, linux.ENODEV
+			return nil, linux.ENOENT
 		}
 		o := cgroupOpener{cred: &t.cred.Cred, ns: t.ns.cgroup}
 		if errno := o.mayWrite(to); errno != 0 {

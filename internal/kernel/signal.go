@@ -329,6 +329,10 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 		g.die(linux.SIGKILL)
 		return
 	}
+	if t.frozen && t.ptrace == nil && sigDefaults[sig] == actTerm && !g.isInit() && t.sighand.action(sig).Handler == linux.SIG_DFL {
+		g.die(sig) // what ends a process does not wait until it is thawed
+		return
+	}
 	if t.wantsSignal(sig) {
 		t.rouse()
 	}
