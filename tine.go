@@ -46,6 +46,11 @@ type Config struct {
 	MaxProcs int
 	// CPUs is the number of virtual processors; 0 is the number of the host's.
 	CPUs int
+	// CPULimit is how much processor time all processes together may use: the
+	// time of so many processors, such as 1.5; 0 is no limit. They wait when
+	// they have used up their part of 100 milliseconds. The machine shows the
+	// limit as /sys/fs/cgroup/cpu.max.
+	CPULimit float64
 	// Engine says what runs guest code: "interp", an interpreter that works on
 	// any host; "jit", a compiler that needs a Linux host with an x86-64-v2
 	// processor; or "auto", which is also the meaning of "".
@@ -128,7 +133,7 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.CPUs <= 0 {
 		cfg.CPUs = runtime.NumCPU()
 	}
-	if cfg.Memory < 0 || cfg.MaxProcs < 0 {
+	if cfg.Memory < 0 || cfg.MaxProcs < 0 || cfg.CPULimit < 0 {
 		return nil, errors.New("tine: a limit is negative")
 	}
 	newEngine, err := engineMaker(cfg.Engine)
@@ -140,7 +145,7 @@ func New(cfg Config) (*Machine, error) {
 		Clock:   &hostClock{start: time.Now()},
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
-		Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed, NoInit: cfg.FirstIsInit,
+		CPUQuota: int64(cfg.CPULimit*1e5) * 1000, Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed, NoInit: cfg.FirstIsInit,
 	}
 	if cfg.Events != nil {
 		kcfg.Events = func(e *kernel.Event) { cfg.Events(Event(*e)) }

@@ -155,6 +155,10 @@ func (b *treeBuilder) registerTypes() {
 				return t.make(c), 0
 			}})
 	}
+	b.sys.RegisterFilesystem(vfs.FSType{Name: "cgroup2", NoDev: true, UserNS: true,
+		Mount: func(c *vfs.Context, _ string, _ uint64, data string) (vfs.FileSystem, linux.Errno) {
+			return k.NewCgroupFS(c, data)
+		}})
 }
 
 // hostRoot shows a folder of the host as the root. The machine's own file
@@ -261,6 +265,10 @@ func (b *treeBuilder) mountSystem(ns *vfs.Namespace) error {
 	if err := b.mount(ns, "/dev", dev, "udev", linux.MS_NOSUID); err != nil {
 		return err
 	}
+	groups, errno := k.NewCgroupFS(nil, "")
+	if errno != 0 {
+		return fmt.Errorf("tine: make /sys/fs/cgroup: %s", errno.Message())
+	}
 	for _, mt := range []struct {
 		at    string
 		fsys  vfs.FileSystem
@@ -270,6 +278,7 @@ func (b *treeBuilder) mountSystem(ns *vfs.Namespace) error {
 		{"/dev/shm", memfs.New(b.memOptions()), linux.MS_NOSUID | linux.MS_NODEV},
 		{"/proc", k.NewProcFS(nil), linux.MS_NOSUID | linux.MS_NODEV},
 		{"/sys", k.NewSysFS(), linux.MS_NOSUID | linux.MS_NODEV},
+		{"/sys/fs/cgroup", groups, linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC},
 	} {
 		if err := b.mount(ns, mt.at, mt.fsys, mt.fsys.Type(), mt.flags); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,15 +17,22 @@ import (
 	"github.com/tinevm/tine/internal/control"
 )
 
-// maxCPUs is how many virtual processors a machine can have.
-const maxCPUs = 64
+// maxCPUs is how many virtual processors a machine can have, minCPUs the least
+// part of one's time that it can be limited to (cpu.max of cgroups).
+const (
+	maxCPUs = 64
+	minCPUs = 0.01
+)
 
 // config translates the flags.
 func (f *runFlags) config() (cfg tine.Config, err error) {
 	cfg = tine.Config{
-		Hostname: f.hostname, CPUs: f.cpus, Dir: f.workdir,
+		Hostname: f.hostname, CPUs: int(math.Ceil(f.cpus)), Dir: f.workdir,
 		ParentFirst: f.parentFirst, Bare: f.bare, ReadOnly: f.readOnly, Engine: f.engine,
 		Root: f.root, FirstIsInit: !f.init,
+	}
+	if f.cpus != math.Trunc(f.cpus) {
+		cfg.CPULimit = f.cpus
 	}
 	if f.seeded {
 		cfg.Seed = &f.seed
@@ -73,8 +81,8 @@ func (f *runFlags) check() error {
 	switch {
 	case f.pidsLimit < -1:
 		return fmt.Errorf("--pids-limit %d: want a number, or -1 for no limit", f.pidsLimit)
-	case f.cpus < 0 || f.cpus > maxCPUs:
-		return fmt.Errorf("--cpus %d: want 1 to %d", f.cpus, maxCPUs)
+	case f.cpus != 0 && !(f.cpus >= minCPUs && f.cpus <= maxCPUs):
+		return fmt.Errorf("--cpus %v: want %v to %d", f.cpus, minCPUs, maxCPUs)
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %v: cannot be negative", f.timeout)
 	case f.workdir != "" && !strings.HasPrefix(f.workdir, "/"):

@@ -24,7 +24,7 @@ type runFlags struct {
 	memory      string
 	pidsLimit   int
 	ulimits     []string
-	cpus        int
+	cpus        float64
 	engine      string
 	seed        uint64
 	seeded      bool // --seed was given
@@ -122,7 +122,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
 	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host) or jit (Linux on x86-64)")
 	fl.Uint64Var(&f.seed, "seed", 0, "decide order, time and chance from this `NUMBER`: the same run each time (one processor, virtual time)")
-	fl.IntVar(&f.cpus, "cpus", 0, "number of virtual processors (default: the host's)")
+	fl.Float64Var(&f.cpus, "cpus", 0, "number of virtual processors; a fraction such as 1.5 limits the time they run (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")
 	fl.BoolVarP(&f.interactive, "interactive", letter("i"), true, "connect standard input; -i=false gives the program an empty one")
 	fl.BoolVarP(&f.tty, "tty", letter("t"), false, "give the program a terminal; its keys and screen are those of tine's")

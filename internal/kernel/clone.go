@@ -18,6 +18,7 @@ type cloneArgs struct {
 	stack      uint64 // top of the new stack; 0 keeps the maker's
 	tls        uint64
 	setTID     []int
+	cgroup     uint64 // CLONE_INTO_CGROUP: a descriptor of its directory
 }
 
 // clone makes a new task. fork, vfork, clone, clone3 and the threads of every
@@ -27,6 +28,10 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 		return nil, errno
 	}
 	if errno := t.checkTaskLimits(); errno != 0 {
+		return nil, errno
+	}
+	cgroup, errno := t.cgroupOfChild(a)
+	if errno != 0 {
 		return nil, errno
 	}
 	// A new task structure, a duplicate of the maker's: registers, mask, name.
@@ -54,6 +59,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	pid.attach(child)
 	child.traceCreated()
 	t.joinFamily(child, a)
+	child.joinCgroup(cgroup)
 	t.noteFork(child, a.flags)
 	t.storeTIDs(child, a, pidfd)
 	t.ptraceClone(child, a)
@@ -345,6 +351,9 @@ func sysClone3(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	var ca linux.CloneArgs
 	ca.Decode(buf)
+	if ca.Flags&linux.CLONE_INTO_CGROUP != 0 && size < knownSize {
+		return 0, linux.EINVAL
+	}
 	return t.clone3(&ca)
 }
 
@@ -355,12 +364,13 @@ func (t *Task) clone3(ca *linux.CloneArgs) (uint64, linux.Errno) {
 		ca.ExitSignal&^linux.CSIGNAL != 0 || ca.ExitSignal > linux.NSIG,
 		ca.Flags&(linux.CLONE_THREAD|linux.CLONE_PARENT) != 0 && ca.ExitSignal != 0,
 		(ca.Stack == 0) != (ca.StackSize == 0), ca.Stack+ca.StackSize < ca.Stack || ca.Stack+ca.StackSize > mm.UserTop,
+		ca.Flags&linux.CLONE_INTO_CGROUP != 0 && ca.Cgroup > 1<<31-1,
 		ca.SetTIDSize > 32 || (ca.SetTID == 0) != (ca.SetTIDSize == 0):
 		return 0, linux.EINVAL
 	}
 	args := cloneArgs{
 		flags: ca.Flags, pidfd: ca.Pidfd, childTID: ca.ChildTID, parentTID: ca.ParentTID,
-		exitSignal: linux.Signal(ca.ExitSignal), tls: ca.TLS,
+		exitSignal: linux.Signal(ca.ExitSignal), tls: ca.TLS, cgroup: ca.Cgroup,
 	}
 	if ca.Stack != 0 {
 		args.stack = ca.Stack + ca.StackSize

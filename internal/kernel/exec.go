@@ -39,7 +39,7 @@ func (t *Task) execve(e *execArgs) linux.Errno {
 	}
 	defer bin.close()
 	cred := t.execCred(e.file)
-	as := mm.NewAddressSpace(t.k.acct, t.k.peers)
+	as := mm.NewAddressSpace(t.group.cgroup.acct, t.k.peers)
 	as.Limits = t.memLimits()
 	img, errno := t.loadELF(as, bin)
 	if errno == 0 {
@@ -87,6 +87,7 @@ func (t *Task) becomeOnlyThread() bool {
 	t.id.detach(t)
 	old.id.handOver(t)
 	t.k.users.add(old.cred.UID, -1)
+	g.cgroup.chargePIDs(-1)
 	old.sighand.put()
 	old.ns.put()
 	g.threads = []*Task{t}
@@ -98,9 +99,10 @@ func (u *Task) dethread() {
 	if !u.exiting {
 		u.exiting = true
 		u.sc.active = false
+		u.leaveCgroup()
 		u.removeWaits()
 		u.cancelFutex()
-		u.k.runq.remove(u)
+		u.unqueue()
 		u.as.Put()
 		u.as = nil
 		u.files.put()

@@ -58,6 +58,7 @@ func (t *Task) exit(status int) {
 	t.exiting = true
 	t.exitCode = status
 	t.sc.active = false
+	t.leaveCgroup()
 	t.removeWaits()
 	t.cancelFutex()
 	last := t.group.alive() == 0
@@ -109,6 +110,7 @@ func (t *Task) exitMemory() {
 	t.clearChildTID = 0
 	t.as.Put()
 	t.as = nil
+	t.k.memoryFreed()
 	t.releaseVfork()
 }
 
@@ -336,7 +338,9 @@ func (t *Task) forget() {
 	k := t.k
 	t.state = TaskDead
 	k.deadUse.add(&t.usage)
-	k.runq.remove(t)
+	t.unqueue()
+	t.leaveCgroup()
+	t.group.cgroup.chargePIDs(-1)
 	t.sighand.put()
 	t.ns.put()
 	k.users.add(t.cred.UID, -1)

@@ -40,6 +40,7 @@ type Config struct {
 	Entropy    func(p []byte)    // fills p with random bytes
 	Memory     int64             // limit in bytes
 	MaxTasks   int               // limit on living tasks and zombies; 0 = 4 Mi
+	CPUQuota   int64             // processor time in 100 ms, in ns; 0 = no limit
 	ChildFirst bool              // a forked child runs before its parent
 	Hostname   string            // UTS node name
 	NoInit     bool              // no built-in process 1: the first process started is it
@@ -87,6 +88,9 @@ type Kernel struct {
 	stops    int // processes that job control has stopped
 	switches int64
 
+	cgroups cgroupTree
+	freed   vfs.WaitQueue // those who wait for memory
+
 	current *Task       // the task whose system call or page fault is handled
 	vfsCtx  vfs.Context // scratch of Task.ctx
 	bounce  []byte      // scratch of userBuf
@@ -129,6 +133,7 @@ func New(cfg Config) *Kernel {
 	k.wall = newWallState()
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
+	k.initCgroups()
 	k.initNamespaces()
 	if !cfg.NoInit {
 		k.bootInit()
@@ -158,6 +163,7 @@ func (k *Kernel) Close() error {
 	if k.cfg.Root != nil {
 		k.cfg.Root.Close()
 	}
+	k.closeCgroups()
 	if k.acct != nil {
 		if !k.acct.Close() && k.failure == nil {
 			k.failure = fmt.Errorf("machine closed with %d bytes of guest memory still in use", k.acct.Used())

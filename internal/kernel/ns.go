@@ -46,8 +46,10 @@ type netNamespace struct {
 	refs  int
 }
 
-// cgroupNamespace sets what /proc/PID/cgroup shows as root.
+// cgroupNamespace sets what /proc/PID/cgroup shows as root, and what a mount of
+// cgroup2 does.
 type cgroupNamespace struct {
+	root  *cgroup
 	owner *userNamespace
 	ino   uint64
 }
@@ -92,7 +94,7 @@ func (k *Kernel) initNamespaces() {
 		ipc:    &ipcNamespace{Namespace: ipc.New(), owner: user, ino: rootIPCIno, refs: 1},
 		net:    &netNamespace{Stack: k.sys.newStack(user, true), owner: user, ino: rootNetIno, refs: 1},
 		pid:    k.pids,
-		cgroup: &cgroupNamespace{owner: user, ino: rootCgroupIno},
+		cgroup: &cgroupNamespace{root: k.cgroups.root, owner: user, ino: rootCgroupIno},
 		time:   &timeNamespace{owner: user, ino: rootTimeIno, used: true},
 	}
 	k.rootNS.timeNext = k.rootNS.time
@@ -196,7 +198,7 @@ func (t *Task) newNamespaces(user *userNamespace, fs *FSInfo, flags uint64) (*Na
 		ns.net = &netNamespace{Stack: t.k.sys.newStack(user, false), owner: user, ino: t.k.nextNamespace(), refs: 1}
 	}
 	if flags&linux.CLONE_NEWCGROUP != 0 {
-		ns.cgroup = &cgroupNamespace{owner: user, ino: t.k.nextNamespace()}
+		ns.cgroup = &cgroupNamespace{root: t.group.cgroup, owner: user, ino: t.k.nextNamespace()}
 	}
 	if flags&linux.CLONE_NEWTIME != 0 {
 		ns.timeNext = &timeNamespace{

@@ -32,7 +32,7 @@ func (k *Kernel) NewProcFS(c *vfs.Context) vfs.FileSystem {
 		Entries: []synthfs.Entry{
 			{Name: "self", Node: &synthfs.Node{Mode: 0o777, Link: ns.selfLink}},
 			{Name: "thread-self", Node: &synthfs.Node{Mode: 0o777, Link: ns.threadSelfLink}},
-			{Name: "cgroups", Node: synthfs.Text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")},
+			{Name: "cgroups", Node: synthfs.File(k.procCgroups)},
 			{Name: "cmdline", Node: synthfs.Text("tine\n")},
 			{Name: "cpuinfo", Node: synthfs.File(k.procCPUInfo)},
 			{Name: "devices", Node: synthfs.Text("Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n")},

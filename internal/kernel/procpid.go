@@ -47,7 +47,7 @@ var taskFiles = []taskFile{
 	{name: "smaps", mode: 0o444, guarded: true, text: ofTask((*Task).procSmaps)},
 	{name: "smaps_rollup", mode: 0o444, guarded: true, text: ofTask((*Task).procSmapsRollup)},
 	{name: "limits", mode: 0o444, text: ofTask((*Task).procLimits)},
-	{name: "cgroup", mode: 0o444, text: func(procView) string { return "0::/\n" }},
+	{name: "cgroup", mode: 0o444, text: procCgroup},
 	{name: "mountinfo", mode: 0o444, text: func(v procView) string { return vfs.MountinfoText(v.t.mounts()) }},
 	{name: "mounts", mode: 0o444, text: func(v procView) string { return vfs.MountsText(v.t.mounts()) }},
 	{name: "wchan", node: func(v procView) *synthfs.Node { return v.t.procWchan() }},

@@ -51,7 +51,8 @@ type schedEntity struct {
 	yielded     bool // sched_yield: others of the same priority come first
 	index       int  // in the run queue; -1 if not there
 	onCPU       bool
-	affinity    uint64 // processors it may run on, as bits
+	cgroupSched
+	affinity uint64 // processors it may run on, as bits
 }
 
 func (e *schedEntity) weight() int64 {
@@ -115,9 +116,10 @@ func (k *Kernel) enqueuePreempted(t *Task) {
 
 func (k *Kernel) enqueueAt(t *Task, seq uint64) {
 	q := &k.runq
-	if t.sched.index >= 0 || t.sched.onCPU {
+	if t.sched.index >= 0 || t.sched.onCPU || t.sched.parkedIn != nil || t.park() {
 		return
 	}
+	t.load()
 	t.sched.seq = seq
 	t.sched.index = len(q.heap)
 	q.heap = append(q.heap, t)
@@ -168,6 +170,13 @@ func (q *runQueue) remove(t *Task) {
 	}
 }
 
+// unqueue takes a task that will not run any more off what it waits in.
+func (t *Task) unqueue() {
+	t.k.runq.remove(t)
+	t.takeParked()
+	t.unload()
+}
+
 func (q *runQueue) swap(i, j int) {
 	q.heap[i], q.heap[j] = q.heap[j], q.heap[i]
 	q.heap[i].sched.index, q.heap[j].sched.index = i, j
@@ -200,9 +209,9 @@ func (q *runQueue) down(i int) {
 	}
 }
 
-// pickNext takes the task that should run next on processor cpu from the
-// queue; nil if there is none.
-func (k *Kernel) pickNext(cpu int) *Task {
+// choose finds the task in the queue that should run next on processor cpu; nil
+// if there is none.
+func (k *Kernel) choose(cpu int) *Task {
 	q := &k.runq
 	best := k.bestFor(cpu)
 	if best == nil {
@@ -211,7 +220,23 @@ func (k *Kernel) pickNext(cpu int) *Task {
 	if k.seeded != nil {
 		best = k.seeded.pick(q.heap) // there is one processor
 	}
-	q.remove(best)
+	return best
+}
+
+// pickNext takes the task that should run next on processor cpu from the
+// queue; nil if there is none.
+func (k *Kernel) pickNext(cpu int) *Task {
+	q := &k.runq
+	best := k.choose(cpu)
+	for best != nil {
+		if q.remove(best); !best.park() {
+			break
+		}
+		best = k.choose(cpu)
+	}
+	if best == nil {
+		return nil
+	}
 	best.sched.onCPU = true
 	best.cpu = cpu
 	if !best.sched.realtime() {
@@ -230,7 +255,11 @@ func (k *Kernel) pickNext(cpu int) *Task {
 func (t *Task) account(n int64) {
 	t.usage.insns += n
 	t.sched.slice -= n
-	t.sched.vruntime += n * nice0Weight / t.sched.weight()
+	if t.sched.loadIn != nil {
+		t.sched.vruntime += n * nice0Weight << weightScale / t.share()
+	} else {
+		t.sched.vruntime += n * nice0Weight / t.sched.weight()
+	}
 }
 
 // preempts reports whether a waiting task should run instead of t, which is on
@@ -282,6 +311,9 @@ func (t *Task) sleep() {
 	t.state = TaskSleeping
 	if t.sc.uninterruptible {
 		t.state = TaskDisk
+		if t.freezing() {
+			t.markFrozen()
+		}
 	}
 	t.usage.nvcsw++
 	if d := t.sc.deadline; t.sc.active && d != 0 && d != noDeadline {

@@ -102,18 +102,26 @@ func (s *seeded) pick(tasks []*Task) *Task {
 		if t.sched.realtime() && (best == nil || t.before(best)) {
 			best = t
 		}
-		total += t.sched.weight()
+		total += s.weight(t)
 	}
 	if best != nil {
 		return best
 	}
 	n := int64(s.below(uint64(total)))
 	for _, t := range tasks {
-		if n -= t.sched.weight(); n < 0 {
+		if n -= s.weight(t); n < 0 {
 			return t
 		}
 	}
 	return nil
+}
+
+// weight is how often chance chooses a task.
+func (s *seeded) weight(t *Task) int64 {
+	if s.k.cgroups.weighted {
+		return t.share()
+	}
+	return t.sched.weight()
 }
 
 // preempts is Kernel.preempts for a seeded machine: chance has decided already,

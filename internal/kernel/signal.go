@@ -329,6 +329,10 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 		g.die(linux.SIGKILL)
 		return
 	}
+	if t.frozen && t.ptrace == nil && sigDefaults[sig] == actTerm && !g.isInit() && t.sighand.action(sig).Handler == linux.SIG_DFL {
+		g.die(sig) // what ends a process does not wait until it is thawed
+		return
+	}
 	if t.wantsSignal(sig) {
 		t.rouse()
 	}
@@ -364,6 +368,9 @@ func (t *Task) rouse() {
 			t.ready()
 		}
 	case TaskRunning:
+		if t.sched.parkedIn != nil && t.fatalPending() && t.takeParked() {
+			t.k.enqueue(t)
+		}
 		t.kickTask()
 	}
 }
@@ -374,7 +381,7 @@ func (t *Task) fatalPending() bool { return t.killed || t.group.exiting && !t.ex
 // signalPending reports whether the task has a signal to handle or must stop
 // or end.
 func (t *Task) signalPending() bool {
-	if t.fatalPending() || t.group.stopped && (t.ptrace == nil || !t.ptrace.passed) {
+	if t.fatalPending() || t.freezing() || t.group.stopped && (t.ptrace == nil || !t.ptrace.passed) {
 		return true
 	}
 	if p := t.ptrace; p != nil && len(p.due) > 0 {
@@ -434,6 +441,9 @@ func (t *Task) beforeUser() bool {
 			t.afterSignal()
 		case t.group.stopped && (t.ptrace == nil || !t.ptrace.passed):
 			t.stop()
+			return false
+		case t.freezing():
+			t.freeze()
 			return false
 		case t.signalPending():
 			t.deliverSignal()
@@ -544,6 +554,9 @@ func (t *Task) stop() {
 		return
 	}
 	t.state = TaskStopped
+	if t.freezing() {
+		t.markFrozen()
+	}
 	t.traceStopped(g.stopSig)
 	for _, u := range g.threads {
 		if !u.exiting && u.state != TaskStopped {

@@ -89,6 +89,7 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 		g.rlimits[r] = l
 	}
 	t.group = g
+	k.cgroups.root.join(g)
 	id.attach(t)
 	k.users.add(t.cred.UID, 1)
 	k.placeInSession(g, p.TTY != nil)

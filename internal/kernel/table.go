@@ -394,7 +394,7 @@ var syscalls = [NumSyscalls]Syscall{
 	linux.SYS_fsmount:                 {nil, "fd hex hex", absent(linux.ENOSYS)},
 	linux.SYS_fspick:                  {nil, "dirfd path hex", absent(linux.ENOSYS)},
 	linux.SYS_pidfd_open:              {sysPidfdOpen, "pid pidfdflags", full},
-	linux.SYS_clone3:                  {sysClone3, "cloneargs clonestored size", partial("as clone; CLONE_INTO_CGROUP has no effect")},
+	linux.SYS_clone3:                  {sysClone3, "cloneargs clonestored size", full},
 	linux.SYS_close_range:             {sysCloseRange, "uint uint closerangeflags", full},
 	linux.SYS_openat2:                 {sysOpenat2, "dirfd path openhow size", full},
 	linux.SYS_pidfd_getfd:             {sysPidfdGetfd, "fd fd int", full},

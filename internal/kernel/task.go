@@ -74,6 +74,9 @@ type Task struct {
 	waits      []vfs.WaitEntry
 	sleepTimer timer
 	sched      schedEntity
+	inCgroup   bool  // counts as a living task of its group
+	frozen     bool  // at rest; see cgroupfreeze.go
+	overHigh   int64 // pages charged beyond memory.high
 
 	// vfork: the child for whom this task stands still, or the parent that
 	// stands still for this task.
@@ -127,6 +130,9 @@ type Group struct {
 	childAt    uint64        // the place in the parent's sets
 	topLevel   bool          // started from outside the machine
 	reaper     bool          // PR_SET_CHILD_SUBREAPER
+
+	cgroup   *cgroup
+	cgroupAt uint64 // the place among its processes
 
 	pgrp     *ProcessGroup
 	memberAt uint64 // the place among its members

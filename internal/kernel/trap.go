@@ -21,7 +21,10 @@ const (
 // pageFault resolves a fault, or sends the signal that Linux would send.
 func (t *Task) pageFault(addr uint64, acc mm.Access) {
 	t.k.current = t
+	t.enterMemory(false)
 	res, major := t.as.Fault(addr, acc)
+	t.group.cgroup.countFault(major && t.k.seeded == nil)
+	full := t.settleMemory()
 	if major && t.k.seeded == nil { // what the host has read already must not show
 		t.usage.majflt++
 	} else {
@@ -47,7 +50,10 @@ func (t *Task) pageFault(addr uint64, acc mm.Access) {
 	case mm.FaultBus:
 		info.Signo, info.Code = linux.SIGBUS, linux.BUS_ADRERR
 	case mm.FaultOOM:
-		t.k.outOfMemory()
+		if !full {
+			t.k.outOfMemory(t.k.cgroups.root)
+		}
+		t.awaitMemory()
 		return
 	}
 	t.forceSignal(info)
@@ -99,37 +105,6 @@ func (t *Task) floatCode(vector uint8) int32 {
 		return linux.FPE_FLTRES
 	}
 	return 0
-}
-
-// outOfMemory kills the process that uses the most memory, weighted by its
-// oom_score_adj (the OOM killer). The caller's access is tried again when the
-// victim's memory has come back.
-func (k *Kernel) outOfMemory() {
-	var victim *Group
-	var worst int64
-	total := int64(k.acct.Limit() >> mm.PageShift)
-	k.pids.each(func(t *Task) {
-		g := t.group
-		if !t.isLeader() || g == k.pids.init || g.zombie {
-			return
-		}
-		as := g.addressSpace()
-		if as == nil || g.oomAdj == -1000 {
-			return
-		}
-		score := int64(as.RSSPages()) + int64(g.oomAdj)*total/1000
-		if g.exiting {
-			return
-		}
-		if victim == nil || score > worst {
-			victim, worst = g, score
-		}
-	})
-	if victim == nil {
-		return
-	}
-	k.logf("out of memory: killed process %d (%s) with %d KiB", victim.pid, victim.leader.comm, worst*4)
-	victim.kill(linux.SIGKILL)
 }
 
 // addressSpace returns the memory of a process, which any of its threads that

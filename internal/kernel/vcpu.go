@@ -71,6 +71,8 @@ func (p *processor) run() {
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueuePreempted(t)
+		} else {
+			t.unload()
 		}
 	}
 }
@@ -129,7 +131,9 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 		k.seeded.ran(n)
 	}
 	end := k.now()
-	t.checkCPUTime(p.ran(t, start, end))
+	user, system := p.ran(t, start, end)
+	t.chargeCPU(user, system)
+	t.checkCPUTime(user, system)
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
 }
@@ -138,7 +142,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 // and wakes an idle processor if tasks have waited long enough.
 func (p *processor) budget(t *Task) int64 {
 	if p.k.seeded != nil {
-		return min(t.sched.slice, max(p.k.nextTimer()-p.k.now(), 1))
+		return min(t.sched.slice, t.quotaLeft(), max(p.k.nextTimer()-p.k.now(), 1))
 	}
 	if len(p.k.runq.heap) == 0 || p.k.idlers == 0 {
 		p.waited = 0
@@ -231,6 +235,7 @@ func (k *Kernel) Do(fn func()) {
 		}
 	}()
 	k.current = nil // nobody's system call
+	k.acct.Enter(nil, false)
 	fn()
 	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {
 		k.kickIdle()

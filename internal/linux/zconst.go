@@ -188,6 +188,7 @@ const (
 	CAP_SYS_TIME                           = 25
 	CAP_SYS_TTY_CONFIG                     = 26
 	CAP_WAKE_ALARM                         = 35
+	CGROUP2_SUPER_MAGIC                    = 1667723888
 	CLD_CONTINUED                          = 6
 	CLD_DUMPED                             = 3
 	CLD_EXITED                             = 1

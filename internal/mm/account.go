@@ -5,15 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// Account is the memory of one machine: how many frames it uses, and how many
-// it may. A nil *Account is unlimited and not charged.
+// Account is the memory of one machine, or of a control group in it: how many
+// frames it uses, and how many it may. What an account uses counts for those
+// above it as well. A nil *Account is unlimited and not charged.
 type Account struct {
-	id    uint32
-	limit int64 // frames; 0 = no limit
-	used  atomic.Int64
-	peak  int64
-	// cached are the frames of used that page caches hold.
-	cached atomic.Int64
+	id     uint32
+	limit  int64 // frames; noLimit = none
+	used   atomic.Int64
+	cached atomic.Int64 // of them, those of page caches
+	peak   int64
+	parent *Account // nil for a machine's
+	machine
+
+	// High is a limit, in frames, beyond which who charges is to be slowed
+	// down; it is counted in OverHigh.
+	High int64
+	// Owner is whose account it is.
+	Owner any
+
+	closing atomic.Bool // goes when its last frame does
 
 	// OnCopy, if not nil, is told of each page that is copied on a write; file
 	// means that it was the page cache's. It is set before the first use.
@@ -25,84 +35,239 @@ type Account struct {
 	ReadAround bool
 }
 
-var (
-	accountsMu sync.Mutex
-	accounts   [1 << acctShift]atomic.Pointer[Account]
+// machine is the part of an account that only a machine's has.
+type machine struct {
+	current  *Account // charged for page caches; nil: the machine's own
+	lenient  bool     // see Enter
+	full     *Account // the group that has reached its limit
+	overHigh int64    // frames charged to groups beyond High
+	open     int64    // accounts below it that have a number
+}
+
+const (
+	noLimit = 1<<63 - 1
+	// slack is by how many frames a system call may exceed a group's limit.
+	slack = 1024
+	// maxGroups is how many accounts a machine can have below its own
+	// (MEM_CGROUP_ID_MAX).
+	maxGroups = 1<<16 - 1
 )
 
+// The numbers of accounts, which frames carry: a table in two steps, so that it
+// takes no room before it is needed.
+const (
+	acctBits  = 32 - acctShift
+	acctChunk = 1 << (acctBits / 2)
+)
+
+type accountChunk [acctChunk]atomic.Pointer[Account]
+
+var (
+	accountsMu  sync.Mutex
+	accounts    [1 << (acctBits - acctBits/2)]atomic.Pointer[accountChunk]
+	freeAccount uint32 = 1 // no lower number is free
+)
+
+func accountOf(id uint32) *Account { return accounts[id/acctChunk].Load()[id%acctChunk].Load() }
+
 // NewAccount makes an account with a limit in bytes; 0 means none. It returns
-// nil if the host process already has 65,535 accounts.
+// nil if the host process has no number left for one.
 func NewAccount(limit int64) *Account {
+	a := &Account{limit: limit >> PageShift, High: noLimit}
+	if limit == 0 {
+		a.limit = noLimit
+	}
+	return a.register()
+}
+
+// NewGroup makes an account below a without a limit; nil if there are too many.
+func (a *Account) NewGroup(owner any) *Account {
+	a = a.payer()
+	if a == nil {
+		return nil
+	}
+	if a.top().open >= maxGroups {
+		return nil
+	}
+	g := &Account{limit: noLimit, High: noLimit, parent: a, Owner: owner, OnCopy: a.OnCopy, ReadAround: a.ReadAround}
+	return g.register()
+}
+
+// register gives the account the lowest free number.
+func (a *Account) register() *Account {
 	accountsMu.Lock()
 	defer accountsMu.Unlock()
-	for id := 1; id < len(accounts); id++ {
-		if accounts[id].Load() == nil {
-			a := &Account{id: uint32(id), limit: limit >> PageShift}
-			accounts[id].Store(a)
+	for id := freeAccount; id < 1<<acctBits; id++ {
+		c := accounts[id/acctChunk].Load()
+		if c == nil {
+			c = new(accountChunk)
+			accounts[id/acctChunk].Store(c)
+		}
+		if c[id%acctChunk].Load() == nil {
+			a.id, freeAccount = id, id+1
+			c[id%acctChunk].Store(a)
+			if a.parent != nil {
+				a.top().open++
+			}
 			return a
 		}
 	}
 	return nil
 }
 
-// Close gives the account's number back. All its frames must have been freed;
-// it reports whether that was so.
-func (a *Account) Close() bool {
+// unregister gives the number back.
+func (a *Account) unregister() {
 	accountsMu.Lock()
 	defer accountsMu.Unlock()
+	if accounts[a.id/acctChunk].Load()[a.id%acctChunk].CompareAndSwap(a, nil) {
+		freeAccount = min(freeAccount, a.id)
+		if a.parent != nil {
+			a.top().open--
+		}
+	}
+}
+
+// top is the machine's account.
+func (a *Account) top() *Account {
+	for a.parent != nil {
+		a = a.parent
+	}
+	return a
+}
+
+// Close gives the account's number back. All its frames must have been freed;
+// it reports whether that was so. That of a group is given back later if not.
+func (a *Account) Close() bool {
+	a.closing.Store(true)
 	if a.used.Load() != 0 {
 		return false
 	}
-	accounts[a.id].CompareAndSwap(a, nil)
+	a.unregister()
 	return true
 }
 
 // Used returns the memory in use, in bytes.
 func (a *Account) Used() int64 { return a.used.Load() << PageShift }
 
-// Cached is the part of Used that page caches hold, in bytes: the contents of
-// memory files and shared memory.
+// Cached is the part of Used that page caches have.
 func (a *Account) Cached() int64 { return a.cached.Load() << PageShift }
-
-// cache counts n frames more, or less, as a page cache's.
-func (a *Account) cache(n int) {
-	if a != nil {
-		a.cached.Add(int64(n))
-	}
-}
 
 // Peak returns the largest value Used has had.
 func (a *Account) Peak() int64 { return max(a.peak, a.used.Load()) << PageShift }
 
 // Limit returns the limit in bytes; 0 means none.
-func (a *Account) Limit() int64 { return a.limit << PageShift }
-
-// charge counts one frame, unless the account is full.
-func (a *Account) charge() bool {
-	if a == nil {
-		return true
+func (a *Account) Limit() int64 {
+	if a.limit == noLimit {
+		return 0
 	}
-	n := a.used.Add(1)
-	if a.limit != 0 && n > a.limit {
-		a.used.Add(-1)
+	return a.limit << PageShift
+}
+
+// SetLimit changes the limit to a number of frames; less than 0 means none.
+func (a *Account) SetLimit(frames int64) {
+	if a.limit = frames; frames < 0 {
+		a.limit = noLimit
+	}
+}
+
+// Over reports whether more is used than the limit allows.
+func (a *Account) Over() bool { return a.used.Load() > a.limit }
+
+// Enter says, of a machine's account, whom page caches charge from now on. A
+// system call may exceed the limit of a group a little, so that it need not
+// stop halfway: who comes back from it asks Full.
+func (a *Account) Enter(who *Account, call bool) {
+	if a != nil {
+		a.current, a.lenient = who, call
+	}
+}
+
+// Full returns the group of the machine that has reached its limit since the
+// last time, nil if none has.
+func (a *Account) Full() *Account {
+	if a == nil {
+		return nil
+	}
+	g := a.full
+	a.full = nil
+	return g
+}
+
+// OverHigh returns how many frames have been charged beyond High since the last
+// time.
+func (a *Account) OverHigh() int64 {
+	if a == nil {
+		return 0
+	}
+	n := a.overHigh
+	a.overHigh = 0
+	return n
+}
+
+// charge counts one frame, unless the account or one above it is full.
+func (a *Account) charge() bool {
+	high := false
+	for c := a; c != nil; c = c.parent {
+		n := c.used.Add(1)
+		if n > c.limit && !c.exceed(a, n) {
+			for u := a; u != c.parent; u = u.parent {
+				u.used.Add(-1)
+			}
+			return false
+		}
+		c.peak = max(c.peak, n)
+		high = high || n > c.High
+	}
+	if high {
+		a.top().overHigh++
+	}
+	return true
+}
+
+// exceed decides what becomes of a charge to a that makes n frames of c, more
+// than its limit.
+func (c *Account) exceed(a *Account, n int64) bool {
+	top := a.top()
+	if c == top {
 		return false
 	}
-	a.peak = max(a.peak, n)
-	return true
+	if top.full == nil {
+		top.full = c
+	}
+	return top.lenient && n <= c.limit+slack
+}
+
+// uncharge undoes charge.
+func (a *Account) uncharge(cached bool) {
+	for c := a; c != nil; c = c.parent {
+		if cached {
+			c.cached.Add(-1)
+		}
+		if c.used.Add(-1) == 0 && c.parent != nil && c.closing.Load() {
+			c.unregister()
+		}
+	}
+}
+
+// payer is a, or the first above it that is not about to go.
+func (a *Account) payer() *Account {
+	for a != nil && a.parent != nil && a.closing.Load() {
+		a = a.parent
+	}
+	return a
 }
 
 // alloc returns a frame with one reference, charged to a. Its contents are
 // zero if zero is set, otherwise arbitrary. ok is false if the account is full
 // or the host has no more memory.
 func (a *Account) alloc(zero bool) (f Frame, ok bool) {
+	a = a.payer()
 	if !a.charge() {
 		return 0, false
 	}
 	f, ok = arena.get()
 	if !ok {
-		if a != nil {
-			a.used.Add(-1)
-		}
+		a.uncharge(false)
 		return 0, false
 	}
 	m := f.meta()
@@ -116,6 +281,21 @@ func (a *Account) alloc(zero bool) (f Frame, ok bool) {
 	m.flags.Store(id << acctShift)
 	m.refs.Store(1)
 	return f, true
+}
+
+// allocCache is alloc for a page cache: who uses it first pays.
+func (a *Account) allocCache(zero bool) (f Frame, ok bool) {
+	if a != nil && a.current != nil {
+		a = a.current
+	}
+	a = a.payer()
+	if f, ok = a.alloc(zero); ok {
+		f.meta().flags.Or(frameCached)
+		for c := a; c != nil; c = c.parent {
+			c.cached.Add(1)
+		}
+	}
+	return f, ok
 }
 
 // Alloc returns a zeroed frame with one reference, charged to a.

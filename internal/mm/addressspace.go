@@ -241,8 +241,11 @@ func (as *AddressSpace) RSSPages() uint64 { return uint64(as.root.pages) }
 // PeakPages is the largest value RSSPages has had.
 func (as *AddressSpace) PeakPages() uint64 { return uint64(max(as.peakPages, as.root.pages)) }
 
-// Account is the machine's memory account.
+// Account is the account that new pages are charged to.
 func (as *AddressSpace) Account() *Account { return as.acct }
+
+// SetAccount makes acct pay for new pages.
+func (as *AddressSpace) SetAccount(acct *Account) { as.acct = acct }
 
 // Usage is what /proc/PID/smaps counts for one mapping, in bytes.
 type Usage struct {

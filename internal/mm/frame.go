@@ -28,7 +28,7 @@ type Frame uint32
 // frameMeta is the bookkeeping beside each frame.
 type frameMeta struct {
 	refs  atomic.Int32
-	flags atomic.Uint32 // frameCode, frameZeroed; the account's id in the upper half
+	flags atomic.Uint32 // frameCode, frameZeroed; the account's id from acctShift on
 }
 
 const (
@@ -36,7 +36,8 @@ const (
 	frameZeroed = 1 << 1 // free, and known to be all zero
 	frameGone   = 1 << 2 // its file was truncated: mappings get a bus error
 	frameStores = 1 << 3 // an engine has had a write translation of this frame
-	acctShift   = 16
+	frameCached = 1 << 4 // counted as a page cache's by its account
+	acctShift   = 6
 )
 
 // zeroFrame is the frame that untouched anonymous memory shows when read. Its
@@ -93,7 +94,7 @@ func (f Frame) free(m *frameMeta) {
 		f.dropCode()
 	}
 	if id := flags >> acctShift; id != 0 {
-		accounts[id].Load().used.Add(-1)
+		accountOf(id).uncharge(flags&frameCached != 0)
 	}
 	m.flags.Store(0)
 	arena.put(f)

@@ -141,7 +141,7 @@ func (as *AddressSpace) overData(n uint64) bool {
 // overcommit is Linux's heuristic (vm.overcommit_memory=0): a single request
 // that exceeds the machine's whole memory is refused.
 func (as *AddressSpace) overcommit(v *VMA) bool {
-	return v.Flags&MapNoReserve == 0 && as.acct != nil && as.acct.limit != 0 && int64(v.Len()>>PageShift) > as.acct.limit
+	return v.Flags&MapNoReserve == 0 && as.acct != nil && int64(v.Len()>>PageShift) > as.acct.top().limit
 }
 
 // Unmap removes all mappings of [addr, addr+n) (munmap(2)).

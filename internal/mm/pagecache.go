@@ -91,7 +91,6 @@ func (c *PageCache) drop(i uint64) {
 		}
 		p.frame.Put()
 		delete(c.pages, i)
-		c.acct.cache(-1)
 	}
 }
 
@@ -165,7 +164,7 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 	if p, ok := c.pages[i]; ok {
 		return p, 0
 	}
-	f, ok := c.acct.alloc(true)
+	f, ok := c.acct.allocCache(true)
 	if !ok {
 		return cachePage{}, linux.ENOMEM
 	}
@@ -177,7 +176,6 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 	}
 	p := cachePage{frame: f}
 	c.pages[i] = p
-	c.acct.cache(1)
 	return p, 0
 }
 
@@ -187,13 +185,12 @@ func (c *PageCache) Insert(i uint64, p []byte) {
 	if _, ok := c.pages[i]; ok {
 		return
 	}
-	f, ok := c.acct.alloc(len(p) < PageSize)
+	f, ok := c.acct.allocCache(len(p) < PageSize)
 	if !ok {
 		return
 	}
 	copy(f.Bytes(), p)
 	c.pages[i] = cachePage{frame: f}
-	c.acct.cache(1)
 }
 
 // ReadAt fills p with the file's bytes at off. The caller has clipped p to
@@ -287,6 +284,5 @@ func (c *PageCache) Release() {
 	for _, p := range c.pages {
 		p.frame.Put()
 	}
-	c.acct.cache(-len(c.pages))
 	clear(c.pages)
 }

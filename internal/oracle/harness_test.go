@@ -361,6 +361,11 @@ func need(t *testing.T, tools ...string) {
 				t.Skipf("needs a host that makes namespaces: %v", err)
 			}
 			continue
+		case "cgroup2":
+			if !cgroup2() {
+				t.Skip("needs a host with control groups of version 2 that can be written")
+			}
+			continue
 		case "int80":
 			continue // the guest's own end tells
 		}
@@ -368,6 +373,23 @@ func need(t *testing.T, tools ...string) {
 			t.Skipf("needs %s, which is not installed", tool)
 		}
 	}
+}
+
+// cgroup2 reports whether a group can be made where the host has cgroup2 mounted
+// last.
+func cgroup2() bool {
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	at := ""
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 2 && f[2] == "cgroup2" {
+			at = f[1]
+		}
+	}
+	dir, err := os.MkdirTemp(at, "tine-")
+	if at == "" || err != nil {
+		return false
+	}
+	return os.Remove(dir) == nil
 }
 
 // namespaces reports whether the host lets this process make namespaces, which

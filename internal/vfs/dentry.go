@@ -1,6 +1,11 @@
 package vfs
 
-import "github.com/tinevm/tine/internal/linux"
+import (
+	"maps"
+	"slices"
+
+	"github.com/tinevm/tine/internal/linux"
+)
 
 // Dentry is a name in the tree. Those of names that do not exist (negative
 // dentries) have no inode.
@@ -206,9 +211,11 @@ func (d *Dentry) busyTree() bool {
 	return false
 }
 
-// shrink forgets all unused dentries below d.
+// shrink forgets all unused dentries below d, in an order that watchers of
+// deleted files may see.
 func (d *Dentry) shrink() {
-	for _, ch := range d.children {
+	for _, name := range slices.Sorted(maps.Keys(d.children)) {
+		ch := d.children[name]
 		ch.shrink()
 		if ch.refs == 0 {
 			ch.kill()

@@ -68,6 +68,13 @@ func NotifyModify(f *File) {
 	}
 }
 
+// NotifyInode tells the watchers of an inode, and of the directory in which it
+// has a name, of a change that did not come through an open file.
+func NotifyInode(dir, i Inode, name string, mask uint32) {
+	notifyName(dir, i, mask, 0, name)
+	notifySelf(i, mask, 0)
+}
+
 // send queues an event with every watcher of i that asked for it.
 func send(i Inode, mask, cookie uint32, name string) {
 	for _, w := range slices.Clone(i.Common().watches) {
