@@ -45,6 +45,7 @@ func (g *Group) killThreads(but *Task) {
 		if u != but && !u.exiting {
 			u.killed = true
 			u.rouse()
+			u.hurry()
 		}
 	}
 }

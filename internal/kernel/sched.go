@@ -336,6 +336,14 @@ func (t *Task) wake() {
 	t.ready()
 }
 
+// hurry makes a ready task run before the others of its class: one that is about
+// to end gives back what it holds.
+func (t *Task) hurry() {
+	if t.sched.index >= 0 {
+		t.requeue(func(e *schedEntity) { e.vruntime = min(e.vruntime, t.k.runq.min-wakeCredit) })
+	}
+}
+
 // ready puts a task that was sleeping or stopped into the run queue.
 func (t *Task) ready() {
 	k := t.k

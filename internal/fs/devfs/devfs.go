@@ -90,6 +90,9 @@ func (memOps) Seekable() bool { return true }
 // Stat implements vfs.FileOps.
 func (memOps) Stat(f *vfs.File) (linux.Stat, linux.Errno) { return f.Path.Stat() }
 
+// Null makes what /dev/null is, for a file without a name.
+func Null() vfs.FileOps { return nullOps{} }
+
 // nullOps is /dev/null.
 type nullOps struct{ memOps }
 
