@@ -20,7 +20,7 @@ race:
 
 # All comparisons with native Linux, the long ones too.
 full: deps
-	TINE_ORACLE=full $(GO) test -timeout 60m ./internal/oracle
+	TINE_ORACLE=full $(GO) test -count=1 -timeout 60m ./internal/oracle
 
 # Runs what the process model's table names and writes docs/process-model.md.
 model: deps

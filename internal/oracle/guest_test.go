@@ -41,7 +41,6 @@ var gaps = map[string]string{
 	"core_bit":    "the core bit is told but no core file is written",
 	"cow_kinds":   "the last owner's write is not counted as a minor fault",
 	"mount_flags": "a remount read-only does not look for files open to write",
-	"proc_more":   "/proc/TID of a thread that does not lead; links of /proc/self/task",
 }
 
 func TestGuests(t *testing.T) {

@@ -191,6 +191,7 @@ var Rows = []Row{
 		{"SIGPIPE; SIGIO", guests("pipes", "sigio")},
 		{"SIGCHLD; SIGHUP and SIGCONT for an orphaned group; one thread's signals and the process's", guests("sigchld", "orphaned_group", "thread_signal")},
 		{"Waiting for files and signals at once", guests("polling")},
+		{"SIGPIPE, SIGURG, and transfers that signals and ends cut short", guests("rw_corners", "splice", "tcp_urgent")},
 	}},
 	{"G2", "terminals", []Statement{
 		{"Ctrl-C, Ctrl-Z, Ctrl-\\, hang-up, SIGTTIN, SIGTTOU, window size", guests("pty_control")},
@@ -208,6 +209,7 @@ var Rows = []Row{
 	{"G4", "timers", []Statement{
 		{"alarm, setitimer, timer_create, timerfd, nanosleep, clock_*", guests("timers")},
 		{"All clocks, to a point, by thread, overruns", guests("timers_more")},
+		{"Timers on processor time", guests("cpu_timers")},
 		{"In virtual time sleep jumps ahead", []string{"TestVirtualTime"}},
 	}},
 	{"K1", "system calls", []Statement{
@@ -218,7 +220,7 @@ var Rows = []Row{
 		{"Twelve hundred wrong calls have Linux's errors", []string{"TestErrnos"}},
 	}},
 	{"K2", "looking", []Statement{
-		{"/proc/PID and /proc", guests("proc_self", "proc_more")},
+		{"/proc/PID and /proc", guests("proc_self", "proc_more", "proc_files")},
 		{"ps, pgrep, kill", append(guests("zombie_ps"), "TestCommands/proc_readers")},
 		{"The host side as JSON", []string{"cmd/tine:TestScripts/look"}},
 	}},
