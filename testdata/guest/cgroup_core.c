@@ -1,4 +1,4 @@
-// P2, E5: control groups: mkdir makes a group, clone3 starts a child in it, cgroup.freeze stops and cgroup.kill ends all in it, and it can be removed when it is empty.
+// P2: control groups: mkdir makes a group, clone3 starts a child in it, cgroup.freeze stops and cgroup.kill ends all in it, and it can be removed when it is empty.
 // needs root
 // needs cgroup2
 #include "guest.h"

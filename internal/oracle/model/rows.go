@@ -42,6 +42,7 @@ var Rows = []Row{
 		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal", "clone_matrix"), "TestErrnos/process")},
 		{"NEWUTS, NEWNS, NEWIPC, NEWNET, NEWUSER; unshare and setns", guests("unshare_ns")},
 		{"NEWPID", guests("pidns_outside", "pidns")},
+		{"CLONE_INTO_CGROUP; groups are frozen, killed and removed", guests("cgroup_core")},
 	}},
 	{"P3", "the steps", []Statement{
 		{"The child is marked as forked but not exec'd; the mark of root's rights starts cleared", guests("fork_flags")},
