@@ -80,7 +80,7 @@ type Kernel struct {
 	auditSessions uint32 // logins so far, see setLoginUID
 
 	wall     wallState
-	bootTime int64 // CLOCK_REALTIME ns
+	bootTime int64 // CLOCK_REALTIME ns when CLOCK_BOOTTIME was 0
 	started  int64 // CLOCK_MONOTONIC ns
 	bootID   string
 	deadUse  usage // of tasks that are gone
@@ -130,7 +130,7 @@ func New(cfg Config) *Kernel {
 	}
 	k.peers = k.runners()
 	k.started = k.now()
-	k.bootTime = k.cfg.Clock.Realtime()
+	k.bootTime = k.cfg.Clock.Realtime() - k.started
 	k.wall = newWallState()
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})

@@ -410,7 +410,7 @@ func (t *Task) procStat(ns *pidNamespace) string {
 	if t.sched.realtime() {
 		prio = -1 - t.sched.priority()
 	}
-	start := ticks(max(t.startTime-t.k.started, 0))
+	start := ticks(t.startTime) // of CLOCK_BOOTTIME, as in /proc/uptime
 	flags := 0x00400000
 	if t.forkNoExec {
 		flags |= 0x40

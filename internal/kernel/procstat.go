@@ -165,7 +165,7 @@ func (k *Kernel) procSoftirqs() string {
 
 func (k *Kernel) procUptime() string {
 	sum, all := k.cpuTimes()
-	up := k.now() - k.started
+	up := k.now()
 	idle := max(all-sum.user-sum.nice-sum.system, 0)
 	return fmt.Sprintf("%.2f %.2f\n", float64(up)/1e9, float64(idle)/1e9)
 }

@@ -56,7 +56,7 @@ func sysSetdomainname(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func sysSysinfo(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	k := t.k
 	s := linux.Sysinfo{
-		Uptime: (k.now() - k.started) / 1e9, Totalram: uint64(k.totalMemory()), Freeram: uint64(k.freeMemory()),
+		Uptime: k.now() / 1e9, Totalram: uint64(k.totalMemory()), Freeram: uint64(k.freeMemory()),
 		Sharedram: uint64(k.acct.Cached()), Procs: uint16(min(k.pids.tasks, 0xffff)), Unit: 1,
 	}
 	for i, v := range k.load.avg {
