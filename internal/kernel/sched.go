@@ -135,24 +135,19 @@ func (k *Kernel) runsAnywhere(t *Task) bool { return t.sched.affinity&k.allCPUs(
 // bestFor is the waiting task that should run first on a processor; nil if none
 // may run there.
 func (k *Kernel) bestFor(cpu int) *Task {
-	heap := k.runq.heap
-	if len(heap) == 0 || heap[0].sched.affinity>>cpu&1 != 0 {
-		return firstOf(heap)
-	}
 	var best *Task
-	for _, t := range heap {
-		if t.sched.affinity>>cpu&1 != 0 && (best == nil || t.before(best)) {
+	for i, t := range k.runq.heap {
+		if t.sched.affinity>>cpu&1 == 0 {
+			continue
+		}
+		if i == 0 {
+			return t // the first of the heap comes before all others
+		}
+		if best == nil || t.before(best) {
 			best = t
 		}
 	}
 	return best
-}
-
-func firstOf(heap []*Task) *Task {
-	if len(heap) == 0 {
-		return nil
-	}
-	return heap[0]
 }
 
 func (q *runQueue) remove(t *Task) {
