@@ -1,7 +1,6 @@
 package jit
 
 import (
-	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
@@ -18,9 +17,11 @@ type block struct {
 	n     int32 // instructions
 	page  int32 // number in context.pages
 	other int32 // that of the page in which the instruction ends, or 0
+	start int32 // position in the code memory
 	dead  atomic.Bool
 	in    []link // jumps from other pages
 	entry layout // positions in the code memory
+	sites []site
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
@@ -89,11 +90,11 @@ type codePage struct {
 	n    int32
 }
 
-// Sites are numbered in the order they are made; they are in pieces, so that
+// Blocks are numbered in the order they are made; they are in pieces, so that
 // they can be read while others are added.
 const (
-	sitePiece  = 1 << 12
-	maxSites   = 1 << 21
+	blockPiece = 1 << 9
+	maxBlocks  = 1 << 19
 	codeMargin = 1 << 16 // more than any block needs
 )
 
@@ -101,22 +102,21 @@ const (
 // is not atomic is under mu. Machine code reads it all the time, so what is
 // published stays until flush has seen every engine outside.
 var cache struct {
-	mu     sync.Mutex
-	mem    codeMemory
-	err    error // why there is no code memory
-	used   int32 // bytes of code memory
-	nsites uint32
+	mu   sync.Mutex
+	mem  codeMemory
+	err  error // why there is no code memory
+	used int32 // bytes of code memory
 
-	list   []*block // by number
-	frames map[mm.Frame]*codeFrame
-	pages  int32 // used numbers in context.pages
+	frames  map[mm.Frame]*codeFrame
+	nblocks uint32
+	blocks  [maxBlocks / blockPiece]*[blockPiece]block
+	pages   int32 // used numbers in context.pages
 	// Common routines in the code memory.
 	stackRead, stackWrite int32
 	flushes               atomic.Uint64 // generation; changes when all code is thrown away
-	sites                 [maxSites / sitePiece]*[sitePiece]site
 
-	// published changes with every block: an engine that loads it sees the
-	// sites of all code it can have run.
+	// published changes with every block: an engine that loads it sees all
+	// blocks that it can have run.
 	published atomic.Uint64
 }
 
@@ -133,17 +133,19 @@ func openCache() error {
 
 // reset makes the cache empty.
 func reset() {
-	cache.nsites = 0
 	if cache.err == nil {
 		cache.used = emitCommon()
 	}
-	cache.frames, cache.list, cache.pages = make(map[mm.Frame]*codeFrame), nil, 0
+	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
+	// Others may still hold blocks, so the memory is not used again.
+	clear(cache.blocks[:])
+	cache.nblocks = 0
 }
 
-// siteAt returns a copy of a site.
-func siteAt(n uint32) site {
+// blockAt returns a block by its number.
+func blockAt(n uint32) *block {
 	cache.published.Load()
-	return cache.sites[n/sitePiece][n%sitePiece]
+	return &cache.blocks[n/blockPiece][n%blockPiece]
 }
 
 // host gives the address of a position in the code memory.
@@ -202,7 +204,7 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites
+	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nblocks == maxBlocks
 }
 
 // lookup finds or makes the block at pc, whose frame is f and is marked as code.
@@ -230,7 +232,8 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 		return nil, false
 	}
 	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
-	b = t.translate(cf)
+	t.open(cf)
+	b = t.translate()
 	cf.add(keyOf(pc, plain), b)
 	return b, false
 }
@@ -259,7 +262,8 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 	}
 	liveness(t.list)
 	t.plain, t.page, t.other = true, from.number(pc&^pageMask), k.n
-	b = t.translate(from)
+	t.open(from)
+	b = t.translate()
 	from.begin[k] = b
 	to.end = append(to.end, b)
 	return b, false
@@ -277,50 +281,43 @@ func (cf *codeFrame) number(page uint64) int32 {
 	return cache.pages
 }
 
-// publish copies the code to where it will run.
-func (t *translator) publish(cf *codeFrame) *block {
-	if len(t.slab) == 0 {
-		t.slab = make([]block, 64)
+// open takes the number and the place of the next block.
+func (t *translator) open(cf *codeFrame) {
+	piece := &cache.blocks[cache.nblocks/blockPiece]
+	if *piece == nil {
+		*piece = new([blockPiece]block)
 	}
-	b := &t.slab[0]
-	t.slab = t.slab[1:]
-	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, cf.frame, int32(len(t.list)), t.page, t.other
-	pos, first := cache.used, cache.nsites
-	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
-	for _, at := range t.exits {
-		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
+	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
+	t.cf, t.base = cf, cache.used
+	cache.mem.prepare(t.base + codeMargin)
+	t.b = cache.mem.w[t.base : t.base : t.base+codeMargin]
+	if cap(t.sites)-len(t.sites) < maxBlockSites {
+		t.sites = make([]site, 0, sitePiece)
 	}
-	for _, c := range t.calls {
-		t.set32(c.at, c.to-(pos+c.at+4))
-	}
-	for i := range t.sites {
-		s := &t.sites[i]
-		s.block = uint32(len(cache.list))
-		if s.kind == siteEdge && t.samePage(s.pc) {
-			to := cf.find(keyOf(s.pc, s.plain)).b
-			if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
-				to = b
-			}
-			if to != nil {
-				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
-			}
+	t.sites = t.sites[len(t.sites):]
+}
+
+// publish makes what has been emitted a block.
+func (t *translator) publish() *block {
+	b := t.blk
+	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
+	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
+	for i := range b.sites {
+		s := &b.sites[i]
+		if s.kind != siteEdge || !t.samePage(s.pc) {
+			continue
 		}
-		for _, at := range []*int32{&s.retry, &s.next, &s.link} {
-			if *at != 0 {
-				*at += pos
-			}
+		to := t.cf.find(keyOf(s.pc, s.plain)).b
+		if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
+			to = b
 		}
-		piece := &cache.sites[cache.nsites/sitePiece]
-		if *piece == nil {
-			*piece = new([sitePiece]site)
+		if to != nil {
+			t.set32(s.link, to.way(s.host)-(t.base+s.link+4))
 		}
-		(*piece)[cache.nsites%sitePiece] = *s
-		cache.nsites++
 	}
-	cache.mem.prepare(pos + t.pos())
-	copy(cache.mem.w[pos:], t.b)
-	cache.used = (pos + t.pos() + 15) &^ 15
-	cache.list = append(cache.list, b)
+	cache.used = (t.base + t.pos() + 15) &^ 15
+	cache.nblocks++
 	cache.published.Add(1)
 	return b
 }
@@ -333,28 +330,25 @@ func (b *block) way(host bool) int32 {
 	return b.entry.mem
 }
 
-// connect makes the edge s lead to b, which is what it looked for. generation
-// is that of the cache when s was met.
-func connect(s *site, b *block, generation uint64) {
+// connect makes the edge s of from lead to b, which is what it looked for.
+// generation is that of the cache when s was met.
+func connect(from *block, s *site, b *block, generation uint64) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	from := cache.list
-	if generation != cache.flushes.Load() || b.dead.Load() || from[s.block].dead.Load() {
+	if generation != cache.flushes.Load() || b.dead.Load() || from.dead.Load() {
 		return
 	}
-	to := b.way(s.host)
-	if src := from[s.block]; src.page != b.page {
+	to, at := b.way(s.host), from.start+s.link
+	if from.page != b.page {
 		to = b.entry.checked
-		b.in = append(b.in, link{s.link, uint32(atomic.LoadUint32(cache.mem.word(s.link)))})
+		b.in = append(b.in, link{at, uint32(atomic.LoadUint32(cache.mem.word(at)))})
 	}
-	atomic.StoreUint32(cache.mem.word(s.link), uint32(to-(s.link+4)))
+	atomic.StoreUint32(cache.mem.word(at), uint32(to-(at+4)))
 }
 
-// alive reports whether the block of a site is still good.
-func alive(s *site, generation uint64) bool {
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
-	return generation == cache.flushes.Load() && !cache.list[s.block].dead.Load()
+// alive reports whether a block is still good.
+func (b *block) alive(generation uint64) bool {
+	return generation == cache.flushes.Load() && !b.dead.Load()
 }
 
 // flush throws all code away. It waits until no engine but e, who is not in

@@ -38,20 +38,21 @@ type stackEntry struct {
 //
 // It is on the Go heap. The engine that runs the machine code holds on to it.
 type context struct {
-	left   int64             // instructions until machine code must return to Go
 	flags  uint64            // arithmetic flags as LAHF and SETO AL leave them in AX
 	target uint64            // scratch
-	entry  uint64            // where enter enters
-	site   uint32            // exits: which one
-	hostMX uint32            // the host's MXCSR
+	site   uint64            // exits: which one of the block
+	block  uint32            // and which block
 	groups [maxGroups]uint64 // see group
 
 	stack stackEntry
 
 	regs cpu.Regs
 
+	left      int64  // instructions until machine code must return to Go
+	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
+	hostMX    uint32 // the host's MXCSR
 
 	counts   [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt   [tlbSize]tlbEntry
@@ -85,6 +86,7 @@ const (
 	offTarget     = int32(unsafe.Offsetof(context{}.target)) - bias
 	offEntry      = int32(unsafe.Offsetof(context{}.entry)) - bias
 	offSite       = int32(unsafe.Offsetof(context{}.site)) - bias
+	offBlock      = int32(unsafe.Offsetof(context{}.block)) - bias
 	offHostMX     = int32(unsafe.Offsetof(context{}.hostMX)) - bias
 	offRegs       = int32(unsafe.Offsetof(context{}.regs)) - bias
 	offGPR        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))

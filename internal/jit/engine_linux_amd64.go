@@ -306,21 +306,21 @@ func (e *engine) run() cpu.Trap {
 			}
 			w = where{pos: b.entry.mem}
 		}
-		s, ok := e.machine(w, generation)
+		from, s := e.machine(w, generation)
 		w = where{}
-		if !ok {
+		if s == nil {
 			continue
 		}
 		var t cpu.Trap
-		if w, t = e.exited(&s, generation); t.Kind != cpu.TrapNone {
+		if w, t = e.exited(from, s, generation); t.Kind != cpu.TrapNone {
 			return t
 		}
 	}
 }
 
-// machine runs machine code and returns the site of its exit. ok is false if
-// something happened that has to be looked at first.
-func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
+// machine runs machine code and returns where it exits: the block and the site
+// in it, or nil if something happened that has to be looked at first.
+func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	c := e.c
 	e.busy.Add(1)
 	if cache.flushes.Load() != generation || interp.CodeEpoch() != e.epoch {
@@ -328,24 +328,25 @@ func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
 		if interp.CodeEpoch() != e.epoch {
 			e.dropWrites(0)
 		}
-		return s, false
+		return nil, nil
 	}
 	given := min(e.left, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	enter(c)
-	s = siteAt(c.site)
+	from = blockAt(c.block)
+	s = &from.sites[c.site]
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
-		left += deadCount - int64(s.n)
+		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
 	e.busy.Add(1)
-	return s, true
+	return from, s
 }
 
 // exited does what an exit asks for and says where to go on.
-func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
+func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Trap) {
 	c := e.c
 	switch s.kind {
 	case siteEdge:
@@ -357,7 +358,7 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 			break
 		}
 		if b := e.find(s.pc, s.plain); b != nil {
-			connect(s, b, generation)
+			connect(from, s, b, generation)
 		}
 		return where{plain: s.plain}, cpu.Trap{}
 	case siteIndirect:
@@ -374,7 +375,7 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 		c.regs.GPR[cpu.RCX], c.regs.GPR[cpu.R11], c.regs.RIP = next, c.regs.Flags, next
 		return where{}, cpu.Trap{Kind: cpu.TrapSyscall}
 	default:
-		return e.inside(s, generation)
+		return e.inside(from, s, generation)
 	}
 	return where{}, cpu.Trap{}
 }
