@@ -290,7 +290,7 @@ func (t *translator) open(cf *codeFrame) {
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
 	t.cf, t.base = cf, cache.used
 	cache.mem.prepare(t.base + codeMargin)
-	t.b = cache.mem.w[t.base : t.base : t.base+codeMargin]
+	t.b, t.n = cache.mem.w[t.base:t.base+codeMargin], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
 	}

@@ -89,12 +89,17 @@ func (t *translator) coldStack(c *cold) {
 	t.exit(c.n)
 }
 
+// commonRoom is more than the common routines need.
+const commonRoom = 1 << 10
+
 // emitCommon emits the routines that blocks call, at the start of the code
 // memory, and returns what they need of it. They find the address in T0 and
 // return the offset in the page, with the host's address of the page in T1, or
 // if the TLB does not have it, what probe leaves.
 func emitCommon() int32 {
 	var t translator
+	t.b = cache.mem.w[:commonRoom]
+	cache.mem.prepare(commonRoom)
 	cache.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.stackRead = t.pos()
@@ -105,8 +110,6 @@ func emitCommon() int32 {
 		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
 		t.here(miss)
 	})
-	cache.mem.prepare(t.pos())
-	copy(cache.mem.w, t.b)
 	return (t.pos() + 15) &^ 15
 }
 

@@ -63,6 +63,7 @@ func New() cpu.Engine { return newEngine() }
 
 func newEngine() *engine {
 	e := &engine{step: interp.NewStepper()}
+	e.t.list = make([]inst, 0, maxInsts)
 	engines.mu.Lock()
 	defer engines.mu.Unlock()
 	kept := engines.list[:0]

@@ -287,9 +287,9 @@ func (t *translator) step(in *inst) {
 	t.inHost, t.inMem = true, true // enter loads the flags
 }
 
-// writesFirst reports whether in writes its first operand.
-func writesFirst(in *inst) bool {
-	switch in.Op {
+// writesFirst reports whether an operation writes its first operand.
+func writesFirst(op x86.Op) bool {
+	switch op {
 	case x86.CMP, x86.TEST, x86.BT, x86.MUL, x86.IMUL1, x86.DIV, x86.IDIV, x86.PUSH,
 		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST:
 		return false
@@ -320,7 +320,7 @@ func accessOf(in *inst) (size uint8, write, aligned bool) {
 			continue
 		}
 		size = in.Args[i].Size
-		write = i == 0 && writesFirst(in)
+		write = i == 0 && rows[in.Row].first
 		break
 	}
 	switch in.Op {
@@ -423,7 +423,7 @@ func (t *translator) pass(in *inst) {
 		if a.Size == 1 && g&x86.High != 0 {
 			h = g&3 | 4
 		} else if h = hostOf[g]; h == spilled {
-			writes := i == 0 && writesFirst(in) || in.Op == x86.XCHG || in.Op == x86.XADD
+			writes := i == 0 && rows[in.Row].first || in.Op == x86.XCHG || in.Op == x86.XADD
 			// BT would take memory for a string of bits.
 			if in.Places[i] == 'E' && !hasMem && !writes && in.Op != x86.BT {
 				m, hasMem = home(g), true
