@@ -134,7 +134,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		}
 		t.load(hT1, mem{hB, hT1, 0, tlb + 8})
 	}
-	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
+	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), shared: shared})
 	if !shared && !quick {
 		t.exitFrom(n, slow[:]...)
 	} else {
@@ -197,7 +197,7 @@ func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
 	}
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
-	n := t.site(site{kind: kind, write: write, size: size, retry: start, constant: true})
+	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true})
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

@@ -13,11 +13,12 @@ import (
 type block struct {
 	pc    uint64
 	frame mm.Frame
-	plain bool  // without groups
-	n     int32 // instructions
-	page  int32 // number in context.pages
-	other int32 // that of the page in which the instruction ends, or 0
-	start int32 // position in the code memory
+	plain bool   // without groups
+	n     int32  // instructions
+	page  int32  // number in context.pages
+	other int32  // that of the page in which the instruction ends, or 0
+	start int32  // position in the code memory
+	chain uint32 // the number of the next block in its bucket, or 0
 	dead  atomic.Bool
 	in    []link // jumps from other pages
 	entry layout // positions in the code memory
@@ -32,10 +33,10 @@ type link struct {
 
 // codeFrame is a frame with code.
 type codeFrame struct {
-	frame  mm.Frame
-	blocks []entry    // a hash table, at most half full
-	n      int        // blocks in it
-	pages  []codePage // where it is mapped
+	frame   mm.Frame
+	buckets []uint32   // a hash table: the numbers of the first blocks of chains
+	n       int        // blocks in it
+	pages   []codePage // where it is mapped
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
 	// that end here.
@@ -43,44 +44,49 @@ type codeFrame struct {
 	end   []*block
 }
 
-// entry is an element of the hash table. The key is the address, and in the
-// highest bit the variant.
-type entry struct {
-	key uint64
-	b   *block
+// bucket is where the chain of a block at pc begins.
+func (cf *codeFrame) bucket(pc uint64) *uint32 {
+	return &cf.buckets[(pc^pc>>6)&uint64(len(cf.buckets)-1)]
 }
 
-const plainKey = 1 << 63
-
-func keyOf(pc uint64, plain bool) uint64 {
-	if plain {
-		return pc | plainKey
-	}
-	return pc
-}
-
-// find returns where a block is, or where it would be.
-func (cf *codeFrame) find(key uint64) *entry {
-	mask := uint64(len(cf.blocks) - 1)
-	for h := key * 0x9e3779b97f4a7c15 >> 40; ; h++ {
-		if e := &cf.blocks[h&mask]; e.b == nil || e.key == key {
-			return e
+// find returns a block, or nil.
+func (cf *codeFrame) find(pc uint64, plain bool) *block {
+	for n := *cf.bucket(pc); n != 0; {
+		b := numbered(n)
+		if b.pc == pc && b.plain == plain {
+			return b
 		}
+		n = b.chain
 	}
+	return nil
 }
 
-// add enters a block that is not there.
-func (cf *codeFrame) add(key uint64, b *block) {
-	if cf.n++; 2*cf.n > len(cf.blocks) {
-		old := cf.blocks
-		cf.blocks = make([]entry, 2*len(old))
-		for _, o := range old {
-			if o.b != nil {
-				*cf.find(o.key) = o
+// add enters the block with number n, which is not there.
+func (cf *codeFrame) add(b *block, n uint32) {
+	if cf.n++; cf.n > 2*len(cf.buckets) {
+		old := cf.buckets
+		cf.buckets = make([]uint32, 4*len(old))
+		for _, n := range old {
+			for n != 0 {
+				b := numbered(n)
+				chain := cf.bucket(b.pc)
+				n, b.chain, *chain = b.chain, *chain, n
 			}
 		}
 	}
-	*cf.find(key) = entry{key, b}
+	chain := cf.bucket(b.pc)
+	b.chain, *chain = *chain, n
+}
+
+// all calls fn for every block that is in the table.
+func (cf *codeFrame) all(fn func(b *block)) {
+	for _, n := range cf.buckets {
+		for n != 0 {
+			b := numbered(n)
+			fn(b)
+			n = b.chain
+		}
+	}
 }
 
 // codePage is one of the addresses of a frame with code, and its number in
@@ -90,8 +96,8 @@ type codePage struct {
 	n    int32
 }
 
-// Blocks are numbered in the order they are made; they are in pieces, so that
-// they can be read while others are added.
+// Blocks are numbered from 1 in the order they are made; they are in pieces, so
+// that they can be read while others are added.
 const (
 	blockPiece = 1 << 9
 	maxBlocks  = 1 << 19
@@ -108,7 +114,7 @@ var cache struct {
 	used int32 // bytes of code memory
 
 	frames  map[mm.Frame]*codeFrame
-	nblocks uint32
+	nblocks uint32 // the number of the next
 	blocks  [maxBlocks / blockPiece]*[blockPiece]block
 	pages   int32 // used numbers in context.pages
 	// Common routines in the code memory.
@@ -139,14 +145,17 @@ func reset() {
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
-	cache.nblocks = 0
+	cache.nblocks = 1
 }
 
 // blockAt returns a block by its number.
 func blockAt(n uint32) *block {
 	cache.published.Load()
-	return &cache.blocks[n/blockPiece][n%blockPiece]
+	return numbered(n)
 }
+
+// numbered is blockAt for who holds mu.
+func numbered(n uint32) *block { return &cache.blocks[n/blockPiece][n%blockPiece] }
 
 // host gives the address of a position in the code memory.
 func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
@@ -164,18 +173,14 @@ func drop(f mm.Frame) {
 	if cf == nil {
 		return
 	}
-	for _, e := range cf.blocks {
-		if e.b != nil {
-			e.b.kill()
-		}
-	}
+	cf.all((*block).kill)
 	for _, b := range cf.begin {
 		b.kill()
 	}
 	for _, b := range cf.end {
 		b.kill()
 	}
-	clear(cf.blocks)
+	clear(cf.buckets)
 	clear(cf.begin)
 	cf.n, cf.end = 0, nil
 }
@@ -196,7 +201,7 @@ func (b *block) kill() {
 func frameOf(f mm.Frame) *codeFrame {
 	cf := cache.frames[f]
 	if cf == nil {
-		cf = &codeFrame{frame: f, blocks: make([]entry, 16), begin: make(map[codePage]*block)}
+		cf = &codeFrame{frame: f, buckets: make([]uint32, 64)}
 		cache.frames[f] = cf
 	}
 	return cf
@@ -207,14 +212,18 @@ func noRoom() bool {
 	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nblocks == maxBlocks
 }
 
-// lookup finds or makes the block at pc, whose frame is f and is marked as code.
-// It returns nil if the frame is not so any more, or if the instruction at pc
-// ends in the next page. If there is no room it returns full.
-func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full bool) {
+// lookup finds or makes the block at pc, whose page p is; its frame is marked as
+// code. It returns nil if the frame is not so any more, or if the instruction at
+// pc ends in the next page. If there is no room it returns full.
+func (t *translator) lookup(p *codeEntry, pc uint64, plain bool) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	cf := frameOf(f)
-	if b := cf.find(keyOf(pc, plain)).b; b != nil {
+	f := p.frame
+	if g := cache.flushes.Load(); p.code == nil || p.flushed != g {
+		p.code, p.flushed = frameOf(f), g
+	}
+	cf := p.code
+	if b := cf.find(pc, plain); b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
@@ -234,7 +243,7 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
 	t.open(cf)
 	b = t.translate()
-	cf.add(keyOf(pc, plain), b)
+	cf.add(b, t.number)
 	return b, false
 }
 
@@ -264,6 +273,9 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 	t.plain, t.page, t.other = true, from.number(pc&^pageMask), k.n
 	t.open(from)
 	b = t.translate()
+	if from.begin == nil {
+		from.begin = make(map[codePage]*block)
+	}
 	from.begin[k] = b
 	to.end = append(to.end, b)
 	return b, false
@@ -308,12 +320,12 @@ func (t *translator) publish() *block {
 		if s.kind != siteEdge || !t.samePage(s.pc) {
 			continue
 		}
-		to := t.cf.find(keyOf(s.pc, s.plain)).b
+		to := t.cf.find(s.pc, s.plain)
 		if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
 			to = b
 		}
 		if to != nil {
-			t.set32(s.link, to.way(s.host)-(t.base+s.link+4))
+			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
 	cache.used = (t.base + t.pos() + 15) &^ 15
@@ -338,7 +350,7 @@ func connect(from *block, s *site, b *block, generation uint64) {
 	if generation != cache.flushes.Load() || b.dead.Load() || from.dead.Load() {
 		return
 	}
-	to, at := b.way(s.host), from.start+s.link
+	to, at := b.way(s.host), from.start+s.arg
 	if from.page != b.page {
 		to = b.entry.checked
 		b.in = append(b.in, link{at, uint32(atomic.LoadUint32(cache.mem.word(at)))})

@@ -169,6 +169,7 @@ func (c *context) evict(va uint64) {
 	}
 	if va&1 != 0 {
 		clear(c.pages[:])
+		c.clearCode()
 	}
 }
 
@@ -206,21 +207,19 @@ func (e *engine) dropWrites(own mm.Frame) {
 // interpreter makes of the instruction there tells why.
 func (e *engine) find(pc uint64, plain bool) *block {
 	for {
-		f, ok := e.as.Lookup(pc, mm.AccessExec)
-		if !ok {
+		p := e.codeAt(pc)
+		if p == nil {
 			return nil
 		}
-		e.markCode(f)
 		generation := cache.flushes.Load()
-		b, full := e.t.lookup(f, pc, plain)
-		if b == nil && !full && f.HasCode() {
-			g, ok := e.as.Lookup(pc&^pageMask+mm.PageSize, mm.AccessExec)
-			if !ok {
+		b, full := e.t.lookup(p, pc, plain)
+		if f := p.frame; b == nil && !full && f.HasCode() {
+			q := e.codeAt(pc&^pageMask + mm.PageSize)
+			if q == nil {
 				return nil
 			}
-			e.markCode(g)
-			b, full = e.t.crossing(f, g, pc)
-			if b == nil && !full && f.HasCode() && g.HasCode() {
+			b, full = e.t.crossing(f, q.frame, pc)
+			if b == nil && !full && f.HasCode() && q.frame.HasCode() {
 				return nil
 			}
 		}
@@ -233,6 +232,23 @@ func (e *engine) find(pc uint64, plain bool) *block {
 			return b
 		}
 	}
+}
+
+// codeAt returns where the code at pc is, after marking it as such, or nil if
+// nothing can be executed there.
+func (e *engine) codeAt(pc uint64) *codeEntry {
+	page := pc&^pageMask | e.c.codeTag
+	p := &e.c.code[page>>mm.PageShift%codeSlots]
+	if p.page == page && p.frame.HasCode() {
+		return p
+	}
+	f, ok := e.as.Lookup(pc, mm.AccessExec)
+	if !ok {
+		return nil
+	}
+	e.markCode(f)
+	*p = codeEntry{page: page, frame: f}
+	return p
 }
 
 // markCode makes f a frame with code: no engine writes it unnoticed any more.

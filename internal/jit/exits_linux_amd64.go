@@ -15,7 +15,7 @@ func (e *engine) indirect(s *site) (where, cpu.Trap) {
 		// decides, doing the instruction again.
 		e.left++
 		c.regs.RIP = s.pc
-		c.regs.GPR[cpu.RSP] += uint64(int64(s.undo))
+		c.regs.GPR[cpu.RSP] += uint64(int64(s.arg))
 		return where{}, e.stepOne()
 	}
 	c.regs.RIP = pc // run enters what it finds there into the jump cache
@@ -42,10 +42,10 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		if !b.alive(generation) {
 			return where{}, cpu.Trap{}
 		}
-		return where{pos: b.start + s.retry}, cpu.Trap{}
+		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
-			return where{pos: b.start + s.retry, take: todo}, cpu.Trap{}
+			return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
 		}
 		if s.shared {
 			return where{plain: true}, cpu.Trap{}
@@ -57,7 +57,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	if s.next == 0 || !b.alive(generation) {
 		return where{}, cpu.Trap{}
 	}
-	return where{pos: b.start + s.next, take: todo - 1}, cpu.Trap{}
+	return where{pos: b.start + int32(s.next), take: todo - 1}, cpu.Trap{}
 }
 
 // stepOne has the interpreter execute the instruction at RIP.

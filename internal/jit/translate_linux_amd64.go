@@ -69,12 +69,14 @@ type site struct {
 	// TLB misses: a group is looked for; the address is in T0, rather than what
 	// probe leaves.
 	shared, constant bool
-	host             bool   // edges: linked to the entry with flags in the host's
-	undo             int32  // indirect jumps: what takes back the change of RSP
-	pc               uint64 // where the guest is; edges: where it goes
+	host             bool // edges: linked to the entry with flags in the host's
 	// Positions from the block's start, 0 if there is none: where to repeat the
-	// instruction, where to go on after it, and a displacement to link.
-	retry, next, link int32
+	// instruction, and where to go on after it.
+	retry, next uint16
+	// Edges: the position of the displacement to link. Indirect jumps: what
+	// takes back the change of RSP.
+	arg int32
+	pc  uint64 // where the guest is; edges: where it goes
 }
 
 // translate makes the block of list.
@@ -106,7 +108,7 @@ func (t *translator) translate() *block {
 func (t *translator) resumable(sites []site) {
 	for i := range sites {
 		if s := &sites[i]; s.kind >= siteLoad {
-			s.next = t.pos()
+			s.next = uint16(t.pos())
 			t.lostT1()
 		}
 	}
@@ -169,7 +171,7 @@ func (t *translator) head() {
 	t.count(0xfa, len(t.list))          // psubd
 	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
 	t.regOp(false, hT0, hT0, 0x85)      // test
-	t.exitFrom(t.site(site{kind: siteBudget, retry: t.out.checked}), t.jcc(ccS))
+	t.exitFrom(t.site(site{kind: siteBudget, retry: uint16(t.out.checked)}), t.jcc(ccS))
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
