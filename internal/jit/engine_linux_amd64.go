@@ -17,6 +17,9 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// hotAfter is how often a block runs before it is worth more effort.
+var hotAfter int32 = 1000
+
 // spaces is the number of address spaces of which an engine keeps translations.
 const spaces = 8
 

@@ -43,6 +43,11 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{}, cpu.Trap{}
 		}
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
+	case siteHot:
+		if e.t.upgrade(b, generation) {
+			e.flush(generation)
+		}
+		return where{}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
 			return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}

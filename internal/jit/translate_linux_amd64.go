@@ -18,7 +18,7 @@ type translator struct {
 	// flags, in the context, or both.
 	inHost, inMem bool
 
-	plain  bool // no groups
+	tier   tier
 	groups [maxGroups]group
 	began  bool // by the current instruction
 
@@ -52,6 +52,7 @@ const (
 	siteEdge     siteKind = iota // to a direct target that is not linked
 	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
+	siteHot                      // at the head: the block has run often
 	siteMiss                     // at the checked entry
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
@@ -96,7 +97,7 @@ func (t *translator) translate() *block {
 		}
 	}
 	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
-		t.edge(last.next())
+		t.edge(last.follow())
 	}
 	t.emitCold()
 	t.emitExits()
@@ -172,6 +173,12 @@ func (t *translator) head() {
 	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
 	t.regOp(false, hT0, hT0, 0x85)      // test
 	t.exitFrom(t.site(site{kind: siteBudget, retry: uint16(t.out.checked)}), t.jcc(ccS))
+	if t.tier == tierCold {
+		t.put2(0x83, 0x2d) // sub the count, 1
+		t.put32(cache.mem.countFrom(t.base+t.pos()+5, t.number))
+		t.put1(1)
+		t.exitFrom(t.site(site{kind: siteHot}), t.jcc(ccS))
+	}
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
