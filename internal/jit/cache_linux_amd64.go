@@ -155,9 +155,8 @@ var cache struct {
 	links    []link
 	freeLink uint32
 	pages    int32 // used numbers in context.pages
-	// Common routines in the code memory.
-	stackRead, stackWrite int32
-	flushes               atomic.Uint64 // generation; changes when all code is thrown away
+	common   common
+	flushes  atomic.Uint64 // generation; changes when all code is thrown away
 
 	// published changes with every block: an engine that loads it sees all
 	// blocks that it can have run.
