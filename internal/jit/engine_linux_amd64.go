@@ -97,12 +97,8 @@ func (e *engine) waitForOthers() {
 }
 
 // special reports whether the registers are in a state in which only the
-// interpreter can run: single steps, or floating point exceptions that are not
-// masked and would be the host's.
-func special(r *cpu.Regs) bool {
-	const masks = 0x1f80
-	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks
-}
+// interpreter can run: exceptions that are not masked would be the host's.
+func special(r *cpu.Regs) bool { return interp.Special(r.Flags, r.MXCSR) }
 
 // Run implements cpu.Engine.
 func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
@@ -312,7 +308,11 @@ func (e *engine) run() cpu.Trap {
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
 			if b == nil || e.left < int64(b.n) {
-				if t := e.stepOne(); t.Kind != cpu.TrapNone {
+				n := int64(1)
+				if b != nil {
+					n = e.left
+				}
+				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
