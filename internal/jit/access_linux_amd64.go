@@ -37,12 +37,16 @@ func (t *translator) hostOperand(o operand) mem {
 	m := mem{base: none, index: none, scale: o.scale, disp: int32(o.disp)}
 	if o.base != none {
 		if m.base = hostOf[o.base]; m.base == spilled {
-			t.load(hT0, home(o.base))
+			t.loadHome(hT0, o.base)
 			m.base = hT0
 		}
 	}
 	if o.index != none {
-		if m.index = hostOf[o.index]; m.index == spilled {
+		m.index = hostOf[o.index]
+		switch {
+		case m.index == spilled && o.index == o.base:
+			m.index = hT0
+		case m.index == spilled:
 			t.lostT1()
 			t.load(hT1, home(o.index))
 			m.index = hT1
@@ -115,10 +119,9 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if shared {
 		s.size = 1
 	}
+	t.heldAt = 0 // to be repeated from here
 	t.address(o)
 	switch {
-	case t.tier == tierCold && !aligned:
-		t.checkCold(s, span, quick)
 	case quick:
 		t.checkStack(s, span, o.disp, in.pc)
 	default:
@@ -131,25 +134,6 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m
-}
-
-// checkCold has span bytes at the address in T0 looked up by a routine: in code
-// that is seldom executed it matters most that it is short.
-func (t *translator) checkCold(s site, span int32, quick bool) {
-	c, i := &cache.common, spanClass(span)
-	switch {
-	case quick && s.write:
-		t.callCommon(c.stackW[i])
-	case quick:
-		t.callCommon(c.stackR[i])
-	case s.write:
-		t.callCommon(c.write[i])
-	default:
-		t.callCommon(c.read[i])
-	}
-	s.constant = quick
-	slow := t.jcc(ccA)
-	t.exitFrom(t.site(s), slow)
 }
 
 // checkStack looks for span bytes at the address in T0, which is disp from RSP,

@@ -88,27 +88,9 @@ func (t *translator) coldStack(c *cold) {
 }
 
 // common is where the routines are that blocks call, in the code memory. They
-// find an address in T0 and return the offset in its page, with the host's
-// address of the page in T1.
-type common struct {
-	stackRead, stackWrite int32
-	saveFlags, loadFlags  int32
-	// By what is accessed: see tierCold's check.
-	read, write, stackR, stackW [len(spans)]int32
-}
-
-// spans are the ranges for which there are routines.
-var spans = [...]int32{1, 2, 4, 8, 16, maxSpan}
-
-// spanClass is the index of the smallest of spans that is enough.
-func spanClass(n int32) int {
-	for i, s := range spans {
-		if n <= s {
-			return i
-		}
-	}
-	panic("jit: no such span")
-}
+// find the address in T0 and return the offset in the page, with the host's
+// address of the page in T1, or if the TLB does not have it, what probe leaves.
+type common struct{ stackRead, stackWrite int32 }
 
 // callCommon emits the call of a common routine.
 func (t *translator) callCommon(routine int32) {
@@ -117,73 +99,25 @@ func (t *translator) callCommon(routine int32) {
 }
 
 // commonRoom is more than the common routines need.
-const commonRoom = 1 << 12
+const commonRoom = 1 << 10
 
 // emitCommon emits the routines that blocks call, at the start of the code
 // memory, and returns what they need of it.
 func emitCommon() int32 {
-	c := &cache.common
-	t := translator{tier: tierHot}
+	var t translator
 	t.b = cache.mem.w[:commonRoom]
 	cache.mem.prepare(commonRoom)
-	c.stackWrite = t.pos()
+	cache.common.stackWrite = t.pos()
 	t.stackRoutine(nil)
-	c.stackRead = t.pos()
-	t.stackRoutine(func() { t.probeFor(offRT, 1) })
-	c.saveFlags = t.pos()
-	t.saveFlags()
-	t.put1(0xc3)
-	c.loadFlags = t.pos()
-	t.restoreFlags(hT0)
-	t.put1(0xc3)
-	for i, span := range spans {
-		c.read[i] = t.pos()
-		t.probeFor(offRT, span)
-		t.put1(0xc3)
-		c.write[i] = t.pos()
-		t.probeFor(offWT, span)
-		t.put1(0xc3)
-		c.stackR[i] = t.pos()
-		t.stackLookup(c.stackRead, span)
-		c.stackW[i] = t.pos()
-		t.stackLookup(c.stackWrite, span)
-	}
+	cache.common.stackRead = t.pos()
+	t.stackRoutine(func() {
+		t.probe(offRT)
+		t.aluImm(true, 7, hT0, pageMask)
+		miss := t.jcc(ccA)
+		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
+		t.here(miss)
+	})
 	return (t.pos() + 15) &^ 15
-}
-
-// probeFor looks for span bytes in a TLB. If they are not there, which the flags
-// say (A), T0 and T1 are what probe leaves.
-func (t *translator) probeFor(tlb, span int32) {
-	t.probe(tlb)
-	t.aluImm(true, 7, hT0, mm.PageSize-span)
-	miss := t.jcc(ccA)
-	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
-	t.here(miss)
-}
-
-// stackLookup emits a routine that looks for span bytes of the stack, in its
-// entry and then by the routine next. If they cannot be had, which the flags say
-// (A), the address is in T0 again.
-func (t *translator) stackLookup(next, span int32) {
-	t.memOp(true, hT0, field(offStack), 0x2b)
-	limit := offStackSmall
-	if span > smallSpan {
-		limit = offStackLarge
-	}
-	t.memOp(true, hT0, field(limit), 0x3b)
-	slow := t.jcc(ccAE)
-	t.load(hT1, field(offStackHost))
-	t.put1(0xc3)
-	t.here(slow)
-	t.memOp(true, hT0, field(offStack), 0x03)
-	t.put2(0x41, 0x50|hT0&7) // push T0
-	t.callCommon(next)
-	t.aluImm(true, 7, hT0, mm.PageSize-span)
-	bad := t.jcc(ccA)
-	t.lea(hSP, at(hSP, 8))
-	t.put1(0xc3)
-	t.here(bad)
-	t.put3(0x41, 0x58|hT0&7, 0xc3) // pop T0; ret
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of

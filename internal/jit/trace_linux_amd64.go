@@ -15,6 +15,10 @@ const maxInsts = 64
 // past what could not be shared.
 const maxPlain = 8
 
+// maxCold is the number of instructions after which a cold block ends with the
+// next conditional jump.
+const maxCold = 12
+
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
 	maxRound    = 8
@@ -82,8 +86,8 @@ func (in *inst) follow() uint64 {
 type tier uint8
 
 const (
-	// tierCold is for what has not run often: the way to the first jump, with a
-	// count of how often it runs.
+	// tierCold is for what has not run often: a short way without jumps that are
+	// taken, with a count of how often it runs.
 	tierCold tier = iota
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
@@ -111,7 +115,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 			in.kind = kindStepEnd
 			break
 		}
-		if in.kind == kindJcc && (tier == tierCold || !cf.goOn(in, tier)) {
+		if in.kind == kindJcc && !cf.goOn(in, len(list), tier) {
 			break
 		}
 		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
@@ -135,10 +139,11 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 	return list
 }
 
-// goOn decides which way the block goes on at a conditional jump, if it does.
-func (cf *codeFrame) goOn(in *inst, tier tier) bool {
-	if tier == tierPlain {
-		return in.target() > in.pc
+// goOn decides which way the block goes on at its n-th instruction, a
+// conditional jump, if it does.
+func (cf *codeFrame) goOn(in *inst, n int, tier tier) bool {
+	if tier != tierHot {
+		return in.target() > in.pc && (n < maxCold || tier == tierPlain)
 	}
 	taken := int32(0)
 	if (in.target()^in.pc)&^pageMask == 0 {

@@ -18,6 +18,10 @@ type translator struct {
 	// flags, in the context, or both.
 	inHost, inMem bool
 
+	// At position heldAt T0 has guest register held as well, which is spilled.
+	held   uint8
+	heldAt int32
+
 	tier   tier
 	groups [maxGroups]group
 	began  bool // by the current instruction
@@ -84,7 +88,7 @@ type site struct {
 // translate makes the block of list.
 func (t *translator) translate() *block {
 	t.pc = t.list[0].pc
-	t.cold, t.from = t.cold[:0], t.from[:0]
+	t.cold, t.from, t.heldAt = t.cold[:0], t.from[:0], 0
 	t.dropGroups()
 	t.head()
 	for t.cur = range t.list {
@@ -112,9 +116,29 @@ func (t *translator) resumable(sites []site) {
 		if s := &sites[i]; s.kind >= siteLoad {
 			s.next = uint16(t.pos())
 			t.lostT1()
+			t.heldAt = 0
 		}
 	}
 }
+
+// loadHome loads a temporary with a spilled register; storeHome is the inverse.
+// The value that was stored last need not be loaded again: that would take five
+// cycles.
+func (t *translator) loadHome(d, g uint8) {
+	if d != hT0 || !t.holds(g) {
+		t.load(d, home(g))
+	}
+}
+
+func (t *translator) storeHome(g, s uint8) {
+	t.store(home(g), s)
+	if s == hT0 {
+		t.held, t.heldAt = g, t.pos()
+	}
+}
+
+// holds reports whether T0 has a guest register.
+func (t *translator) holds(g uint8) bool { return t.heldAt == t.pos() && t.held == g }
 
 // site makes an exit and returns its number in the block.
 func (t *translator) site(s site) int {
@@ -234,10 +258,6 @@ func (t *translator) liveIn() uint8 {
 
 // saveFlags stores the host's flags in the context. It needs T0.
 func (t *translator) saveFlags() {
-	if t.tier == tierCold {
-		t.callCommon(cache.common.saveFlags)
-		return
-	}
 	t.move(hT0, hAX)
 	t.put(0x9f, 0x0f, 0x90, 0xc0) // lahf; seto al
 	t.put1(0x66)
@@ -247,10 +267,6 @@ func (t *translator) saveFlags() {
 
 // restoreFlags loads them, by way of a temporary.
 func (t *translator) restoreFlags(tmp uint8) {
-	if t.tier == tierCold && tmp == hT0 {
-		t.callCommon(cache.common.loadFlags)
-		return
-	}
 	t.move(tmp, hAX)
 	t.memOp2(false, hAX, field(offFlags), 0xb7)
 	t.put3(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
@@ -396,7 +412,7 @@ func (t *translator) moveSpilled(in *inst) bool {
 			t.put32(int32(v))
 		default:
 			t.moveImm(hT0, v)
-			t.store(home(a.Reg), hT0)
+			t.storeHome(a.Reg, hT0)
 		}
 		return true
 	}
@@ -409,12 +425,15 @@ func (t *translator) moveSpilled(in *inst) bool {
 	case w && s != spilled:
 		t.store(home(a.Reg), s)
 	default:
-		if s != spilled {
+		switch {
+		case s != spilled:
 			t.regOp(w, hT0, s, 0x8b)
-		} else {
+		case w:
+			t.loadHome(hT0, b.Reg)
+		default:
 			t.memOp(w, hT0, home(b.Reg), 0x8b)
 		}
-		t.store(home(a.Reg), hT0)
+		t.storeHome(a.Reg, hT0)
 	}
 	return true
 }
@@ -445,7 +464,7 @@ func (t *translator) pass(in *inst) {
 			tmp = hT1
 		}
 		if load {
-			t.load(tmp, home(g))
+			t.loadHome(tmp, g)
 		}
 		back[n].temp, back[n].home = tmp, none
 		if store {
@@ -466,7 +485,7 @@ func (t *translator) pass(in *inst) {
 		} else if h = hostOf[g]; h == spilled {
 			writes := i == 0 && rows[in.Row].first || in.Op == x86.XCHG || in.Op == x86.XADD
 			// BT would take memory for a string of bits.
-			if in.Places[i] == 'E' && !hasMem && !writes && in.Op != x86.BT {
+			if in.Places[i] == 'E' && !hasMem && !writes && in.Op != x86.BT && !t.holds(g) {
 				m, hasMem = home(g), true
 				continue
 			}
@@ -485,7 +504,7 @@ func (t *translator) pass(in *inst) {
 	// The first operand last: XADD of a register with itself leaves the sum.
 	for n--; n >= 0; n-- {
 		if b := back[n]; b.home != none {
-			t.store(home(b.home), b.temp)
+			t.storeHome(b.home, b.temp)
 		}
 	}
 	t.wrote(in)
@@ -575,7 +594,7 @@ func (t *translator) leaInst(in *inst) {
 		t.put(0x66)
 		t.regOp(false, d, hostOf[g], 0x89)
 	case d == hT0:
-		t.store(home(g), d)
+		t.storeHome(g, d)
 	}
 }
 
