@@ -124,6 +124,8 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	switch {
 	case quick:
 		t.checkStack(s, span, o.disp, in.pc)
+	case t.tier == tierHot && !aligned:
+		t.checkLast(s, span, in.pc)
 	default:
 		t.checkTLB(s, span, size, aligned, in.pc)
 	}
@@ -139,15 +141,50 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 // checkStack looks for span bytes at the address in T0, which is disp from RSP,
 // in the entry that the stack has of its own.
 func (t *translator) checkStack(s site, span int32, disp int64, pc uint64) {
-	t.memOp(true, hT0, field(offStack), 0x2b)
-	limit := offStackSmall
-	if span > smallSpan {
-		limit = offStackLarge
+	other := t.probeLast(offStack, span)
+	t.later(cold{kind: coldStack, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, disp: disp, shared: s.shared})
+}
+
+// checkLast looks for span bytes at the address in T0 in the page that the
+// instruction accessed last. Then the host's address does not wait for a load
+// that waits for the guest's, which is half of the time of following a pointer.
+func (t *translator) checkLast(s site, span int32, pc uint64) {
+	last := offRL
+	if s.write {
+		last = offWL
 	}
+	// There are not enough entries for all; those of one block are different.
+	cache.last = (cache.last + 1) % lastSize
+	last += cache.last * lastBytes
+	other := t.probeLast(last, span)
+	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last})
+}
+
+// probeLast looks for span bytes at the address in T0 in a lastEntry. It returns
+// the jump that is taken if they are not there.
+func (t *translator) probeLast(last, span int32) int32 {
+	limit := last + lastSmall
+	if span > smallSpan {
+		limit = last + lastLarge
+	}
+	t.memOp(true, hT0, field(last), 0x2b)
 	t.memOp(true, hT0, field(limit), 0x3b)
-	slow := t.jcc(ccAE)
-	t.load(hT1, field(offStackHost))
-	t.later(cold{kind: coldStack, from: [2]int32{slow}, n: t.site(s), v: pc, back: t.pos(), span: span, disp: disp, shared: s.shared})
+	other := t.jcc(ccAE)
+	t.load(hT1, field(last+lastHost))
+	return other
+}
+
+// setLast makes the page at offset T1 of a TLB that of a lastEntry, and loads T1
+// with where it is.
+func (t *translator) setLast(last, tlb int32) {
+	t.memOp(false, 6, mem{hB, hT1, 0, tlb}, 0xff) // push the page
+	t.memOp(false, 0, field(last), 0x8f)          // pop
+	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+	t.store(field(last+lastHost), hT1)
+	t.memOp(true, 0, field(last+lastSmall), 0xc7)
+	t.put32(mm.PageSize - smallSpan + 1)
+	t.memOp(true, 0, field(last+lastLarge), 0xc7)
+	t.put32(mm.PageSize - maxSpan + 1)
 }
 
 // checkTLB looks for span bytes at the address in T0, of which the first size may

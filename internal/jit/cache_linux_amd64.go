@@ -14,13 +14,13 @@ import (
 type block struct {
 	pc    uint64
 	frame mm.Frame
-	plain bool   // tierPlain
-	cold  bool   // tierCold
+	tier  tier
 	n     int32  // instructions
 	page  int32  // number in context.pages
 	other int32  // that of the page in which the instruction ends, or 0
 	start int32  // position in the code memory
 	chain uint32 // the number of the next block in its bucket, or 0
+	since int64  // total of the engine that came to far last
 	dead  atomic.Bool
 	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
@@ -78,7 +78,7 @@ func (cf *codeFrame) bucket(pc uint64) *uint32 {
 func (cf *codeFrame) find(pc uint64, plain bool) *block {
 	for n := *cf.bucket(pc); n != 0; {
 		b := numbered(n)
-		if b.pc == pc && b.plain == plain {
+		if b.pc == pc && (b.tier == tierPlain) == plain {
 			return b
 		}
 		n = b.chain
@@ -151,6 +151,7 @@ var cache struct {
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
 	blocks  [maxBlocks / blockPiece]*[blockPiece]block
+	last    int32 // number of the entry of context.rl or wl that was given out last
 	// The elements of links from freeLink on are not used; the first never is.
 	links    []link
 	freeLink uint32
@@ -294,8 +295,8 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	return b
 }
 
-// upgrade makes something better of a block that has run often.
-func (t *translator) upgrade(b *block, generation uint64) (full bool) {
+// remake makes another block of what b is of.
+func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	if !b.alive(generation) || !b.frame.HasCode() {
@@ -304,7 +305,21 @@ func (t *translator) upgrade(b *block, generation uint64) (full bool) {
 	if noRoom() {
 		return true
 	}
-	t.make(frameOf(b.frame), b.pc, tierHot, b)
+	t.make(frameOf(b.frame), b.pc, tier, b)
+	return false
+}
+
+// tolerate reports whether it is long since it was asked for b, by the total of
+// instructions now. Then b may go on to access other pages.
+func (b *block) tolerate(number uint32, now int64) bool {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	ago := now - b.since
+	b.since = now
+	if ago < 0 || ago > farAfter*farCost {
+		atomic.StoreInt32(&cache.mem.counts[number], farAfter)
+		return true
+	}
 	return false
 }
 
@@ -369,12 +384,15 @@ func (t *translator) open(cf *codeFrame) {
 	}
 	t.sites = t.sites[len(t.sites):]
 	cache.mem.counts[t.number] = hotAfter
+	if t.tier == tierHot {
+		cache.mem.counts[t.number] = farAfter
+	}
 }
 
 // publish makes what has been emitted a block.
 func (t *translator) publish() *block {
 	b := t.blk
-	b.pc, b.plain, b.cold, b.frame, b.n, b.page, b.other = t.pc, t.tier == tierPlain, t.tier == tierCold, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
@@ -383,11 +401,11 @@ func (t *translator) publish() *block {
 			continue
 		}
 		to := t.cf.find(s.pc, s.plain)
-		if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
+		if s.pc == b.pc && s.plain == (b.tier == tierPlain) && b.other == 0 {
 			to = b
 		}
 		if to != nil {
-			if to.cold {
+			if to.tier.remade() {
 				to.linked(t.base+s.arg, binary.LittleEndian.Uint32(t.b[s.arg:]))
 			}
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
@@ -419,7 +437,7 @@ func connect(from *block, s *site, b *block, generation uint64) {
 	if from.page != b.page {
 		to = b.entry.checked
 	}
-	if from.page != b.page || b.cold {
+	if from.page != b.page || b.tier.remade() {
 		b.linked(at, atomic.LoadUint32(cache.mem.word(at)))
 	}
 	atomic.StoreUint32(cache.mem.word(at), uint32(to-(at+4)))

@@ -9,6 +9,7 @@ const (
 	coldConst  coldKind = iota // exit at site n with T0 = v
 	coldShared                 // a group's check failed: exit at site n, or go on at v without groups
 	coldStack                  // the operand is not where the stack was last
+	coldLast                   // the operand is in another page than the last time
 	coldHost                   // the entry with flags in the host's
 	coldEdge                   // go to v, giving back n instructions
 )
@@ -25,6 +26,7 @@ type cold struct {
 	disp       int64
 	span, back int32
 	shared     bool
+	last       int32 // coldLast: where the context has the page
 }
 
 // later has a piece emitted after the block.
@@ -52,6 +54,8 @@ func (t *translator) emitCold() {
 			t.coldShared(&c)
 		case coldStack:
 			t.coldStack(&c)
+		case coldLast:
+			t.coldLast(&c)
 		case coldHost:
 			t.out.host = t.pos()
 			t.saveFlags()
@@ -84,6 +88,30 @@ func (t *translator) coldStack(c *cold) {
 		return
 	}
 	t.address(o)
+	t.exit(c.n)
+}
+
+// coldLast looks for an operand in the TLB and remembers its page.
+func (t *translator) coldLast(c *cold) {
+	s := t.sites[c.n]
+	tlb, _ := tlbFor(s.write)
+	t.memOp(true, hT0, field(c.last), 0x03) // the address again
+	t.probe(tlb)
+	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
+	slow := t.jcc(ccA)
+	t.setLast(c.last, tlb)
+	t.countDown()
+	far := t.jcc(ccS)
+	t.jmpBack(c.back)
+	t.here(slow)
+	kind := s.kind
+	s.kind, t.cur = siteFar, int(s.idx)
+	t.exitFrom(t.site(s), far)
+	s.kind = kind
+	if s.shared {
+		t.coldShared(c)
+		return
+	}
 	t.exit(c.n)
 }
 
@@ -126,14 +154,7 @@ func (t *translator) stackRoutine(otherwise func()) {
 	t.probe(offWT)
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)
-	t.memOp(false, 6, mem{hB, hT1, 0, offWT}, 0xff) // push the page
-	t.memOp(false, 0, field(offStack), 0x8f)        // pop
-	t.load(hT1, mem{hB, hT1, 0, offWT + 8})
-	t.store(field(offStackHost), hT1)
-	t.memOp(true, 0, field(offStackSmall), 0xc7)
-	t.put32(mm.PageSize - smallSpan + 1)
-	t.memOp(true, 0, field(offStackLarge), 0xc7)
-	t.put32(mm.PageSize - maxSpan + 1)
+	t.setLast(offStack, offWT)
 	t.put1(0xc3)
 	t.here(miss)
 	if otherwise != nil {

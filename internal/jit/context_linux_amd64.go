@@ -11,6 +11,7 @@ import (
 const (
 	tlbBits   = 11
 	tlbSize   = 1 << tlbBits
+	lastSize  = 256
 	jumpBits  = 14
 	jumpSize  = 1 << jumpBits
 	codeSlots = 256
@@ -23,11 +24,11 @@ const (
 // leaves room for it; host is where the page is.
 type tlbEntry struct{ page, host uint64 }
 
-// stackEntry is the entry of wt that RSP was used with last. Its registers could
-// have any value when it is empty, so that is told by limits: offsets in the
-// page must be below small for operands of up to smallSpan bytes, and below large
-// for up to maxSpan.
-type stackEntry struct {
+// lastEntry is the page that something accessed last: RSP, or an instruction of
+// a hot block. Any address may be compared with it while it is empty, so that is
+// told by limits: offsets in the page must be below small for operands of up to
+// smallSpan bytes, and below large for up to maxSpan.
+type lastEntry struct {
 	page, host   uint64
 	small, large uint64
 }
@@ -45,7 +46,7 @@ type context struct {
 	block  uint32            // and which block
 	groups [maxGroups]uint64 // see group
 
-	stack stackEntry
+	stack lastEntry // of wt
 
 	regs cpu.Regs
 
@@ -55,8 +56,11 @@ type context struct {
 	hostFlags uint64 // the host's flags, at an exit, like flags
 	hostMX    uint32 // the host's MXCSR
 
-	counts   [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
-	rt, wt   [tlbSize]tlbEntry
+	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
+	rt, wt [tlbSize]tlbEntry
+	// What instructions of hot blocks found last in rt and in wt: nothing is in wl
+	// that is not in wt.
+	rl, wl   [lastSize]lastEntry
 	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
 	jumpCode [jumpSize]uint64 // and machine code
 	pages    [maxPages]uint8  // code pages that are mapped where their code believes
@@ -88,9 +92,7 @@ const (
 	offFlags      = int32(unsafe.Offsetof(context{}.flags)) - bias
 	offGroups     = int32(unsafe.Offsetof(context{}.groups)) - bias
 	offStack      = int32(unsafe.Offsetof(context{}.stack)) - bias
-	offStackHost  = offStack + int32(unsafe.Offsetof(stackEntry{}.host))
-	offStackSmall = offStack + int32(unsafe.Offsetof(stackEntry{}.small))
-	offStackLarge = offStack + int32(unsafe.Offsetof(stackEntry{}.large))
+	offStackLarge = offStack + lastLarge
 	offT0         = int32(unsafe.Offsetof(context{}.t0)) - bias
 	offHostFlags  = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
 	offT1         = int32(unsafe.Offsetof(context{}.t1)) - bias
@@ -108,9 +110,19 @@ const (
 	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offRL         = int32(unsafe.Offsetof(context{}.rl)) - bias
+	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumpPC     = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
 	offJumpCode   = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
+)
+
+// Where things are in a lastEntry.
+const (
+	lastHost  = int32(unsafe.Offsetof(lastEntry{}.host))
+	lastSmall = int32(unsafe.Offsetof(lastEntry{}.small))
+	lastLarge = int32(unsafe.Offsetof(lastEntry{}.large))
+	lastBytes = int32(unsafe.Sizeof(lastEntry{}))
 )
 
 // deadCount is what a block that is not to be executed takes off the budget: it
@@ -129,6 +141,15 @@ func newContext() *context {
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
 	return c
+}
+
+// forget empties the entries of a page.
+func forget(l *[lastSize]lastEntry, page uint64) {
+	for i := range l {
+		if e := &l[i]; e.page == page {
+			e.small, e.large = 0, 0
+		}
+	}
 }
 
 // clearCode forgets where code is.
@@ -171,8 +192,9 @@ var emptyTLB = func() (t [tlbSize]tlbEntry) {
 
 // clearTLB forgets all translations: one by one if they are few, as after a fork.
 func (c *context) clearTLB() {
-	c.stack = stackEntry{}
+	c.stack = lastEntry{}
 	c.clearCode()
+	c.rl, c.wl = [lastSize]lastEntry{}, [lastSize]lastEntry{}
 	if len(c.filled) == cap(c.filled) {
 		c.rt, c.wt = emptyTLB, emptyTLB
 		clear(c.wf[:])

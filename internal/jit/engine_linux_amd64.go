@@ -20,6 +20,14 @@ const chunk = 1 << 15
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
+// A hot block in which farAfter accesses, less than farCost instructions apart,
+// were to another page than the last one of the same instruction, gets code that
+// does not expect the same page. Such an access costs some 50 instructions.
+const (
+	farAfter = 2000
+	farCost  = 1000
+)
+
 // spaces is the number of address spaces of which an engine keeps translations.
 const spaces = 8
 
@@ -38,6 +46,8 @@ type engine struct {
 	as     *mm.AddressSpace
 	budget int64
 	left   int64 // exact when Go runs
+
+	total int64 // instructions executed in former Runs
 
 	epoch uint64 // of interp.CodeEpoch, when this engine last looked
 	// busy is odd while machine code runs or its sites are being looked at:
@@ -112,6 +122,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	e.c.syncFlags()
 	*r = e.c.regs
 	n := budget - e.left
+	e.total += n
 	v.TSC += uint64(n)
 	if trap.Kind == cpu.TrapNone { // special
 		t, k := e.step.Run(v, r, as, e.left)
@@ -163,6 +174,7 @@ func (c *context) evict(va uint64) {
 	if c.rt[i].page == page {
 		c.rt[i] = emptyTLB[i]
 	}
+	forget(&c.rl, page)
 	if c.wt[i].page == page {
 		c.dropWrite(uint64(i))
 	}
@@ -175,7 +187,10 @@ func (c *context) evict(va uint64) {
 // dropWrite empties an entry of wt.
 func (c *context) dropWrite(i uint64) {
 	if c.stack.page == c.wt[i].page {
-		c.stack = stackEntry{}
+		c.stack = lastEntry{}
+	}
+	if c.wf[i] != 0 {
+		forget(&c.wl, c.wt[i].page)
 	}
 	c.wt[i], c.wf[i] = emptyTLB[i], 0
 }

@@ -39,10 +39,12 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		}
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
 	case siteHot:
-		if e.t.upgrade(b, generation) {
+		if e.t.remake(b, tierHot, generation) {
 			e.flush(generation)
 		}
 		return where{}, cpu.Trap{}
+	case siteFar:
+		return e.far(b, s, todo, generation), cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
 			return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
@@ -58,6 +60,18 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		return where{}, cpu.Trap{}
 	}
 	return where{pos: b.start + int32(s.next), take: todo - 1}, cpu.Trap{}
+}
+
+// far decides what becomes of a hot block whose instructions have accessed
+// farAfter times another page than the last time. If that took long it goes on.
+func (e *engine) far(b *block, s *site, todo int64, generation uint64) where {
+	if b.alive(generation) && b.tolerate(e.c.block, e.total+e.budget-e.left) {
+		return where{pos: b.start + int32(s.retry), take: todo}
+	}
+	if e.t.remake(b, tierFar, generation) {
+		e.flush(generation)
+	}
+	return where{}
 }
 
 // stepOne has the interpreter execute the instruction at RIP.

@@ -62,7 +62,7 @@ func (m *codeMemory) word(off int32) *uint32 {
 
 // prepare makes memory of what is below end.
 func (m *codeMemory) prepare(end int32) {
-	const step = 1 << 20
+	const step = 1 << 18
 	if end <= m.ready {
 		return
 	}

@@ -17,7 +17,7 @@ const maxPlain = 8
 
 // maxCold is the number of instructions after which a cold block ends with the
 // next conditional jump.
-const maxCold = 12
+const maxCold = 24
 
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
@@ -92,9 +92,15 @@ const (
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
 	tierHot
+	// tierFar is the same for code whose instructions access a different page
+	// each time.
+	tierFar
 	// tierPlain is a few instructions without groups.
 	tierPlain
 )
+
+// remade reports whether another block may take the place of one.
+func (t tier) remade() bool { return t == tierCold || t == tierHot }
 
 // decode appends to list the instructions of the block at pc, which is in page.
 // A short loop that is one block is put there several times: its rounds then
@@ -118,7 +124,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 		if in.kind == kindJcc && !cf.goOn(in, len(list), tier) {
 			break
 		}
-		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
+		if in.kind == kindJmp && (tier == tierHot || tier == tierFar) && (in.target()^pc)&^pageMask == 0 {
 			in.kind, in.taken = kindNop, true
 		}
 		if in.kind.ends() {
@@ -142,7 +148,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 // goOn decides which way the block goes on at its n-th instruction, a
 // conditional jump, if it does.
 func (cf *codeFrame) goOn(in *inst, n int, tier tier) bool {
-	if tier != tierHot {
+	if tier != tierHot && tier != tierFar {
 		return in.target() > in.pc && (n < maxCold || tier == tierPlain)
 	}
 	taken := int32(0)
@@ -158,8 +164,8 @@ func (cf *codeFrame) goOn(in *inst, n int, tier tier) bool {
 func (cf *codeFrame) runs(pc uint64) int32 {
 	for n := *cf.bucket(pc); n != 0; {
 		b := numbered(n)
-		if b.pc == pc && !b.plain {
-			if !b.cold {
+		if b.pc == pc && b.tier != tierPlain {
+			if b.tier != tierCold {
 				return hotAfter
 			}
 			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)

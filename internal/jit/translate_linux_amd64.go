@@ -58,6 +58,7 @@ const (
 	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
 	siteHot                      // at the head: the block has run often
+	siteFar                      // the block's instructions often access other pages than the last time
 	siteMiss                     // at the checked entry
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
@@ -222,9 +223,7 @@ func (t *translator) head() {
 	t.regOp(false, hT0, hT0, 0x85)      // test
 	t.jccBack(ccS, budget)
 	if t.tier == tierCold {
-		t.put2(0x83, 0x2d) // sub the count, 1
-		t.put32(cache.mem.countFrom(t.base+t.pos()+5, t.number))
-		t.put1(1)
+		t.countDown()
 		t.jccBack(ccS, hot)
 	}
 	t.inHost, t.inMem = false, true
@@ -235,6 +234,14 @@ func (t *translator) head() {
 		t.testPage(t.other)
 		t.exitFrom(t.site(site{kind: siteStep}), t.jcc(ccE))
 	}
+}
+
+// countDown takes one off the block's count, with the sign of the rest in the
+// flags.
+func (t *translator) countDown() {
+	t.put2(0x83, 0x2d) // sub
+	t.put32(cache.mem.countFrom(t.base+t.pos()+5, t.number))
+	t.put1(1)
 }
 
 // testPage emits CMP of an element of context.pages, whose displacement is at the

@@ -1,0 +1,131 @@
+package jit
+
+import (
+	"testing"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/cpu/cputest"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// heat has blocks become hot after n rounds, until the test ends.
+func heat(t *testing.T, n int32) {
+	old := hotAfter
+	hotAfter = n
+	t.Cleanup(func() { hotAfter = old })
+}
+
+// tierAt is the tier of the block at an address.
+func tierAt(t *testing.T, m *cputest.Machine, pc uint64) tier {
+	f, ok := m.AS.Lookup(pc, mm.AccessExec)
+	if !ok {
+		t.Fatal("no code")
+	}
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	b := frameOf(f).find(pc, false)
+	if b == nil {
+		t.Fatalf("no block at %#x", pc)
+	}
+	return b.tier
+}
+
+// What the instructions of a hot block accessed last is forgotten when it is no
+// longer true.
+func TestHotBlocksForgetPages(t *testing.T) {
+	heat(t, 5)
+	const to = cputest.DataAt + mm.PageSize
+	m := cputest.NewMachine(t, newJIT(t),
+		// loop: mov rax, [rbx]; mov [rdi], rax; dec ecx; jne loop; syscall
+		0x48, 0x8b, 0x03, 0x48, 0x89, 0x07, 0xff, 0xc9, 0x75, 0xf6, 0x0f, 0x05)
+	start := func() {
+		m.R.RIP, m.R.GPR[cpu.RCX] = cputest.CodeAt, 50
+		m.R.GPR[cpu.RBX], m.R.GPR[cpu.RDI] = cputest.DataAt, to
+	}
+	warm := func() {
+		t.Helper()
+		start()
+		if trap, n := m.Run(1000); trap.Kind != cpu.TrapSyscall || n != 50*4+1 {
+			t.Fatalf("%+v after %d", trap, n)
+		}
+		if tier := tierAt(t, m, cputest.CodeAt); tier != tierHot {
+			t.Fatalf("tier %d", tier)
+		}
+		start()
+	}
+	fault := func(addr uint64, access mm.Access) {
+		t.Helper()
+		trap, n := m.E.Run(new(cpu.VCPU), &m.R, m.AS, 1000)
+		if want := (cpu.Trap{Kind: cpu.TrapPageFault, Addr: addr, Access: access}); trap != want {
+			t.Errorf("%+v after %d, want %+v", trap, n, want)
+		}
+	}
+	protect := func(addr uint64, prot mm.Prot) {
+		if errno := m.AS.Protect(addr, mm.PageSize, prot); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	warm()
+	protect(cputest.DataAt, 0)
+	fault(cputest.DataAt, mm.AccessRead)
+	protect(cputest.DataAt, mm.ProtRead|mm.ProtWrite)
+	warm()
+	protect(to, mm.ProtRead)
+	fault(to, mm.AccessWrite)
+	protect(to, mm.ProtRead|mm.ProtWrite)
+	warm()
+	child := m.AS.Fork()
+	fault(to, mm.AccessWrite)
+	child.Put()
+	warm()
+	if errno := m.AS.Unmap(cputest.DataAt, mm.PageSize); errno != 0 {
+		t.Fatal(errno)
+	}
+	fault(cputest.DataAt, mm.AccessRead)
+	// An address that no empty entry may be taken for.
+	for _, addr := range []uint64{0, 1 << 63, 1<<63 + 8, ^uint64(0) - 100} {
+		start()
+		m.R.GPR[cpu.RBX] = addr
+		if trap, _ := m.E.Run(new(cpu.VCPU), &m.R, m.AS, 1000); trap.Kind == cpu.TrapSyscall {
+			t.Errorf("read from %#x", addr)
+		}
+	}
+}
+
+// A hot loop whose instructions access another page each time: it is made anew,
+// and all tiers compute and count the same.
+func TestHotLoopOverPages(t *testing.T) {
+	heat(t, 100)
+	code := []byte{
+		0x48, 0x03, 0x34, 0x13, // loop: add rsi, [rbx+rdx]
+		0x48, 0x89, 0x34, 0x3a, // mov [rdx+rdi], rsi
+		0x81, 0xc2, 0x08, 0x10, 0, 0, // add edx, 0x1008
+		0x81, 0xe2, 0xf8, 0x1f, 0, 0, // and edx, 0x1ff8
+		0xff, 0xc9, // dec ecx
+		0x75, 0xe8, // jne loop
+		0x0f, 0x05,
+	}
+	run := func(e cpu.Engine) *cputest.Machine {
+		m := cputest.NewMachine(t, e, code...)
+		for i := range uint64(1024) {
+			m.Write(cputest.DataAt+8*i, byte(i), byte(i>>3))
+		}
+		m.R.GPR[cpu.RCX], m.R.GPR[cpu.RBX], m.R.GPR[cpu.RDI] = 3*farAfter, cputest.DataAt, cputest.DataAt+2*mm.PageSize
+		if trap, n := m.Run(1 << 30); trap.Kind != cpu.TrapSyscall || n != 3*farAfter*6+1 {
+			t.Fatalf("%+v after %d", trap, n)
+		}
+		return m
+	}
+	want, got := run(interp.New()), run(newJIT(t))
+	if want.R != got.R {
+		t.Errorf("got %+v\nwant %+v", got.R, want.R)
+	}
+	const n = 4 * mm.PageSize
+	if string(want.Read(cputest.DataAt, n)) != string(got.Read(cputest.DataAt, n)) {
+		t.Error("memory differs")
+	}
+	if tier := tierAt(t, got, cputest.CodeAt); tier != tierFar {
+		t.Errorf("tier %d", tier)
+	}
+}
