@@ -140,6 +140,7 @@ var Rows = []Row{
 		{"exit flushes and runs handlers, _exit does not", guests("exit_handlers")},
 		{"The status word", guests("status_words")},
 		{"The core bit", guests("core_bit")},
+		{"The core file: who gets one, its name and mode, what is in it", append(guests("core_file"), "TestCoreFiles")},
 	}},
 	{"E2", "abnormal end", []Statement{
 		{"SIGFPE, SIGSEGV, SIGILL, SIGTRAP, SIGBUS from the processor, with their codes", guests("fault_signals")},
