@@ -116,7 +116,7 @@ var Rows = []Row{
 		{"Same pid, new image, argv[0] as given; all of the exec family; execveat, fexecve, posix_spawn", guests("exec_family")},
 		{"Each failure has its errno and leaves the old image", append(guests("exec_errors"), "TestErrnos/process")},
 		{"#! scripts", guests("exec_script")},
-		{"noexec mounts refuse", guests("mount_flags")},
+		{"noexec mounts refuse to run and to map; a mount with writers does not become read-only", guests("mount_flags")},
 		{"ELF files by hand: static, position independent, with an interpreter, broken", guests("exec_elf")},
 	}},
 	{"X2", "what survives", []Statement{
