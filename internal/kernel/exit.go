@@ -62,6 +62,7 @@ func (t *Task) exit(status int) {
 	t.leaveCgroup()
 	t.removeWaits()
 	t.cancelFutex()
+	t.exitSeccomp()
 	last := t.group.alive() == 0
 	if last {
 		t.group.stopTimers()
