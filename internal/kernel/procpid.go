@@ -486,8 +486,8 @@ func (t *Task) procStatus(ns *pidNamespace) string {
 	fmt.Fprintf(&b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n", len(g.threads),
 		len(g.pending.queue)+len(t.pending.queue), g.rlimits[linux.RLIMIT_SIGPENDING].Cur,
 		sigLine(t.pending.set), sigLine(g.pending.set), sigLine(t.sigmask), sigLine(ignored), sigLine(caught))
-	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
-		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs))
+	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n",
+		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs), t.seccomp.mode, t.seccomp.filter.count())
 	mask := t.sched.affinity & t.k.allCPUs()
 	fmt.Fprintf(&b, "Cpus_allowed:\t%x\nCpus_allowed_list:\t%s\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t%d\n",
 		mask, cpuList(mask), t.usage.nvcsw, t.usage.nivcsw)

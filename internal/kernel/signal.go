@@ -439,8 +439,9 @@ func (t *Task) beforeUser() bool {
 		case t.ptrace != nil && len(t.ptrace.due) > 0 && !t.sc.active:
 			t.stopDue()
 		case t.sc.active:
-			t.afterEntry()
-			t.runSyscall()
+			if t.afterEntry() {
+				t.runSyscall()
+			}
 		case t.ptrace != nil && t.ptrace.signal != nil:
 			t.afterSignal()
 		case t.group.stopped && (t.ptrace == nil || !t.ptrace.passed):
