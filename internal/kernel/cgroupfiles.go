@@ -335,6 +335,7 @@ func (c *cgroup) writeKill(_ *cgroupOpener, text string) linux.Errno {
 }
 
 func (c *cgroup) cpuStat() string {
+	c.k.chargeRunning()
 	s := fmt.Sprintf("usage_usec %d\nuser_usec %d\nsystem_usec %d\n", (c.user+c.system)/1000, c.user/1000, c.system/1000)
 	if c.hasCPU || c.parent == nil && c.quota >= 0 {
 		s += fmt.Sprintf("nr_periods %d\nnr_throttled %d\nthrottled_usec %d\nnr_bursts 0\nburst_usec 0\n", c.periods, c.spents, c.waited/1000)

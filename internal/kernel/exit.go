@@ -56,6 +56,7 @@ func (t *Task) exit(status int) {
 	if t.exiting || t.ptraceExitEvent(status) {
 		return
 	}
+	t.k.chargeRunning()
 	t.exiting = true
 	t.exitCode = status
 	t.sc.active = false

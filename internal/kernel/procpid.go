@@ -55,7 +55,8 @@ var taskFiles = []taskFile{
 	{name: "syscall", mode: 0o400, guarded: true, text: ofTask((*Task).procSyscall)},
 	{name: "io", mode: 0o400, guarded: true, text: ofTask((*Task).procIO)},
 	{name: "schedstat", mode: 0o444, text: func(v procView) string {
-		return fmt.Sprintf("%d 0 %d\n", v.t.usage.user, v.t.usage.nvcsw+v.t.usage.nivcsw)
+		v.t.k.chargeRunning()
+		return fmt.Sprintf("%d 0 %d\n", v.t.usage.user+v.t.usage.system, v.t.usage.nvcsw+v.t.usage.nivcsw)
 	}},
 	{name: "personality", mode: 0o400, guarded: true, text: func(v procView) string { return fmt.Sprintf("%08x\n", v.t.personality) }},
 	{name: "oom_score", mode: 0o444, text: ofTask((*Task).procOOMScore)},

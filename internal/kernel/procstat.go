@@ -90,32 +90,6 @@ func (k *Kernel) procLoadavg() string {
 	return b.String()
 }
 
-// cpuTime is what one processor did, in nanoseconds.
-type cpuTime struct {
-	user, nice, system int64
-	left               int64 // when it last came out of the guest; 0 if something else has run since
-}
-
-// ran counts the time of a stay in the guest, and before it that in the kernel
-// on behalf of the same task.
-func (p *processor) ran(t *Task, start, end int64) (user, system int64) {
-	c := &p.time
-	user = end - start
-	if c.left != 0 {
-		system = start - c.left
-	}
-	c.left = end
-	c.system += system
-	if t.sched.nice > 0 {
-		c.nice += user
-	} else {
-		c.user += user
-	}
-	t.usage.user += user
-	t.usage.system += system
-	return user, system
-}
-
 // line is a line of /proc/stat, in clock ticks, of a processor or the sum of
 // several that have been there for up.
 func (c *cpuTime) line(name string, up int64) string {
@@ -125,6 +99,7 @@ func (c *cpuTime) line(name string, up int64) string {
 
 // cpuTimes is the sum over the processors, and how long they have been there.
 func (k *Kernel) cpuTimes() (sum cpuTime, up int64) {
+	k.chargeRunning()
 	for _, p := range k.cpus {
 		sum.user += p.time.user
 		sum.nice += p.time.nice

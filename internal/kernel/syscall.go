@@ -169,6 +169,9 @@ func (t *Task) expectWaits(n int) {
 
 // removeWaits leaves all queues and stops the timeout.
 func (t *Task) removeWaits() {
+	if len(t.waits) == 0 && t.sleepTimer.index == 0 {
+		return
+	}
 	for i := range t.waits {
 		t.waits[i].Remove()
 	}
