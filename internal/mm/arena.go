@@ -34,6 +34,7 @@ type frameArena struct {
 	next      int     // first frame never handed out
 	freeList  []Frame // freed frames, last in first out
 	live      int     // frames handed out now
+	small     int     // see populate
 }
 
 func init() {
@@ -70,7 +71,6 @@ func (a *frameArena) grow() error {
 	if err := hostCommit(unsafe.Add(a.base, at<<PageShift), uintptr(n)<<PageShift); err != nil {
 		return err
 	}
-	hostHuge(unsafe.Add(a.base, at<<PageShift), uintptr(n)<<PageShift)
 	if err := hostCommit(unsafe.Add(a.meta, at*metaSize), uintptr(n)*metaSize); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (a *frameArena) get(force bool) (Frame, bool) {
 	}
 	f := Frame(a.next)
 	if a.next%populateFrames == 0 {
-		hostPopulate(f.Addr(), populateFrames<<PageShift)
+		a.populate(f)
 	}
 	a.next++
 	a.live++

@@ -2,9 +2,5 @@
 
 package mm
 
-import "unsafe"
-
-// The hints of arena_linux.go.
-
-func hostHuge(unsafe.Pointer, uintptr)     {}
-func hostPopulate(unsafe.Pointer, uintptr) {}
+// populate does nothing where there is no way to make memory ready.
+func (a *frameArena) populate(Frame) {}
