@@ -549,7 +549,7 @@ func (t *Task) statusMemory(b *strings.Builder) {
 		{"VmPeak", kb(as.TotalPages())}, {"VmSize", kb(as.TotalPages())}, {"VmLck", locked >> 10}, {"VmPin", 0},
 		{"VmHWM", kb(as.PeakPages())}, {"VmRSS", kb(as.RSSPages())}, {"RssAnon", anon >> 10}, {"RssFile", file >> 10},
 		{"RssShmem", shmem >> 10}, {"VmData", kb(as.DataPages())}, {"VmStk", stack >> 10}, {"VmExe", (as.CodeEnd - as.CodeStart) >> 10},
-		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
+		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", as.TableBytes() >> 10}, {"VmSwap", 0},
 	} {
 		fmt.Fprintf(b, "%s:\t%8d kB\n", l.name, l.kb)
 	}
