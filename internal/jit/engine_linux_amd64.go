@@ -251,6 +251,16 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	return p
 }
 
+// unfetchable reports whether there is nothing to execute at pc, which is said
+// sooner without the interpreter.
+func (e *engine) unfetchable(pc uint64) bool {
+	if pc >= mm.UserTop {
+		return false // perhaps it is not canonical
+	}
+	_, ok := e.as.Lookup(pc, mm.AccessExec)
+	return !ok
+}
+
 // markCode makes f a frame with code: no engine writes it unnoticed any more.
 func (e *engine) markCode(f mm.Frame) {
 	if f.HasCode() {
@@ -308,6 +318,9 @@ func (e *engine) run() cpu.Trap {
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
+			if b == nil && e.unfetchable(c.regs.RIP) {
+				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
+			}
 			if b == nil || e.left < int64(b.n) {
 				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t

@@ -51,7 +51,11 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{plain: true}, cpu.Trap{}
 		}
 	}
-	if t := e.stepOne(); t.Kind != cpu.TrapNone {
+	if s.kind == siteCPUID {
+		e.step.CPUID(e.v, &c.regs)
+		c.regs.RIP += cpuidLen
+		e.left--
+	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
 		return where{}, t
 	}
 	if s.next == 0 || !b.alive(generation) {
@@ -59,6 +63,10 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	}
 	return where{pos: b.start + int32(s.next), take: todo - 1}, cpu.Trap{}
 }
+
+// cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
+// them, so that it is worth a site of its own.
+const cpuidLen = 2
 
 // stepOne has the interpreter execute the instruction at RIP.
 func (e *engine) stepOne() cpu.Trap {
