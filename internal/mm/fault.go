@@ -157,33 +157,34 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 		return as.copyPage(p, page, makePTE(f, bits), v), major
 	}
 	if !write {
-		as.fillAround(p, page, v, cache, idx)
+		as.fillAround(p, page, v, cache)
 	}
 	as.notePeak()
 	return FaultOK, major
 }
 
-// fillAround maps the neighbours in the same leaf that the page cache has
-// anyway, so that a program's start takes fewer faults.
-func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCache, idx uint64) {
-	const around = 8
+// fillAround maps what the page cache has anyway of the 64 KiB around the page
+// (fault_around_bytes), so that a program's start takes fewer faults.
+func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCache) {
+	const around = 16 << PageShift // divides what a leaf maps
 	bits := v.Prot.pteBits() | pteFile
 	if !v.private() {
 		bits = bits&^pteWrite | pteShared
 	}
-	for i := uint64(1); i < around; i++ {
-		at := page + i<<PageShift
-		if at >= v.End || at&(nodeMask<<PageShift) == 0 || p.get(at) != 0 {
-			return
+	start := page &^ (around - 1)
+	for at := max(start, v.Start); at < min(start+around, v.End); at += PageSize {
+		if p.get(at) != 0 {
+			continue
 		}
-		f, ok := cache.cached(idx + i)
+		i := (v.Off + at - v.Start) >> PageShift
+		f, ok := cache.cached(i)
 		if !ok && as.acct != nil && as.acct.ReadAround {
 			var errno linux.Errno
-			f, errno = cache.Page(idx+i, false)
+			f, errno = cache.Page(i, false)
 			ok = errno == 0
 		}
 		if !ok {
-			return
+			continue
 		}
 		if !as.set(p, at, makePTE(f, bits), false) {
 			f.Put()
