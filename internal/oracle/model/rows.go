@@ -74,6 +74,7 @@ var Rows = []Row{
 		{"futex: wait, wake, requeue, bit sets, WAKE_OP, timeouts, private and shared", guests("futex", "futex_ops")},
 		{"Futexes with priority inheritance", guests("futex_pi")},
 		{"Robust lists", guests("thread_robust", "futex_robust")},
+		{"Restartable sequences (rseq) know their processor and are aborted", guests("rseq")},
 		{"Cancellation", guests("thread_cancel")},
 		{"tgkill, and signals for the process", guests("thread_signal")},
 		{"exit_group; the leader may end first", guests("thread_exit_group", "thread_leader")},
