@@ -105,7 +105,7 @@ func (e *engine) fill(s *site) bool {
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.note(i, 0)
+			c.noteRead(i, 0)
 		}
 		return ok
 	}
@@ -124,7 +124,7 @@ func (e *engine) fill(s *site) bool {
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
-	c.note(i, 0)
+	c.noteWrite(i)
 	return true
 }
 
