@@ -194,7 +194,7 @@ func (k *Kernel) outOfMemory(c *cgroup) {
 				dying = true
 				continue
 			}
-			score := int64(as.RSSPages()) + int64(g.oomAdj)*total/1000
+			score := int64(as.RSSPages()+as.TableBytes()>>mm.PageShift) + int64(g.oomAdj)*total/1000
 			if victim == nil || score > worst {
 				victim, worst = g, score
 			}

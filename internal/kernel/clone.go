@@ -57,6 +57,7 @@ func (t *Task) clone(a *cloneArgs) (*Task, linux.Errno) {
 	}
 	// From here on it can be found.
 	pid.attach(child)
+	child.seccomp = t.seccomp.copy()
 	child.traceCreated()
 	t.joinFamily(child, a)
 	child.joinCgroup(cgroup)

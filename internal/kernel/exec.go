@@ -131,6 +131,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	g := t.group
 	t.leaveImage()
 	t.as = as
+	t.execTimeNS()
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
 	t.noteExec(e)

@@ -56,6 +56,7 @@ func (t *Task) exit(status int) {
 	if t.exiting || t.ptraceExitEvent(status) {
 		return
 	}
+	t.k.chargeRunning()
 	t.exiting = true
 	t.exitCode = status
 	t.sc.active = false
@@ -65,6 +66,7 @@ func (t *Task) exit(status int) {
 	if c := t.group.core; c != nil {
 		c.dumper.wake() // it waits for all threads to rest or end
 	}
+	t.exitSeccomp()
 	last := t.group.alive() == 0
 	if last {
 		t.group.stopTimers()

@@ -93,11 +93,12 @@ type Kernel struct {
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
-	current *Task       // the task whose system call or page fault is handled
-	vfsCtx  vfs.Context // scratch of Task.ctx
-	bounce  []byte      // scratch of userBuf
-	unknown map[uint64]bool
-	done    map[*Group]func(status int) // told when a top-level process is reaped
+	current       *Task       // the task whose system call or page fault is handled
+	vfsCtx        vfs.Context // scratch of Task.ctx
+	bounce        []byte      // scratch of userBuf
+	seccompLogged int         // decisions of filters, see logSeccomp
+	unknown       map[uint64]bool
+	done          map[*Group]func(status int) // told when a top-level process is reaped
 
 	seeded *seeded // nil: order and time are the host's
 

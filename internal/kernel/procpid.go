@@ -55,7 +55,8 @@ var taskFiles = []taskFile{
 	{name: "syscall", mode: 0o400, guarded: true, text: ofTask((*Task).procSyscall)},
 	{name: "io", mode: 0o400, guarded: true, text: ofTask((*Task).procIO)},
 	{name: "schedstat", mode: 0o444, text: func(v procView) string {
-		return fmt.Sprintf("%d 0 %d\n", v.t.usage.user, v.t.usage.nvcsw+v.t.usage.nivcsw)
+		v.t.k.chargeRunning()
+		return fmt.Sprintf("%d 0 %d\n", v.t.usage.user+v.t.usage.system, v.t.usage.nvcsw+v.t.usage.nivcsw)
 	}},
 	{name: "personality", mode: 0o400, guarded: true, text: func(v procView) string { return fmt.Sprintf("%08x\n", v.t.personality) }},
 	{name: "oom_score", mode: 0o444, text: ofTask((*Task).procOOMScore)},
@@ -485,8 +486,8 @@ func (t *Task) procStatus(ns *pidNamespace) string {
 	fmt.Fprintf(&b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n", len(g.threads),
 		len(g.pending.queue)+len(t.pending.queue), g.rlimits[linux.RLIMIT_SIGPENDING].Cur,
 		sigLine(t.pending.set), sigLine(g.pending.set), sigLine(t.sigmask), sigLine(ignored), sigLine(caught))
-	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
-		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs))
+	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n",
+		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs), t.seccomp.mode, t.seccomp.filter.count())
 	mask := t.sched.affinity & t.k.allCPUs()
 	fmt.Fprintf(&b, "Cpus_allowed:\t%x\nCpus_allowed_list:\t%s\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t%d\n",
 		mask, cpuList(mask), t.usage.nvcsw, t.usage.nivcsw)
@@ -548,7 +549,7 @@ func (t *Task) statusMemory(b *strings.Builder) {
 		{"VmPeak", kb(as.TotalPages())}, {"VmSize", kb(as.TotalPages())}, {"VmLck", locked >> 10}, {"VmPin", 0},
 		{"VmHWM", kb(as.PeakPages())}, {"VmRSS", kb(as.RSSPages())}, {"RssAnon", anon >> 10}, {"RssFile", file >> 10},
 		{"RssShmem", shmem >> 10}, {"VmData", kb(as.DataPages())}, {"VmStk", stack >> 10}, {"VmExe", (as.CodeEnd - as.CodeStart) >> 10},
-		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
+		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", as.TableBytes() >> 10}, {"VmSwap", 0},
 	} {
 		fmt.Fprintf(b, "%s:\t%8d kB\n", l.name, l.kb)
 	}

@@ -329,12 +329,16 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 		g.die(linux.SIGKILL)
 		return
 	}
-	if t.frozen && t.ptrace == nil && sigDefaults[sig] == actTerm && !g.isInit() && t.sighand.action(sig).Handler == linux.SIG_DFL {
+	fatal := t.ptrace == nil && !g.isInit() && t.sighand.action(sig).Handler == linux.SIG_DFL
+	if t.frozen && fatal && sigDefaults[sig] == actTerm {
 		g.die(sig) // what ends a process does not wait until it is thawed
 		return
 	}
 	if t.wantsSignal(sig) {
 		t.rouse()
+		if fatal && sigDefaults[sig] <= actCore {
+			t.hurry()
+		}
 	}
 }
 
@@ -435,8 +439,9 @@ func (t *Task) beforeUser() bool {
 		case t.ptrace != nil && len(t.ptrace.due) > 0 && !t.sc.active:
 			t.stopDue()
 		case t.sc.active:
-			t.afterEntry()
-			t.runSyscall()
+			if t.afterEntry() {
+				t.runSyscall()
+			}
 		case t.ptrace != nil && t.ptrace.signal != nil:
 			t.afterSignal()
 		case t.group.stopped && (t.ptrace == nil || !t.ptrace.passed):

@@ -28,15 +28,17 @@ type syscallState struct {
 	entered         bool // the task is in the kernel because of it, or was last
 	nr              uint64
 	args            [6]uint64
-	deadline        int64       // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
-	done            uint64      // bytes (or messages) moved so far
-	intr            linux.Errno // what a signal turns the wait into
-	abandon         func()      // undoes a half-finished call that a signal ends
-	step            int         // handlers with several stages count here
-	ret             uint64      // a result that must survive the wait
-	uninterruptible bool        // only a fatal signal ends the wait
-	restart         linux.Errno // the call has ended with this restart code
-	gate32          bool        // entered through INT 0x80, with the number nr32
+	deadline        int64         // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
+	done            uint64        // bytes (or messages) moved so far
+	intr            linux.Errno   // what a signal turns the wait into
+	abandon         func()        // undoes a half-finished call that a signal ends
+	step            int           // handlers with several stages count here
+	ret             uint64        // a result that must survive the wait
+	uninterruptible bool          // only a fatal signal ends the wait
+	restart         linux.Errno   // the call has ended with this restart code
+	notify          *notification // waits for a supervisor, see seccompnotify.go
+	stopped         stopPlace     // stopped before the call is made: atEntry or atSeccomp
+	gate32          bool          // entered through INT 0x80, with the number nr32
 	nr32            uint32
 }
 
@@ -54,13 +56,23 @@ func (t *Task) enterSyscall() {
 	if t.ptraceEntry() {
 		return
 	}
+	t.beginSyscall()
+}
+
+// beginSyscall makes the call, unless a filter forbids it.
+func (t *Task) beginSyscall() {
 	t.traceEnter()
-	t.runSyscall()
+	if t.seccomp.mode == 0 || t.seccompEntry(false) {
+		t.runSyscall()
+	}
 }
 
 // runSyscall runs the handler of the call in progress, for the first time or
 // again after a wake-up, and finishes the call unless it blocks.
 func (t *Task) runSyscall() {
+	if t.sc.notify != nil && !t.awaitNotification() {
+		return
+	}
 	row := lookup(t.sc.nr)
 	if row.fn == nil {
 		t.k.unknownSyscall(t.sc.nr, row.Errno)
@@ -170,6 +182,9 @@ func (t *Task) expectWaits(n int) {
 
 // removeWaits leaves all queues and stops the timeout.
 func (t *Task) removeWaits() {
+	if len(t.waits) == 0 && t.sleepTimer.index == 0 {
+		return
+	}
 	for i := range t.waits {
 		t.waits[i].Remove()
 	}

@@ -102,6 +102,7 @@ type Task struct {
 	superPriv   bool // PF_SUPERPRIV: used superuser privileges (acct(5))
 	didExec     bool // setpgid by the parent is no longer allowed
 	noNewPrivs  bool
+	seccomp     seccompState
 	keepCaps    bool
 	timerSlack  uint64
 	personality uint32
