@@ -89,6 +89,7 @@ type Kernel struct {
 	stops    int // processes that job control has stopped
 	switches int64
 
+	core    coreSettings
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
@@ -133,6 +134,7 @@ func New(cfg Config) *Kernel {
 	k.started = k.now()
 	k.bootTime = k.cfg.Clock.Realtime() - k.started
 	k.wall = newWallState()
+	k.core.pattern = "core"
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initCgroups()

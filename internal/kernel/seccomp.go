@@ -155,10 +155,7 @@ func (t *Task) seccompEntry(asked bool) bool {
 	case linux.SECCOMP_RET_TRAP:
 		t.logByFlag(by, d, ret)
 		t.endCall(t.callNumber())
-		t.forceSignal(linux.Siginfo{
-			Signo: linux.SIGSYS, Code: linux.SYS_SECCOMP, Errno: int32(data),
-			Call: t.Regs.RIP, Syscall: int32(d.nr), Arch: d.arch,
-		})
+		t.forceSignal(t.seccompSignal(d, data))
 	case linux.SECCOMP_RET_TRACE:
 		return asked || t.askTracer(data)
 	case linux.SECCOMP_RET_USER_NOTIF:
@@ -171,9 +168,17 @@ func (t *Task) seccompEntry(asked bool) bool {
 		}
 		t.endCall(t.callNumber())
 		t.noteSignal(linux.SIGSYS, 0)
-		t.exitSignaled(linux.SIGSYS)
+		t.exitSignaled(t.seccompSignal(d, data))
 	}
 	return false
+}
+
+// seccompSignal is the SIGSYS that tells of a call.
+func (t *Task) seccompSignal(d *seccompData, data uint32) linux.Siginfo {
+	return linux.Siginfo{
+		Signo: linux.SIGSYS, Code: linux.SYS_SECCOMP, Errno: int32(data),
+		Call: t.Regs.RIP, Syscall: int32(d.nr), Arch: d.arch,
+	}
 }
 
 // strictAllows are the calls of SECCOMP_MODE_STRICT.

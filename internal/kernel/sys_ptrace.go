@@ -305,6 +305,7 @@ var userRegOrder = [...]int{
 
 const (
 	userRegsSize = 27 * 8
+	userRAX      = 10
 	userOrigRAX  = 15
 	userRIP      = 16
 	userCSField  = 17
@@ -321,7 +322,7 @@ const (
 // origRAX is the number of the system call that the task is in or comes from;
 // -1 if it is in none.
 func (t *Task) origRAX() uint64 {
-	if p := t.ptrace; t.sc.active || t.sc.restart != 0 || p != nil && (p.place == atEntry || p.place == atExit) {
+	if p := t.ptrace; t.sc.active || t.sc.entered || t.sc.restart != 0 || p != nil && (p.place == atEntry || p.place == atExit) {
 		return t.sc.nr
 	}
 	return ^uint64(0)

@@ -25,6 +25,7 @@ const eBlock linux.Errno = 601
 // syscallState is the progress record of the call a task is in.
 type syscallState struct {
 	active          bool // a call has been entered and not finished
+	entered         bool // the task is in the kernel because of it, or was last
 	nr              uint64
 	args            [6]uint64
 	deadline        int64         // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
@@ -50,7 +51,7 @@ type restartBlock struct{ sc syscallState }
 // enterSyscall begins the call that the task's registers ask for.
 func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
-	t.sc = syscallState{active: true, nr: g[cpu.RAX]}
+	t.sc = syscallState{active: true, entered: true, nr: g[cpu.RAX]}
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
 	if t.ptraceEntry() {
 		return
@@ -181,6 +182,9 @@ func (t *Task) expectWaits(n int) {
 
 // removeWaits leaves all queues and stops the timeout.
 func (t *Task) removeWaits() {
+	if len(t.waits) == 0 && t.sleepTimer.index == 0 {
+		return
+	}
 	for i := range t.waits {
 		t.waits[i].Remove()
 	}

@@ -53,8 +53,13 @@ const (
 	PTRACE_O_MASK            = 0xff | 1<<20 | 1<<21
 )
 
-// The register sets of PTRACE_GETREGSET (elf(5)).
+// The register sets of PTRACE_GETREGSET, and what else the notes of a core file
+// have (elf(5)).
 const (
 	NT_PRSTATUS = 1
 	NT_PRFPREG  = 2
+	NT_PRPSINFO = 3
+	NT_AUXV     = 6
+	NT_FILE     = 0x46494c45
+	NT_SIGINFO  = 0x53494749
 )
