@@ -220,6 +220,29 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// TestMemoryLimitInCall: a system call may exceed the machine's limit by a little
+// and says so, for files there is no more.
+func TestMemoryLimitInCall(t *testing.T) {
+	as := newSpace(t, 8*PageSize)
+	addr := mustMap(t, as, MapRequest{Len: 2 * slack * PageSize, Prot: rw, Flags: MapNoReserve})
+	as.acct.Enter(nil, true)
+	n, errno := as.CopyOut(addr, make([]byte, 2*slack*PageSize))
+	if errno != linux.EFAULT || n < slack*PageSize*9/10 || as.acct.Used() != (8+slack)*PageSize {
+		t.Errorf("copied %d bytes, %v; %d in use", n, errno, as.acct.Used())
+	}
+	if as.acct.Full() != as.acct || as.acct.Full() != nil {
+		t.Error("that the machine is full was not told, or not once")
+	}
+	c := NewPageCache(as.acct, nil)
+	if n, errno := c.WriteAt([]byte("file"), 0); n != 0 || errno != linux.ENOSPC {
+		t.Errorf("wrote %d bytes to a file, %v", n, errno)
+	}
+	as.acct.Enter(nil, false)
+	if res, _ := as.Fault(addr+2*slack*PageSize-1, AccessWrite); res != FaultOOM || as.acct.Full() != nil {
+		t.Errorf("a fault gives %v", res)
+	}
+}
+
 func TestRemapMovesPages(t *testing.T) {
 	as := newSpace(t, 0)
 	addr := mustMap(t, as, MapRequest{Len: 4 * PageSize, Prot: rw})
