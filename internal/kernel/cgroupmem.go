@@ -202,7 +202,7 @@ func (k *Kernel) outOfMemory(c *cgroup) {
 			if as == nil || g == k.pids.init || g.oomAdj == -1000 {
 				continue
 			}
-			if g.exiting {
+			if g.exiting && !g.dumping() {
 				dying = true
 				continue
 			}

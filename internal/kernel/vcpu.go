@@ -79,6 +79,10 @@ func (p *processor) run() {
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueuePreempted(t)
+			if t.group.core != nil { // a long time in the kernel: let others in
+				k.mu.Unlock()
+				k.mu.Lock()
+			}
 		} else {
 			t.unload()
 		}
@@ -160,6 +164,7 @@ func (p *processor) budget(t *Task) int64 {
 
 // handleTrap does what the guest needs.
 func (p *processor) handleTrap(t *Task, trap cpu.Trap) {
+	t.sc.entered = false
 	switch trap.Kind {
 	case cpu.TrapSyscall:
 		t.enterSyscall()
