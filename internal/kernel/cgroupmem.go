@@ -102,12 +102,11 @@ func (c *cgroup) memoryGroup() *cgroup {
 	return c
 }
 
-// countFault counts a page fault in the group and all above it.
-func (c *cgroup) countFault(major bool) {
+// countFaults counts page faults in the group and all above it.
+func (c *cgroup) countFaults(n, major int64) {
 	for ; c != nil; c = c.parent {
-		if c.pgfault++; major {
-			c.pgmajfault++
-		}
+		c.pgfault += n
+		c.pgmajfault += major
 	}
 }
 

@@ -80,7 +80,11 @@ func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access)
 		// Copy-on-write: the frame has other owners.
 		return as.copyPage(p, page, e, v)
 	}
-	*p.leaf().slot(index(page, leafLevel)) = uint32(makePTE(e.frame(), bits))
+	h, i := p.leaf(), index(page, leafLevel)
+	*h.slot(i) = uint32(makePTE(e.frame(), bits))
+	if acc&AccessWrite != 0 {
+		h.old &^= 1 << i // this fault is told
+	}
 	return FaultOK
 }
 

@@ -90,6 +90,40 @@ func TestForkCopiesOnWriteOnly(t *testing.T) {
 	}
 }
 
+// TestLastOwnerFaults: the last owner's first write to each page after a fork
+// counts as a fault, whoever of the two it is, and only that one.
+func TestLastOwnerFaults(t *testing.T) {
+	const pages = 100
+	as := newSpace(t, 0)
+	addr := mustMap(t, as, MapRequest{Len: pages * PageSize, Prot: rw})
+	write := func(as *AddressSpace, from, to uint64) (told int64) {
+		as.TakeFaults()
+		for i := from; i < to; i++ {
+			if _, ok := as.Lookup(addr+i*PageSize, AccessWrite); !ok {
+				if res, _ := as.Fault(addr+i*PageSize, AccessWrite); res != FaultOK {
+					t.Fatal(res)
+				}
+			}
+		}
+		return as.TakeFaults()
+	}
+	check := func(what string, got, want int64) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %d faults of the last owner, want %d", what, got, want)
+		}
+	}
+	check("first touch", write(as, 0, pages), 0)
+	check("again", write(as, 0, pages), 0)
+	child := as.Fork()
+	check("the parent copies half", write(as, 0, pages/2), 0)
+	check("the child has that half", write(child, 0, pages/2), pages/2)
+	check("again", write(child, 0, pages/2), 0)
+	child.Put()
+	check("the parent has the rest", write(as, 0, pages), pages/2)
+	check("again", write(as, 0, pages), 0)
+}
+
 // TestPrivatePages: the quick count of private pages is that of smaps, and each
 // copied page is told.
 func TestPrivatePages(t *testing.T) {

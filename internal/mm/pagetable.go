@@ -167,6 +167,7 @@ func (as *AddressSpace) ownPath(va uint64, force bool) (p *path, ok bool) {
 		}
 		p[level+1] = child
 	}
+	p.leaf().meet(as.epoch)
 	as.recent.pathOf = of
 	*as.recent.leafOf(va) = recentLeaf{of, p[leafLevel], true}
 	return p, true
@@ -183,7 +184,7 @@ func (as *AddressSpace) addEntry(p *path, level int, i uint64, v uint32, force b
 			return false
 		}
 		ch := c.header()
-		ch.pages, ch.bits = h.pages, h.bits
+		ch.pages, ch.bits, ch.old, ch.epoch = h.pages, h.bits, h.old, h.epoch
 		copy(ch.entries(), h.entries())
 		if level == 0 {
 			as.root = c
@@ -207,7 +208,9 @@ func (as *AddressSpace) addEntry(p *path, level int, i uint64, v uint32, force b
 // false as for newNode, in which case the caller keeps its reference.
 func (as *AddressSpace) set(p *path, va uint64, e pte, force bool) (ok bool) {
 	i := index(va, leafLevel)
-	if slot := p.leaf().slot(i); slot != nil {
+	h := p.leaf()
+	h.old &^= 1 << i
+	if slot := h.slot(i); slot != nil {
 		old := pte(*slot)
 		*slot = uint32(e)
 		old.frame().Put()
@@ -221,6 +224,13 @@ func (as *AddressSpace) set(p *path, va uint64, e pte, force bool) (ok bool) {
 		n.header().pages++
 	}
 	return true
+}
+
+// meet brings old up to date. The path of h is owned.
+func (h *nodeHeader) meet(epoch uint32) {
+	if h.epoch != epoch {
+		h.epoch, h.old = epoch, ^uint64(0)
+	}
 }
 
 // put drops a reference on the tree below n; the last one lets its pages go.
