@@ -24,6 +24,8 @@ type AddressSpace struct {
 	origin  struct{ child, parent Version }
 	flushes atomic.Uint64 // see Flushed
 	flushed [flushRing]uint64
+	faults  atomic.Int64 // see TakeFaults
+	epoch   uint32       // changes with each fork; no other address space has it
 
 	vmas  *vmaSet
 	acct  *Account
@@ -57,13 +59,17 @@ type AddressSpace struct {
 
 const flushRing = 32
 
-// generations are unique over all address spaces of the host process.
-var lastGen atomic.Uint64
+// generations and epochs are unique over all address spaces of the host process.
+var (
+	lastGen   atomic.Uint64
+	lastEpoch atomic.Uint32
+)
 
 // NewAddressSpace makes an empty address space with one reference, whose
 // memory is charged to acct and whose users run on peers.
 func NewAddressSpace(acct *Account, peers []*Runner) *AddressSpace {
 	as := &AddressSpace{vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as.epoch = lastEpoch.Add(1)
 	as.root, _ = acct.newNode(1, true)
 	as.MmapBase = defaultMmapBase
 	as.hint = as.MmapBase
@@ -180,6 +186,7 @@ func (as *AddressSpace) Fork() *AddressSpace {
 	as.mu.Lock()
 	as.root.header().refs.Add(1)
 	as.forget() // nothing is owned any more
+	as.epoch, child.epoch = lastEpoch.Add(1), lastEpoch.Add(1)
 	as.mu.Unlock()
 	as.vmas.refs++
 	if child.Exe != nil {
@@ -228,7 +235,8 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if leaf == 0 {
 		return 0, false
 	}
-	e := pte(leaf.header().get(index(va, leafLevel)))
+	h, i := leaf.header(), index(va, leafLevel)
+	e := pte(h.get(i))
 	if e == 0 || !e.allows(acc) {
 		return 0, false
 	}
@@ -236,10 +244,29 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if f.truncated() {
 		return 0, false
 	}
-	if acc&AccessWrite != 0 && e&pteShared == 0 && !(owned && f.Refs() == 1) {
+	if acc&AccessWrite == 0 || e&pteShared != 0 {
+		return f, true
+	}
+	if !owned || f.Refs() != 1 {
 		return 0, false
 	}
+	if h.meet(as.epoch); h.old>>i&1 != 0 {
+		// Linux takes a fault here: fork has made the page read-only, and for its
+		// last owner it is made writable again (wp_page_reuse).
+		h.old &^= 1 << i
+		as.faults.Add(1)
+	}
 	return f, true
+}
+
+// TakeFaults returns the number of minor page faults since the last time that
+// Fault does not tell: the last owner's first write to a page after a fork, and
+// those of the kernel on behalf of the process.
+func (as *AddressSpace) TakeFaults() int64 {
+	if as.faults.Load() == 0 {
+		return 0
+	}
+	return as.faults.Swap(0)
 }
 
 // FindVMA returns the mapping that contains va.
