@@ -17,9 +17,9 @@ func TestUnknownHook(t *testing.T) {
 	var got []byte
 	OnUnknown = func(b []byte) { got = append(got, b...) }
 	defer func() { OnUnknown = nil }()
-	m := cputest.NewMachine(t, newCore(), 0xc5, 0xf8, 0x77)
+	m := cputest.NewMachine(t, newCore(), 0x62, 0xf1, 0x7c)
 	m.Expect(cputest.Exception(cpu.VectorUD), cputest.CodeAt, 0)
-	if !bytes.HasPrefix(got, []byte{0xc5, 0xf8, 0x77}) {
+	if !bytes.HasPrefix(got, []byte{0x62, 0xf1, 0x7c}) {
 		t.Errorf("hook got % x", got)
 	}
 }
