@@ -145,7 +145,6 @@ func (n suite) traps(t *testing.T) {
 		{"hlt", []byte{0xf4}, Exception(cpu.VectorGP), 0, 0},
 		{"int 3", []byte{0xcd, 0x03}, Exception(cpu.VectorBP), 2, 1},
 		{"int 0x21", []byte{0xcd, 0x21}, Exception(cpu.VectorGP), 0, 0},
-		{"vzeroupper", []byte{0xc5, 0xf8, 0x77}, Exception(cpu.VectorUD), 0, 0},
 		{"xsetbv", []byte{0x0f, 0x01, 0xd1}, Exception(cpu.VectorGP), 0, 0},
 		{"evex", []byte{0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc0}, Exception(cpu.VectorUD), 0, 0},
 		{"to code of 32 bits", []byte{0x6a, 0x23, 0x6a, 0x00, 0x48, 0xcb}, Exception(cpu.VectorGP), 4, 2},
