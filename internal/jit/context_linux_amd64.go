@@ -92,6 +92,8 @@ const (
 	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
 	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
 	offXMM        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offUpper      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.Upper))
+	offUpperUsed  = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.UpperUsed))
 	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias

@@ -123,7 +123,7 @@ func newMaker(seed int64, only string) *maker {
 // is privileged, or needs operands that it would get by chance only.
 func unsuitable(r *x86.Row) bool {
 	switch r.Op {
-	case x86.LDMXCSR, x86.FXRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
+	case x86.LDMXCSR, x86.VEX + x86.LDMXCSR, x86.FXRSTOR, x86.XRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
 	}
 	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX
@@ -135,7 +135,8 @@ func vague(op x86.Op) bool {
 	switch op {
 	case x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3, x86.DIV, x86.IDIV, x86.AND, x86.OR, x86.XOR, x86.TEST,
 		x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD, x86.ROL, x86.ROR, x86.RCL, x86.RCR,
-		x86.BSF, x86.BSR, x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.LAR:
+		x86.BSF, x86.BSR, x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.LAR,
+		x86.LZCNT, x86.TZCNT, x86.ANDN, x86.BEXTR, x86.BLSI, x86.BLSMSK, x86.BLSR, x86.BZHI:
 		return true
 	}
 	return false
@@ -324,6 +325,11 @@ func (m *maker) program() (p program) {
 	for i := range p.regs.XMM {
 		p.regs.XMM[i] = [2]uint64{m.Value(), m.Value()}
 	}
+	if p.regs.UpperUsed = m.Intn(2) == 0; p.regs.UpperUsed {
+		for i := range p.regs.Upper {
+			p.regs.Upper[i] = [2]uint64{m.Value(), m.Value()}
+		}
+	}
 	p.regs.GPR[cpu.RSP] = dataAt + mm.PageSize + uint64(m.Intn(64))*8 - 256
 	p.regs.Flags |= m.Uint64() & arithFlags
 	p.regs.RIP = progAt + uint64(m.Intn(int(mm.PageSize)+800-len(p.code)))
@@ -351,6 +357,8 @@ func compare(a, b *side, p *program, slice int64) string {
 	x, y := a.r, b.r
 	x.Flags &^= arithFlags
 	y.Flags &^= arithFlags
+	sameUpper(&x)
+	sameUpper(&y)
 	if s := cmp.Diff(x, y); s != "" {
 		d.WriteString(s)
 	}
@@ -366,6 +374,14 @@ func compare(a, b *side, p *program, slice int64) string {
 		}
 	}
 	return d.String()
+}
+
+// sameUpper makes what means the same look the same.
+func sameUpper(r *cpu.Regs) {
+	if !r.UpperUsed {
+		r.Upper = [16][2]uint64{}
+	}
+	r.UpperUsed = r.Upper != [16][2]uint64{}
 }
 
 func newJIT(t testing.TB) cpu.Engine {

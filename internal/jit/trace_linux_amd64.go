@@ -163,20 +163,11 @@ var passed = func() (t [x86.NumOps]bool) {
 	} {
 		t[op] = true
 	}
-	for _, r := range x86.Rows() {
-		if r.Op >= x86.FirstSSE && r.Op < x86.FirstX87 {
-			t[r.Op] = true
-		}
+	for op, yes := range optional {
+		t[op] = t[op] || yes
 	}
-	for _, op := range []x86.Op{
-		x86.LDMXCSR,    // may unmask exceptions
-		x86.MASKMOVDQU, // has an implicit operand
-		// Approximations, and the choice among NaNs, differ from processor to
-		// processor.
-		x86.DPPS, x86.DPPD,
-		x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS,
-	} {
-		t[op] = false
+	for op, yes := range sse {
+		t[op] = t[op] || yes
 	}
 	return t
 }()
@@ -248,6 +239,9 @@ func (in *inst) kindOf() kind {
 // CH, DH and BH are not to be had with registers that need a REX prefix.
 func (in *inst) passOr(step kind) kind {
 	high, rex := false, in.Mem
+	if in.tooMany() {
+		return step
+	}
 	for i := range in.Args[:in.NArgs] {
 		a := &in.Args[i]
 		if a.Kind != x86.ArgReg {

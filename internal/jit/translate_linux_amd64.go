@@ -22,6 +22,7 @@ type translator struct {
 	plain  bool // no groups
 	groups [maxGroups]group
 	began  bool // by the current instruction
+	upper  bool // cpu.Regs.UpperUsed is set
 
 	cold  []cold
 	sites []site
@@ -138,6 +139,7 @@ func (t *translator) head() {
 	t.regOp(false, hT0, hT0, 0x85)      // test
 	t.later(cold{kind: coldBudget, from: [2]int32{t.jcc(ccS)}})
 	t.inHost, t.inMem = false, true
+	t.upper = false
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
 	}
@@ -215,7 +217,11 @@ func (t *translator) inst(in *inst) {
 	switch in.kind {
 	case kindNop:
 	case kindPass:
-		t.pass(in)
+		if in.Vex {
+			t.passVEX(in)
+		} else {
+			t.pass(in)
+		}
 	case kindLea:
 		t.leaInst(in)
 	case kindDivide:
@@ -252,13 +258,15 @@ func (t *translator) step(in *inst) {
 	t.dropGroups()
 	t.exit(t.site(site{kind: siteStep}))
 	t.inHost, t.inMem = true, true // enter loads the flags
+	t.upper = false
 }
 
 // writesFirst reports whether in writes its first operand.
 func writesFirst(in *inst) bool {
-	switch in.Op {
+	switch withoutVEX(in.Op) {
 	case x86.CMP, x86.TEST, x86.BT, x86.MUL, x86.IMUL1, x86.DIV, x86.IDIV, x86.PUSH,
-		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST:
+		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST, x86.VTESTPS, x86.VTESTPD,
+		x86.PCMPESTRI, x86.PCMPISTRI:
 		return false
 	}
 	return true
@@ -289,6 +297,9 @@ func accessOf(in *inst) (size uint8, write, aligned bool) {
 		size = in.Args[i].Size
 		write = i == 0 && writesFirst(in)
 		break
+	}
+	if in.Vex {
+		return size, write, alignedVEX(in.Op)
 	}
 	switch in.Op {
 	case x86.XCHG, x86.XADD:
