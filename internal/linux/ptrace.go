@@ -54,4 +54,6 @@ const (
 const (
 	NT_PRSTATUS = 1
 	NT_PRFPREG  = 2
+
+	NT_X86_XSTATE = 0x202
 )

@@ -38,7 +38,9 @@ func Run(t *testing.T, newEngine func() cpu.Engine) {
 		{"RDTSCCounts", n.countsTSC},
 		{"SegmentBases", n.segmentBases},
 		{"Cmpxchg16b", n.cmpxchg16b},
-		{"CPUIDReportsV2", n.reportsV2},
+		{"CPUIDReportsV3", n.reportsV3},
+		{"UpperHalves", n.upperHalves},
+		{"XSAVE", n.xsave},
 		{"AlignmentCheck", n.alignmentCheck},
 		{"AlignmentCheckByFlag", n.alignmentCheckByFlag},
 	} {
@@ -446,14 +448,4 @@ func (n suite) cmpxchg16b(t *testing.T) {
 	}
 	m.R.RIP, m.R.GPR[cpu.RSI] = CodeAt, DataAt+8
 	m.Expect(Exception(cpu.VectorGP), CodeAt, 0)
-}
-
-func (n suite) reportsV2(t *testing.T) {
-	m := NewMachine(t, n.new(), 0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0xcc)
-	m.Expect(Exception(cpu.VectorBP), CodeAt+8, 3)
-	const v2 = 1<<0 | 1<<9 | 1<<13 | 1<<19 | 1<<20 | 1<<23
-	const never = 1<<26 | 1<<27 | 1<<28 | 1<<30 // XSAVE OSXSAVE AVX RDRAND
-	if ecx := m.R.GPR[cpu.RCX]; ecx&v2 != v2 || ecx&never != 0 {
-		t.Errorf("leaf 1 ecx %#x", ecx)
-	}
 }
