@@ -28,6 +28,7 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 type failure struct{ error }
 
 func main() {
+	collectSeldom()
 	ignoreBrokenPipes()
 	root := &cobra.Command{
 		Use:           "tine",

@@ -6,14 +6,11 @@ import "github.com/tinevm/tine/internal/mm"
 type coldKind uint8
 
 const (
-	coldExit   coldKind = iota // exit at site n
-	coldConst                  // the same, with T0 = v
+	coldConst  coldKind = iota // exit at site n with T0 = v
 	coldShared                 // a group's check failed: exit at site n, or go on at v without groups
 	coldStack                  // the operand is not where the stack was last
-	coldMiss                   // exits at the head
-	coldBudget
-	coldHost // the entry with flags in the host's
-	coldEdge // go to v, giving back n instructions
+	coldHost                   // the entry with flags in the host's
+	coldEdge                   // go to v, giving back n instructions
 )
 
 // cold is a piece of code that is emitted after the block: what is rarely
@@ -48,8 +45,6 @@ func (t *translator) emitCold() {
 		t.cur = 0
 		t.inHost, t.inMem = c.inHost, c.inMem
 		switch c.kind {
-		case coldExit:
-			t.exit(c.n)
 		case coldConst:
 			t.moveImm(hT0, c.v)
 			t.exit(c.n)
@@ -57,10 +52,6 @@ func (t *translator) emitCold() {
 			t.coldShared(&c)
 		case coldStack:
 			t.coldStack(&c)
-		case coldMiss:
-			t.exit(t.site(site{kind: siteMiss}))
-		case coldBudget:
-			t.exit(t.site(site{kind: siteBudget, retry: t.out.checked}))
 		case coldHost:
 			t.out.host = t.pos()
 			t.saveFlags()
@@ -85,8 +76,7 @@ func (t *translator) coldStack(c *cold) {
 		routine = cache.stackWrite
 	}
 	t.put1(0xe8) // call
-	t.put32(0)
-	t.calls = append(t.calls, call{t.pos() - 4, routine})
+	t.put32(routine - (t.base + t.pos() + 4))
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	t.put2(0x0f, 0x80|ccBE)
 	t.put32(c.back - (t.pos() + 4))
@@ -99,9 +89,8 @@ func (t *translator) coldStack(c *cold) {
 	t.exit(c.n)
 }
 
-// call is a call of a common routine: where its displacement is, and where in
-// the code memory it goes.
-type call struct{ at, to int32 }
+// commonRoom is more than the common routines need.
+const commonRoom = 1 << 10
 
 // emitCommon emits the routines that blocks call, at the start of the code
 // memory, and returns what they need of it. They find the address in T0 and
@@ -109,6 +98,8 @@ type call struct{ at, to int32 }
 // if the TLB does not have it, what probe leaves.
 func emitCommon() int32 {
 	var t translator
+	t.b = cache.mem.w[:commonRoom]
+	cache.mem.prepare(commonRoom)
 	cache.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.stackRead = t.pos()
@@ -119,8 +110,6 @@ func emitCommon() int32 {
 		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
 		t.here(miss)
 	})
-	cache.mem.prepare(t.pos())
-	copy(cache.mem.w, t.b)
 	return (t.pos() + 15) &^ 15
 }
 
@@ -151,7 +140,7 @@ func (t *translator) stackRoutine(otherwise func()) {
 // another page.
 func (t *translator) coldShared(c *cold) {
 	s := &t.sites[c.n]
-	rest := int(s.n) - int(s.idx) // s does not outlive plainEdge
+	rest := len(t.list) - int(s.idx) // s does not outlive plainEdge
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)
 	t.refund(rest)

@@ -9,11 +9,12 @@ import (
 
 // Sizes of the arrays in a context.
 const (
-	tlbBits  = 11
-	tlbSize  = 1 << tlbBits
-	jumpBits = 14
-	jumpSize = 1 << jumpBits
-	maxPages = 1 << 14 // code pages between two flushes of the code cache
+	tlbBits   = 11
+	tlbSize   = 1 << tlbBits
+	jumpBits  = 14
+	jumpSize  = 1 << jumpBits
+	codeSlots = 256
+	maxPages  = 1 << 14 // code pages between two flushes of the code cache
 
 	pageMask = mm.PageSize - 1
 )
@@ -38,20 +39,21 @@ type stackEntry struct {
 //
 // It is on the Go heap. The engine that runs the machine code holds on to it.
 type context struct {
-	left   int64             // instructions until machine code must return to Go
 	flags  uint64            // arithmetic flags as LAHF and SETO AL leave them in AX
 	target uint64            // scratch
-	entry  uint64            // where enter enters
-	site   uint32            // exits: which one
-	hostMX uint32            // the host's MXCSR
+	site   uint64            // exits: which one of the block
+	block  uint32            // and which block
 	groups [maxGroups]uint64 // see group
 
 	stack stackEntry
 
 	regs cpu.Regs
 
+	left      int64  // instructions until machine code must return to Go
+	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
+	hostMX    uint32 // the host's MXCSR
 
 	counts   [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt   [tlbSize]tlbEntry
@@ -66,6 +68,16 @@ type context struct {
 	flushed uint64            // generation of the code cache that jumpCode is of
 	wf      [tlbSize]mm.Frame // frames of wt
 	filled  []filled          // unless it is full, all that is not empty
+	code    []codeEntry
+	codeTag uint64 // 1 to pageMask
+}
+
+// codeEntry is an element of a TLB for code.
+type codeEntry struct {
+	page    uint64 // and in its low bits codeTag, if it is not out of date
+	frame   mm.Frame
+	flushed uint64     // generation of the code cache that code is of
+	code    *codeFrame // if it has been looked for
 }
 
 // Where things are from register B.
@@ -85,6 +97,7 @@ const (
 	offTarget     = int32(unsafe.Offsetof(context{}.target)) - bias
 	offEntry      = int32(unsafe.Offsetof(context{}.entry)) - bias
 	offSite       = int32(unsafe.Offsetof(context{}.site)) - bias
+	offBlock      = int32(unsafe.Offsetof(context{}.block)) - bias
 	offHostMX     = int32(unsafe.Offsetof(context{}.hostMX)) - bias
 	offRegs       = int32(unsafe.Offsetof(context{}.regs)) - bias
 	offGPR        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
@@ -115,7 +128,17 @@ func newContext() *context {
 	c.clearJumps()
 	c.rt, c.wt = emptyTLB, emptyTLB
 	c.filled = make([]filled, 0, 512)
+	c.code = make([]codeEntry, codeSlots)
+	c.clearCode()
 	return c
+}
+
+// clearCode forgets where code is.
+func (c *context) clearCode() {
+	if c.codeTag++; c.codeTag > pageMask {
+		clear(c.code)
+		c.codeTag = 1
+	}
 }
 
 // clearJumps forgets where indirect jumps go. An empty entry has an address that
@@ -151,6 +174,7 @@ var emptyTLB = func() (t [tlbSize]tlbEntry) {
 // clearTLB forgets all translations: one by one if they are few, as after a fork.
 func (c *context) clearTLB() {
 	c.stack = stackEntry{}
+	c.clearCode()
 	if len(c.filled) == cap(c.filled) {
 		c.rt, c.wt = emptyTLB, emptyTLB
 		clear(c.wf[:])

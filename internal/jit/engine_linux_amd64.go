@@ -63,6 +63,7 @@ func New() cpu.Engine { return newEngine() }
 
 func newEngine() *engine {
 	e := &engine{step: interp.NewStepper()}
+	e.t.list = make([]inst, 0, maxInsts)
 	engines.mu.Lock()
 	defer engines.mu.Unlock()
 	kept := engines.list[:0]
@@ -168,6 +169,7 @@ func (c *context) evict(va uint64) {
 	}
 	if va&1 != 0 {
 		clear(c.pages[:])
+		c.clearCode()
 	}
 }
 
@@ -205,21 +207,19 @@ func (e *engine) dropWrites(own mm.Frame) {
 // interpreter makes of the instruction there tells why.
 func (e *engine) find(pc uint64, plain bool) *block {
 	for {
-		f, ok := e.as.Lookup(pc, mm.AccessExec)
-		if !ok {
+		p := e.codeAt(pc)
+		if p == nil {
 			return nil
 		}
-		e.markCode(f)
 		generation := cache.flushes.Load()
-		b, full := e.t.lookup(f, pc, plain)
-		if b == nil && !full && f.HasCode() {
-			g, ok := e.as.Lookup(pc&^pageMask+mm.PageSize, mm.AccessExec)
-			if !ok {
+		b, full := e.t.lookup(p, pc, plain)
+		if f := p.frame; b == nil && !full && f.HasCode() {
+			q := e.codeAt(pc&^pageMask + mm.PageSize)
+			if q == nil {
 				return nil
 			}
-			e.markCode(g)
-			b, full = e.t.crossing(f, g, pc)
-			if b == nil && !full && f.HasCode() && g.HasCode() {
+			b, full = e.t.crossing(f, q.frame, pc)
+			if b == nil && !full && f.HasCode() && q.frame.HasCode() {
 				return nil
 			}
 		}
@@ -232,6 +232,33 @@ func (e *engine) find(pc uint64, plain bool) *block {
 			return b
 		}
 	}
+}
+
+// codeAt returns where the code at pc is, after marking it as such, or nil if
+// nothing can be executed there.
+func (e *engine) codeAt(pc uint64) *codeEntry {
+	page := pc&^pageMask | e.c.codeTag
+	p := &e.c.code[page>>mm.PageShift%codeSlots]
+	if p.page == page && p.frame.HasCode() {
+		return p
+	}
+	f, ok := e.as.Lookup(pc, mm.AccessExec)
+	if !ok {
+		return nil
+	}
+	e.markCode(f)
+	*p = codeEntry{page: page, frame: f}
+	return p
+}
+
+// unfetchable reports whether there is nothing to execute at pc, which is said
+// sooner without the interpreter.
+func (e *engine) unfetchable(pc uint64) bool {
+	if pc >= mm.UserTop {
+		return false // perhaps it is not canonical
+	}
+	_, ok := e.as.Lookup(pc, mm.AccessExec)
+	return !ok
 }
 
 // markCode makes f a frame with code: no engine writes it unnoticed any more.
@@ -291,6 +318,9 @@ func (e *engine) run() cpu.Trap {
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
+			if b == nil && e.unfetchable(c.regs.RIP) {
+				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
+			}
 			if b == nil || e.left < int64(b.n) {
 				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t
@@ -306,21 +336,21 @@ func (e *engine) run() cpu.Trap {
 			}
 			w = where{pos: b.entry.mem}
 		}
-		s, ok := e.machine(w, generation)
+		from, s := e.machine(w, generation)
 		w = where{}
-		if !ok {
+		if s == nil {
 			continue
 		}
 		var t cpu.Trap
-		if w, t = e.exited(&s, generation); t.Kind != cpu.TrapNone {
+		if w, t = e.exited(from, s, generation); t.Kind != cpu.TrapNone {
 			return t
 		}
 	}
 }
 
-// machine runs machine code and returns the site of its exit. ok is false if
-// something happened that has to be looked at first.
-func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
+// machine runs machine code and returns where it exits: the block and the site
+// in it, or nil if something happened that has to be looked at first.
+func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	c := e.c
 	e.busy.Add(1)
 	if cache.flushes.Load() != generation || interp.CodeEpoch() != e.epoch {
@@ -328,24 +358,25 @@ func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
 		if interp.CodeEpoch() != e.epoch {
 			e.dropWrites(0)
 		}
-		return s, false
+		return nil, nil
 	}
 	given := min(e.left, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	enter(c)
-	s = siteAt(c.site)
+	from = blockAt(c.block)
+	s = &from.sites[c.site]
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
-		left += deadCount - int64(s.n)
+		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
 	e.busy.Add(1)
-	return s, true
+	return from, s
 }
 
 // exited does what an exit asks for and says where to go on.
-func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
+func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Trap) {
 	c := e.c
 	switch s.kind {
 	case siteEdge:
@@ -357,7 +388,7 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 			break
 		}
 		if b := e.find(s.pc, s.plain); b != nil {
-			connect(s, b, generation)
+			connect(from, s, b, generation)
 		}
 		return where{plain: s.plain}, cpu.Trap{}
 	case siteIndirect:
@@ -374,7 +405,7 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 		c.regs.GPR[cpu.RCX], c.regs.GPR[cpu.R11], c.regs.RIP = next, c.regs.Flags, next
 		return where{}, cpu.Trap{Kind: cpu.TrapSyscall}
 	default:
-		return e.inside(s, generation)
+		return e.inside(from, s, generation)
 	}
 	return where{}, cpu.Trap{}
 }

@@ -18,7 +18,7 @@ func TestEngine(t *testing.T) {
 // The assembly takes the offsets from the constants; they must be those that
 // short displacements reach.
 func TestHotFieldsAreNear(t *testing.T) {
-	for _, off := range []int32{offLeft, offFlags, offTarget, offEntry, offSite, offGroups + 8*(maxGroups-1), offStackLarge, offGPR, offGPR + 15*8, offFSBase} {
+	for _, off := range []int32{offFlags, offTarget, offSite, offBlock, offGroups + 8*(maxGroups-1), offStackLarge, offGPR, offGPR + 15*8, offFSBase} {
 		if off < -128 || off > 127 {
 			t.Errorf("offset %d", off)
 		}

@@ -108,13 +108,10 @@ func alignedVEX(op x86.Op) bool {
 	return false
 }
 
-// tooMany reports whether an instruction with VEX has more operands that are not in
-// registers than can be helped: there is one temporary beside a memory operand.
+// tooMany reports whether MULX writes two registers that are not in one: there is
+// one temporary beside a memory operand.
 func (in *inst) tooMany() bool {
-	if in.Op != x86.MULX || !in.Mem {
-		return false
-	}
-	return hostOf[in.Args[0].Reg] == spilled && hostOf[in.Args[1].Reg] == spilled
+	return in.Mem && hostOf[in.Args[0].Reg] == spilled && hostOf[in.Args[1].Reg] == spilled
 }
 
 // passVEX is pass for instructions with VEX.

@@ -190,11 +190,11 @@ func (k *Kernel) outOfMemory(c *cgroup) {
 			if as == nil || g == k.pids.init || g.oomAdj == -1000 {
 				continue
 			}
-			if g.exiting {
+			if g.exiting && !g.dumping() {
 				dying = true
 				continue
 			}
-			score := int64(as.RSSPages()) + int64(g.oomAdj)*total/1000
+			score := int64(as.RSSPages()+as.TableBytes()>>mm.PageShift) + int64(g.oomAdj)*total/1000
 			if victim == nil || score > worst {
 				victim, worst = g, score
 			}

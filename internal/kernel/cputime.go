@@ -1,9 +1,120 @@
 package kernel
 
-import "github.com/tinevm/tine/internal/linux"
+import (
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/linux"
+)
 
-// Limits and timers that count processor time are looked at each time a task
-// comes back from the guest; a process without any pays two comparisons.
+// Processor time. Reading the host's clock costs as much as a short system call,
+// so it is not read at each border between guest and kernel. The cycles on either
+// side are summed up, and once in a while, or when somebody asks, the time that
+// the clock says has passed is divided in their proportion. Limits and timers that
+// count processor time are looked at then.
+
+// cpuTime is what one processor did.
+type cpuTime struct {
+	user, nice, system int64 // ns, charged to tasks
+
+	at     int64  // CLOCK_MONOTONIC ns: all before is charged; 0 while idle
+	border uint64 // cycles at the last way in or out of the guest
+	guest  uint64 // cycles on either side since at
+	kernel uint64
+
+	// Charged, but not yet looked at by timers and limits.
+	newUser, newSystem int64
+}
+
+// chargePeriod is after how many cycles time is charged: about 100 µs, less than
+// a slice.
+const chargePeriod = 1 << 18
+
+// cycles counts instructions on a seeded machine, where nothing else may matter.
+func (p *processor) cycles() uint64 {
+	if s := p.k.seeded; s != nil {
+		return uint64(s.ns)
+	}
+	return cpu.Cycles()
+}
+
+// passed is the number of cycles since the last border, which moves here. Host
+// processors may disagree a little.
+func (p *processor) passed() uint64 {
+	c := p.cycles()
+	n := max(int64(c-p.time.border), 0)
+	p.time.border = c
+	return uint64(n)
+}
+
+// intoGuest and outOfGuest are called at the borders.
+func (p *processor) intoGuest()  { p.time.kernel += p.passed() }
+func (p *processor) outOfGuest() { p.time.guest += p.passed() }
+
+// chargeDue reports whether enough has passed to be charged. On a seeded machine,
+// whose timers are due at an instruction, it always has.
+func (p *processor) chargeDue() bool {
+	return p.time.guest+p.time.kernel > chargePeriod || p.k.seeded != nil
+}
+
+// beginCharge starts to count after idling.
+func (p *processor) beginCharge(now int64) {
+	p.time.at = now
+	p.passed()
+	p.time.guest, p.time.kernel = 0, 0
+}
+
+// charge charges what has passed to the processor's task, and returns the time.
+func (p *processor) charge() int64 {
+	c, t := &p.time, p.task
+	now := p.k.now()
+	if !p.inGuest {
+		c.kernel += p.passed()
+	}
+	elapsed := now - c.at
+	user := int64(0)
+	if c.guest > 0 {
+		user = int64(float64(elapsed) * float64(c.guest) / float64(c.guest+c.kernel))
+	}
+	system := elapsed - user
+	c.at, c.guest, c.kernel = now, 0, 0
+	c.system += system
+	if t.sched.nice > 0 {
+		c.nice += user
+	} else {
+		c.user += user
+	}
+	t.usage.user += user
+	t.usage.system += system
+	if !t.exiting {
+		t.chargeCPU(user, system)
+	}
+	c.newUser += user
+	c.newSystem += system
+	return now
+}
+
+// settle charges, and does what is due by then.
+func (p *processor) settle() int64 {
+	now := p.charge()
+	c := &p.time
+	if t := p.task; !t.exiting {
+		t.checkCPUTime(c.newUser, c.newSystem)
+	}
+	c.newUser, c.newSystem = 0, 0
+	if now >= p.k.load.next {
+		p.k.sampleLoad(now)
+	}
+	return now
+}
+
+// chargeRunning charges what the tasks in the kernel have used, for somebody who
+// wants to know. What runs in the guest is charged when it comes out.
+func (k *Kernel) chargeRunning() {
+	for _, p := range k.cpus {
+		if p.task != nil && !p.inGuest {
+			p.charge()
+		}
+	}
+}
 
 // checkCPUTime enforces RLIMIT_CPU and expires the timers that count processor
 // time: ITIMER_VIRTUAL only that in the guest, the others all.

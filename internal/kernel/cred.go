@@ -49,7 +49,7 @@ func (t *Task) mayInspect(u *Task) bool {
 	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
 	// A capability of u's would be the caller's for the asking.
 	same = same && o.Permitted&^c.Permitted == 0
-	return same && u.group.dumpable == 1 || u.group == t.group || t.capableIn(o.user, linux.CAP_SYS_PTRACE)
+	return same && u.group.dumpable == dumpUser || u.group == t.group || t.capableIn(o.user, linux.CAP_SYS_PTRACE)
 }
 
 // changeCred gives the task a changed copy of its credentials.
@@ -57,7 +57,7 @@ func (t *Task) changeCred(change func(c *Cred)) {
 	c := *t.cred
 	change(&c)
 	if c.EUID != t.cred.EUID || c.EGID != t.cred.EGID || c.FSUID != t.cred.FSUID || c.FSGID != t.cred.FSGID {
-		t.group.dumpable = 0
+		t.group.dumpable = t.k.core.suidDumpable
 		t.pdeathsig = 0
 	}
 	if c.UID != t.cred.UID {

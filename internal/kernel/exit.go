@@ -56,12 +56,17 @@ func (t *Task) exit(status int) {
 	if t.exiting || t.ptraceExitEvent(status) {
 		return
 	}
+	t.k.chargeRunning()
 	t.exiting = true
 	t.exitCode = status
 	t.sc.active = false
 	t.leaveCgroup()
 	t.removeWaits()
 	t.cancelFutex()
+	if c := t.group.core; c != nil {
+		c.dumper.wake() // it waits for all threads to rest or end
+	}
+	t.exitSeccomp()
 	last := t.group.alive() == 0
 	if last {
 		t.group.stopTimers()
@@ -381,6 +386,7 @@ func (k *Kernel) initExited(init *Group) {
 
 // kill ends a process from the kernel's side.
 func (g *Group) kill(sig linux.Signal) {
+	g.interruptCore()
 	if !g.exiting && !g.zombie {
 		g.leader.noteSignal(sig, 0)
 		g.die(sig)
@@ -389,6 +395,9 @@ func (g *Group) kill(sig linux.Signal) {
 
 // die ends a process by a signal that has been sent.
 func (g *Group) die(sig linux.Signal) {
+	if sig == linux.SIGKILL {
+		g.interruptCore()
+	}
 	if g.exiting || g.zombie {
 		return
 	}
@@ -418,6 +427,7 @@ func (k *Kernel) destroyTasks() {
 			t.fs = nil
 		}
 		t.group.stopTimers()
+		t.group.dropCore()
 		t.forget()
 	}
 }

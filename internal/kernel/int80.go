@@ -144,18 +144,13 @@ const int80Waitpid = 7
 func (t *Task) enterSyscall32() {
 	g := &t.Regs.GPR
 	nr32 := uint32(g[cpu.RAX])
-	args := [6]uint64{}
-	for i, r := range []int{cpu.RBX, cpu.RCX, cpu.RDX, cpu.RSI, cpu.RDI, cpu.RBP} {
-		args[i] = uint64(uint32(g[r]))
-	}
+	args := gate32Args(&t.Regs)
 	nr, ok := int80Calls[nr32]
 	if nr32 == int80Waitpid {
 		nr, ok, args[3] = linux.SYS_wait4, true, 0
 	}
 	if !ok {
-		t.k.unknownSyscall(1<<32|uint64(nr32), linux.ENOSYS)
-		g[cpu.RAX] = errnoResult(linux.ENOSYS)
-		return
+		nr = 1<<32 | uint64(nr32) // no row: ENOSYS
 	}
 	if nr == linux.SYS_kill || nr == linux.SYS_wait4 || nr == linux.SYS_lseek {
 		args[0], args[1] = uint64(int32(args[0])), uint64(int32(args[1]))
@@ -164,6 +159,13 @@ func (t *Task) enterSyscall32() {
 		}
 	}
 	t.sc = syscallState{active: true, nr: nr, args: args, nr32: nr32, gate32: true}
-	t.traceEnter()
-	t.runSyscall()
+	t.beginSyscall()
+}
+
+// gate32Args are the arguments of a call through INT 0x80.
+func gate32Args(regs *cpu.Regs) (args [6]uint64) {
+	for i, r := range []int{cpu.RBX, cpu.RCX, cpu.RDX, cpu.RSI, cpu.RDI, cpu.RBP} {
+		args[i] = uint64(uint32(regs.GPR[r]))
+	}
+	return args
 }

@@ -90,14 +90,16 @@ type Kernel struct {
 	stops    int // processes that job control has stopped
 	switches int64
 
+	core    coreSettings
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
-	current *Task       // the task whose system call or page fault is handled
-	vfsCtx  vfs.Context // scratch of Task.ctx
-	bounce  []byte      // scratch of userBuf
-	unknown map[uint64]bool
-	done    map[*Group]func(status int) // told when a top-level process is reaped
+	current       *Task       // the task whose system call or page fault is handled
+	vfsCtx        vfs.Context // scratch of Task.ctx
+	bounce        []byte      // scratch of userBuf
+	seccompLogged int         // decisions of filters, see logSeccomp
+	unknown       map[uint64]bool
+	done          map[*Group]func(status int) // told when a top-level process is reaped
 
 	seeded *seeded // nil: order and time are the host's
 
@@ -133,6 +135,7 @@ func New(cfg Config) *Kernel {
 	k.started = k.now()
 	k.bootTime = k.cfg.Clock.Realtime() - k.started
 	k.wall = newWallState()
+	k.core.pattern = "core"
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initCgroups()

@@ -162,12 +162,30 @@ func (t *Task) copyNamespaces(child *Task, flags uint64) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	if ns.time != ns.timeNext && flags&linux.CLONE_VM == 0 {
-		ns.time = ns.timeNext
-		ns.time.used = true
+	if flags&linux.CLONE_VM == 0 {
+		ns.enterTimeNext()
 	}
 	child.ns = ns
 	return 0
+}
+
+func (ns *Namespaces) enterTimeNext() {
+	if ns.time != ns.timeNext {
+		ns.time = ns.timeNext
+		ns.time.used = true
+	}
+}
+
+// execTimeNS moves the caller to the time namespace it has made, which a new
+// address space allows (exec_task_namespaces).
+func (t *Task) execTimeNS() {
+	if t.ns.time == t.ns.timeNext {
+		return
+	}
+	own := t.ns.copy()
+	t.ns.put()
+	t.ns = own
+	own.enterTimeNext()
 }
 
 // newNamespaces makes those namespaces that flags ask for, owned by user; the

@@ -81,6 +81,8 @@ func anonName(f *vfs.File) string {
 		return fmt.Sprintf("%s:[%d]", o.kind.kind, o.ref.ino)
 	case *anon.Epoll:
 		return "anon_inode:[eventpoll]"
+	case *seccompListener:
+		return "anon_inode:seccomp notify"
 	case *vfs.Inotify:
 		return "anon_inode:inotify"
 	}

@@ -59,7 +59,7 @@ func (t *Task) setupHandler(act *linux.Sigaction, info *linux.Siginfo) {
 	if errno != 0 {
 		// The stack is not usable: that is fatal, whatever the handler.
 		t.sighand.set(linux.SIGSEGV, linux.Sigaction{})
-		t.exitSignaled(linux.SIGSEGV)
+		t.exitSignaled(kernelSignal(linux.SIGSEGV))
 		return
 	}
 	g := &t.Regs.GPR
@@ -182,7 +182,7 @@ func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	}
 	// The registers are complete: no result may overwrite RAX.
 	t.traceExit(regs.GPR[cpu.RAX])
-	t.sc.active = false
+	t.sc.active, t.sc.entered = false, false
 	t.sc.restart = 0
 	return 0, 0
 }

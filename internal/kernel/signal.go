@@ -329,12 +329,16 @@ func (g *Group) complete(sig linux.Signal, only *Task) {
 		g.die(linux.SIGKILL)
 		return
 	}
-	if t.frozen && t.ptrace == nil && sigDefaults[sig] == actTerm && !g.isInit() && t.sighand.action(sig).Handler == linux.SIG_DFL {
+	fatal := t.ptrace == nil && !g.isInit() && t.sighand.action(sig).Handler == linux.SIG_DFL
+	if t.frozen && fatal && sigDefaults[sig] == actTerm {
 		g.die(sig) // what ends a process does not wait until it is thawed
 		return
 	}
 	if t.wantsSignal(sig) {
 		t.rouse()
+		if fatal && sigDefaults[sig] <= actCore {
+			t.hurry()
+		}
 	}
 }
 
@@ -405,7 +409,7 @@ func (t *Task) forceSignal(info linux.Siginfo) {
 		t.sigmask.Del(info.Signo)
 	}
 	if t.sighand.action(info.Signo).Handler == linux.SIG_DFL && t.group.isInit() {
-		t.exitSignaled(info.Signo)
+		t.exitSignaled(info)
 		return
 	}
 	t.pending.add(info)
@@ -435,8 +439,9 @@ func (t *Task) beforeUser() bool {
 		case t.ptrace != nil && len(t.ptrace.due) > 0 && !t.sc.active:
 			t.stopDue()
 		case t.sc.active:
-			t.afterEntry()
-			t.runSyscall()
+			if t.afterEntry() {
+				t.runSyscall()
+			}
 		case t.ptrace != nil && t.ptrace.signal != nil:
 			t.afterSignal()
 		case t.group.stopped && (t.ptrace == nil || !t.ptrace.passed):
@@ -457,17 +462,21 @@ func (t *Task) beforeUser() bool {
 
 // exitKilled ends a task whose process is ending.
 func (t *Task) exitKilled() {
-	if t.group.exiting {
+	switch {
+	case t.group.core != nil:
+		t.atCore()
+	case t.group.exiting:
 		t.exit(t.group.exitCode)
-	} else {
+	default:
 		t.exit(0)
 	}
 }
 
 // exitSignaled ends the process because of a signal.
-func (t *Task) exitSignaled(sig linux.Signal) {
-	core := sigDefaults[sig] == actCore && t.rlimit(linux.RLIMIT_CORE) > 0 && t.group.dumpable == 1
-	t.exitGroup(killedStatus(sig, core))
+func (t *Task) exitSignaled(info linux.Siginfo) {
+	if !t.startCore(info) {
+		t.exitGroup(killedStatus(info.Signo, false))
+	}
 }
 
 // takeSignal removes and returns the next signal for the task that is not in
@@ -503,7 +512,7 @@ func (t *Task) act(info linux.Siginfo) {
 	case linux.SIG_IGN:
 		return
 	case linux.SIG_DFL:
-		t.defaultSignal(sig)
+		t.defaultSignal(info)
 		return
 	}
 	if act.Flags&linux.SA_RESETHAND != 0 {
@@ -514,8 +523,8 @@ func (t *Task) act(info linux.Siginfo) {
 }
 
 // defaultSignal performs the default action.
-func (t *Task) defaultSignal(sig linux.Signal) {
-	g := t.group
+func (t *Task) defaultSignal(info linux.Siginfo) {
+	g, sig := t.group, info.Signo
 	action := sigDefaults[sig]
 	if action == actIgnore {
 		return
@@ -524,7 +533,7 @@ func (t *Task) defaultSignal(sig linux.Signal) {
 		return
 	}
 	if action != actStop {
-		t.exitSignaled(sig)
+		t.exitSignaled(info)
 		return
 	}
 	if sig != linux.SIGSTOP && g.pgrp.orphaned(nil) {

@@ -162,7 +162,9 @@ func sysPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.PR_GET_TIMERSLACK:
 		return t.timerSlack, 0
 	case linux.PR_GET_SECCOMP:
-		return 0, 0
+		return uint64(t.seccomp.mode), 0
+	case linux.PR_SET_SECCOMP:
+		return t.prctlSeccomp(a[1], a[2])
 	case linux.PR_GET_TIMING:
 		return 0, 0
 	case linux.PR_SET_TIMING:

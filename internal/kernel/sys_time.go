@@ -63,6 +63,7 @@ func (t *Task) cpuClock(id int32) (int64, linux.Errno) {
 		return 0, errno
 	}
 	if thread {
+		t.k.chargeRunning()
 		return u.usage.user + u.usage.system, 0
 	}
 	use := u.group.ownUsage()
@@ -218,6 +219,7 @@ func sysGetrusage(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.RUSAGE_CHILDREN:
 		u = t.group.childUse
 	case linux.RUSAGE_THREAD:
+		t.k.chargeRunning()
 		u = t.usage
 		u.maxrss = int64(t.as.PeakPages())
 	default:

@@ -25,17 +25,20 @@ const eBlock linux.Errno = 601
 // syscallState is the progress record of the call a task is in.
 type syscallState struct {
 	active          bool // a call has been entered and not finished
+	entered         bool // the task is in the kernel because of it, or was last
 	nr              uint64
 	args            [6]uint64
-	deadline        int64       // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
-	done            uint64      // bytes (or messages) moved so far
-	intr            linux.Errno // what a signal turns the wait into
-	abandon         func()      // undoes a half-finished call that a signal ends
-	step            int         // handlers with several stages count here
-	ret             uint64      // a result that must survive the wait
-	uninterruptible bool        // only a fatal signal ends the wait
-	restart         linux.Errno // the call has ended with this restart code
-	gate32          bool        // entered through INT 0x80, with the number nr32
+	deadline        int64         // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
+	done            uint64        // bytes (or messages) moved so far
+	intr            linux.Errno   // what a signal turns the wait into
+	abandon         func()        // undoes a half-finished call that a signal ends
+	step            int           // handlers with several stages count here
+	ret             uint64        // a result that must survive the wait
+	uninterruptible bool          // only a fatal signal ends the wait
+	restart         linux.Errno   // the call has ended with this restart code
+	notify          *notification // waits for a supervisor, see seccompnotify.go
+	stopped         stopPlace     // stopped before the call is made: atEntry or atSeccomp
+	gate32          bool          // entered through INT 0x80, with the number nr32
 	nr32            uint32
 }
 
@@ -48,18 +51,28 @@ type restartBlock struct{ sc syscallState }
 // enterSyscall begins the call that the task's registers ask for.
 func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
-	t.sc = syscallState{active: true, nr: g[cpu.RAX]}
+	t.sc = syscallState{active: true, entered: true, nr: g[cpu.RAX]}
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
 	if t.ptraceEntry() {
 		return
 	}
+	t.beginSyscall()
+}
+
+// beginSyscall makes the call, unless a filter forbids it.
+func (t *Task) beginSyscall() {
 	t.traceEnter()
-	t.runSyscall()
+	if t.seccomp.mode == 0 || t.seccompEntry(false) {
+		t.runSyscall()
+	}
 }
 
 // runSyscall runs the handler of the call in progress, for the first time or
 // again after a wake-up, and finishes the call unless it blocks.
 func (t *Task) runSyscall() {
+	if t.sc.notify != nil && !t.awaitNotification() {
+		return
+	}
 	row := lookup(t.sc.nr)
 	if row.fn == nil {
 		t.k.unknownSyscall(t.sc.nr, row.Errno)
@@ -169,6 +182,9 @@ func (t *Task) expectWaits(n int) {
 
 // removeWaits leaves all queues and stops the timeout.
 func (t *Task) removeWaits() {
+	if len(t.waits) == 0 && t.sleepTimer.index == 0 {
+		return
+	}
 	for i := range t.waits {
 		t.waits[i].Remove()
 	}

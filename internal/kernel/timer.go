@@ -80,11 +80,7 @@ func (k *Kernel) stopTimer(tm *timer) {
 }
 
 // runTimers tells every timer whose time has come.
-func (k *Kernel) runTimers() {
-	if len(k.timers.heap) == 0 {
-		return
-	}
-	now := k.now()
+func (k *Kernel) runTimers(now int64) {
 	for len(k.timers.heap) > 0 && k.timers.heap[0].when <= now {
 		tm := k.timers.heap[0]
 		k.stopTimer(tm)

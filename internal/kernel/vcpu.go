@@ -51,26 +51,38 @@ func (p *processor) run() {
 			k.crash(r, debug.Stack())
 		}
 	}()
+	now := int64(0) // 0: not known
 	for !k.stopped {
 		if s := k.seeded; s != nil && s.pending > 0 {
 			p.idleUntilKicked()
+			now = 0
 			continue
 		}
-		k.runTimers()
+		if now == 0 {
+			now = k.now()
+		}
+		k.runTimers(now)
 		t := k.pickNext(p.id)
 		p.noteSwitch(t)
 		if t == nil {
 			p.wait()
+			now = 0
 			continue
 		}
-		p.task, p.time.left = t, 0
+		p.task = t
+		p.beginCharge(now)
 		k.switches++
 		p.runTask(t)
+		now = p.settle()
 		p.task = nil
 		p.noteLeft(t)
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueuePreempted(t)
+			if t.group.core != nil { // a long time in the kernel: let others in
+				k.mu.Unlock()
+				k.mu.Lock()
+			}
 		} else {
 			t.unload()
 		}
@@ -99,8 +111,8 @@ func (p *processor) runTask(t *Task) {
 			return // an exec by another thread ended it meanwhile
 		}
 		p.handleTrap(t, trap)
-		if k.nextTimer() != noDeadline {
-			k.runTimers()
+		if p.chargeDue() {
+			k.runTimers(p.settle())
 		}
 		if s := k.seeded; s != nil && (s.pending > 0 || s.below(yieldOdds) == 0) {
 			t.resched()
@@ -113,27 +125,21 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	k, v := p.k, p.v
 	budget := p.budget(t)
 	as := t.as
-	start := k.now()
-	if start >= k.load.next {
-		k.sampleLoad(start)
-	}
 	v.ClearStop()
 	v.Enter(as)
 	p.inGuest = true
+	p.intoGuest()
 	k.mu.Unlock()
 	trap, n := p.eng.Run(v, &t.Regs, as, budget)
 	v.Leave()
 	k.mu.Lock()
+	p.outOfGuest()
 	p.inGuest = false
 	t.account(n)
 	p.insns += uint64(n)
 	if k.seeded != nil {
 		k.seeded.ran(n)
 	}
-	end := k.now()
-	user, system := p.ran(t, start, end)
-	t.chargeCPU(user, system)
-	t.checkCPUTime(user, system)
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
 }
@@ -158,6 +164,7 @@ func (p *processor) budget(t *Task) int64 {
 
 // handleTrap does what the guest needs.
 func (p *processor) handleTrap(t *Task, trap cpu.Trap) {
+	t.sc.entered = false
 	switch trap.Kind {
 	case cpu.TrapSyscall:
 		t.enterSyscall()

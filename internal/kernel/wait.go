@@ -235,6 +235,7 @@ func (g *Group) totalUsage() usage {
 
 // ownUsage is the usage of all threads, living and ended.
 func (g *Group) ownUsage() usage {
+	g.k.chargeRunning()
 	u := g.deadUse
 	for _, t := range g.threads {
 		u.add(&t.usage)

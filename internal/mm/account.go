@@ -13,6 +13,8 @@ type Account struct {
 	limit  int64 // frames; noLimit = none
 	used   atomic.Int64
 	cached atomic.Int64 // of them, those of page caches
+	tables atomic.Int64 // of them, those of page tables
+	nodes  nodePool
 	peak   int64
 	parent *Account // nil for a machine's
 	machine
@@ -68,7 +70,13 @@ var (
 	freeAccount uint32 = 1 // no lower number is free
 )
 
-func accountOf(id uint32) *Account { return accounts[id/acctChunk].Load()[id%acctChunk].Load() }
+// accountOf is the account of a number, nil for 0.
+func accountOf(id uint32) *Account {
+	if id == 0 {
+		return nil
+	}
+	return accounts[id/acctChunk].Load()[id%acctChunk].Load()
+}
 
 // NewAccount makes an account with a limit in bytes; 0 means none. It returns
 // nil if the host process has no number left for one.
@@ -152,6 +160,9 @@ func (a *Account) Used() int64 { return a.used.Load() << PageShift }
 // Cached is the part of Used that page caches have.
 func (a *Account) Cached() int64 { return a.cached.Load() << PageShift }
 
+// Tables is the part of Used that page tables take.
+func (a *Account) Tables() int64 { return a.tables.Load() << PageShift }
+
 // Peak returns the largest value Used has had.
 func (a *Account) Peak() int64 { return max(a.peak, a.used.Load()) << PageShift }
 
@@ -204,12 +215,13 @@ func (a *Account) OverHigh() int64 {
 	return n
 }
 
-// charge counts one frame, unless the account or one above it is full.
-func (a *Account) charge() bool {
+// charge counts one frame, unless the account or one above it is full, which
+// force ignores.
+func (a *Account) charge(force bool) bool {
 	high := false
 	for c := a; c != nil; c = c.parent {
 		n := c.used.Add(1)
-		if n > c.limit && !c.exceed(a, n) {
+		if n > c.limit && !c.exceed(a, n) && !force {
 			for u := a; u != c.parent; u = u.parent {
 				u.used.Add(-1)
 			}
@@ -237,13 +249,16 @@ func (c *Account) exceed(a *Account, n int64) bool {
 	return top.lenient && n <= c.limit+slack
 }
 
-// uncharge undoes charge.
-func (a *Account) uncharge(cached bool) {
+// uncharge undoes charge for n frames with the same flags.
+func (a *Account) uncharge(n int64, flags uint32) {
 	for c := a; c != nil; c = c.parent {
-		if cached {
-			c.cached.Add(-1)
+		if flags&frameCached != 0 {
+			c.cached.Add(-n)
 		}
-		if c.used.Add(-1) == 0 && c.parent != nil && c.closing.Load() {
+		if flags&frameTable != 0 {
+			c.tables.Add(-n)
+		}
+		if c.used.Add(-n) == 0 && c.parent != nil && c.closing.Load() {
 			c.unregister()
 		}
 	}
@@ -260,25 +275,27 @@ func (a *Account) payer() *Account {
 // alloc returns a frame with one reference, charged to a. Its contents are
 // zero if zero is set, otherwise arbitrary. ok is false if the account is full
 // or the host has no more memory.
-func (a *Account) alloc(zero bool) (f Frame, ok bool) {
-	a = a.payer()
-	if !a.charge() {
+func (a *Account) alloc(zero bool) (f Frame, ok bool) { return a.payer().allocFrame(zero, false, 0) }
+
+// allocFrame is alloc for a frame with the given flags. With force the account
+// may be full.
+func (a *Account) allocFrame(zero, force bool, flags uint32) (f Frame, ok bool) {
+	if !a.charge(force) {
 		return 0, false
 	}
-	f, ok = arena.get()
+	f, ok = arena.get(force)
 	if !ok {
-		a.uncharge(false)
+		a.uncharge(1, 0)
 		return 0, false
 	}
 	m := f.meta()
 	if zero && m.flags.Load()&frameZeroed == 0 {
 		clear(f.Bytes())
 	}
-	var id uint32
 	if a != nil {
-		id = a.id
+		flags |= a.id << acctShift
 	}
-	m.flags.Store(id << acctShift)
+	m.flags.Store(flags)
 	m.refs.Store(1)
 	return f, true
 }
@@ -289,11 +306,24 @@ func (a *Account) allocCache(zero bool) (f Frame, ok bool) {
 		a = a.current
 	}
 	a = a.payer()
-	if f, ok = a.alloc(zero); ok {
-		f.meta().flags.Or(frameCached)
+	if f, ok = a.allocFrame(zero, false, frameCached); ok {
 		for c := a; c != nil; c = c.parent {
 			c.cached.Add(1)
 		}
+	}
+	return f, ok
+}
+
+// allocSlab is alloc for the nodes of page tables. Where the kernel cannot do
+// without, force takes what limits would refuse: a process that unmaps memory
+// may need a node to do so.
+func (a *Account) allocSlab(force bool) (f Frame, ok bool) {
+	if f, ok = a.allocFrame(false, force, frameTable); ok {
+		for c := a; c != nil; c = c.parent {
+			c.tables.Add(1)
+		}
+	} else if force {
+		panic("mm: the host has no memory for a page table")
 	}
 	return f, ok
 }

@@ -16,7 +16,8 @@ type Limits struct {
 // page table. Threads share one; tasks hold references.
 type AddressSpace struct {
 	mu   sync.Mutex // the page table, against Lookup from guest mode
-	root *table
+	root node
+	recent
 
 	gen     atomic.Uint64 // see Gen
 	flushes atomic.Uint64 // see Flushed
@@ -60,7 +61,8 @@ var lastGen atomic.Uint64
 // NewAddressSpace makes an empty address space with one reference, whose
 // memory is charged to acct and whose users run on peers.
 func NewAddressSpace(acct *Account, peers []*Runner) *AddressSpace {
-	as := &AddressSpace{root: newTable(false), vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as := &AddressSpace{vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as.root, _ = acct.newNode(1, true)
 	as.MmapBase = defaultMmapBase
 	as.hint = as.MmapBase
 	as.Limits = Limits{AS: ^uint64(0), Data: ^uint64(0), Stack: 8 << 20, Memlock: ^uint64(0)}
@@ -126,8 +128,11 @@ func (as *AddressSpace) Put() {
 	}
 	as.quiesce()
 	as.dead = true
-	as.root.put()
-	as.root = nil
+	as.forget()
+	var b freeBatch
+	as.root.put(0, &b)
+	b.flush()
+	as.root = 0
 	as.vmas.put()
 	if as.Exe != nil {
 		as.Exe.Drop()
@@ -149,7 +154,10 @@ func (as *AddressSpace) Fork() *AddressSpace {
 		MmapBase: as.MmapBase, Exe: as.Exe, Auxv: as.Auxv,
 		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork,
 	}
-	as.root.refs.Add(1)
+	as.mu.Lock()
+	as.root.header().refs.Add(1)
+	as.forget() // nothing is owned any more
+	as.mu.Unlock()
 	as.vmas.refs++
 	if child.Exe != nil {
 		child.Exe.Hold()
@@ -190,11 +198,11 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	l, owned := as.root.find(va)
-	if l == nil {
+	leaf, owned := as.leafOf(va)
+	if leaf == 0 {
 		return 0, false
 	}
-	e := l.pte[index(va, leafShift)]
+	e := pte(leaf.header().get(index(va, leafLevel)))
 	if e == 0 || !e.allows(acc) {
 		return 0, false
 	}
@@ -235,11 +243,16 @@ func (as *AddressSpace) LockedPages() (n uint64) {
 	return n
 }
 
+func (as *AddressSpace) pages() int32 { return as.root.header().pages }
+
 // RSSPages is the number of pages present.
-func (as *AddressSpace) RSSPages() uint64 { return uint64(as.root.pages) }
+func (as *AddressSpace) RSSPages() uint64 { return uint64(as.pages()) }
+
+// TableBytes is the size of the page table, with the nodes that it shares.
+func (as *AddressSpace) TableBytes() uint64 { return as.root.size(0) }
 
 // PeakPages is the largest value RSSPages has had.
-func (as *AddressSpace) PeakPages() uint64 { return uint64(max(as.peakPages, as.root.pages)) }
+func (as *AddressSpace) PeakPages() uint64 { return uint64(max(as.peakPages, as.pages())) }
 
 // Account is the account that new pages are charged to.
 func (as *AddressSpace) Account() *Account { return as.acct }
@@ -292,48 +305,7 @@ func (as *AddressSpace) Usage(start, end uint64) (u Usage) {
 // PrivatePages is the number of pages that nobody else has, as the Private_
 // lines of smaps count them. Nodes that have another owner are not entered, so
 // that the cost is that of what has been written since the last fork.
-func (as *AddressSpace) PrivatePages() uint64 { return as.root.private() }
-
-func (t *table) private() (n uint64) {
-	if t.refs.Load() > 1 {
-		return 0
-	}
-	for _, k := range t.kids {
-		if k != nil && k.pages > 0 {
-			n += k.private()
-		}
-	}
-	if t.dirs == nil {
-		return n
-	}
-	for _, d := range t.dirs {
-		if d == nil || d.pages == 0 || d.refs.Load() > 1 {
-			continue
-		}
-		for _, l := range d.kids {
-			if l != nil && l.pages > 0 && l.refs.Load() == 1 {
-				n += l.private()
-			}
-		}
-	}
-	return n
-}
-
-func (l *leaf) private() (n uint64) {
-	for _, e := range l.pte {
-		if e == 0 || e.frame() == zeroFrame {
-			continue
-		}
-		owners := e.frame().Refs()
-		if e&pteFile != 0 {
-			owners-- // the page cache's own
-		}
-		if owners == 1 {
-			n++
-		}
-	}
-	return n
-}
+func (as *AddressSpace) PrivatePages() uint64 { return as.root.private(0) }
 
 // nomem is the errno for what exceeds a limit.
 const nomem = linux.ENOMEM

@@ -13,6 +13,12 @@ const (
 	maxFrames  = 1 << 26 // 256 GiB
 	minFrames  = 1 << 18 // 1 GiB: less is refused
 	growFrames = 1 << 12 // 16 MiB
+	// hugeSize is the alignment that the host's huge pages need.
+	hugeSize = 2 << 20
+	// populateFrames are made ready at a time.
+	populateFrames = 1 << 6
+	// spareFrames are left to page tables of processes that give memory back.
+	spareFrames = 1 << 10
 )
 
 // arena is the memory of all machines of the host process.
@@ -28,6 +34,7 @@ type frameArena struct {
 	next      int     // first frame never handed out
 	freeList  []Frame // freed frames, last in first out
 	live      int     // frames handed out now
+	small     int     // see populate
 }
 
 func init() {
@@ -42,9 +49,10 @@ func (a *frameArena) reserve() error {
 	var err error
 	for n := maxFrames; n >= minFrames; n /= 2 {
 		var p unsafe.Pointer
-		if p, err = hostReserve(uintptr(n) * (PageSize + metaSize)); err != nil {
+		if p, err = hostReserve(uintptr(n)*(PageSize+metaSize) + hugeSize); err != nil {
 			continue
 		}
+		p = unsafe.Add(p, -uintptr(p)%hugeSize)
 		a.base, a.meta, a.reserved = p, unsafe.Add(p, uintptr(n)<<PageShift), n
 		a.next = int(zeroFrame) + 1 // frame 0 is none
 		return a.grow()
@@ -70,10 +78,14 @@ func (a *frameArena) grow() error {
 	return nil
 }
 
-// get hands out a frame.
-func (a *frameArena) get() (Frame, bool) {
+// get hands out a frame. The last ones there could be are for who cannot do
+// without.
+func (a *frameArena) get(force bool) (Frame, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.live >= a.reserved-spareFrames && !force {
+		return 0, false
+	}
 	if n := len(a.freeList); n > 0 {
 		f := a.freeList[n-1]
 		a.freeList = a.freeList[:n-1]
@@ -84,17 +96,20 @@ func (a *frameArena) get() (Frame, bool) {
 		return 0, false
 	}
 	f := Frame(a.next)
+	if a.next%populateFrames == 0 {
+		a.populate(f)
+	}
 	a.next++
 	a.live++
 	f.meta().flags.Store(frameZeroed)
 	return f, true
 }
 
-// put takes a frame back.
-func (a *frameArena) put(f Frame) {
+// put takes frames back.
+func (a *frameArena) put(f ...Frame) {
 	a.mu.Lock()
-	a.freeList = append(a.freeList, f)
-	a.live--
+	a.freeList = append(a.freeList, f...)
+	a.live -= len(f)
 	a.mu.Unlock()
 }
 

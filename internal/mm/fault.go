@@ -36,16 +36,19 @@ func (as *AddressSpace) Fault(va uint64, acc Access) (res FaultResult, major boo
 		return FaultAccErr, false
 	}
 	page := va &^ pageMask
-	if acc&AccessWrite != 0 && v.private() && as.wouldCopy(page) {
+	if acc&AccessWrite != 0 && v.private() && as.elsewhere() && as.wouldCopy(page) {
 		as.quiesce()
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	p := as.ownPath(page)
-	if e := p.leaf.pte[index(page, leafShift)]; e != 0 {
-		return as.upgrade(&p, page, e, &v, acc), false
+	p, ok := as.ownPath(page, false)
+	if !ok {
+		return FaultOOM, false
 	}
-	return as.fill(&p, page, &v, acc)
+	if e := p.get(page); e != 0 {
+		return as.upgrade(p, page, e, &v, acc), false
+	}
+	return as.fill(p, page, &v, acc)
 }
 
 // allowsAll is allows for bits that are not an entry.
@@ -54,11 +57,11 @@ func (p pte) allowsAll(acc Access) bool { return p&pte(acc) == pte(acc) }
 // wouldCopy reports whether a present translation of page will change when it
 // is written.
 func (as *AddressSpace) wouldCopy(page uint64) bool {
-	l, owned := as.root.find(page)
-	if l == nil {
+	leaf, owned := as.find(page)
+	if leaf == 0 {
 		return false
 	}
-	e := l.pte[index(page, leafShift)]
+	e := pte(leaf.header().get(index(page, leafLevel)))
 	return e != 0 && !(owned && e.frame().Refs() == 1)
 }
 
@@ -79,7 +82,7 @@ func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access)
 		// Copy-on-write: the frame has other owners.
 		return as.copyPage(p, page, e, v)
 	}
-	p.leaf.pte[index(page, leafShift)] = makePTE(e.frame(), bits)
+	*p.leaf().slot(index(page, leafLevel)) = uint32(makePTE(e.frame(), bits))
 	return FaultOK
 }
 
@@ -95,7 +98,7 @@ func (as *AddressSpace) copyPage(p *path, page uint64, e pte, v *VMA) FaultResul
 			as.acct.OnCopy(as, page, e&pteFile != 0)
 		}
 	}
-	p.set(page, makePTE(f, v.Prot.pteBits()))
+	as.set(p, page, makePTE(f, v.Prot.pteBits()), false) // in the entry's place
 	as.flushPage(page, e&pteExec != 0)
 	return FaultOK
 }
@@ -122,7 +125,10 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 				return FaultOOM, false
 			}
 		}
-		p.set(page, makePTE(f, bits))
+		if !as.set(p, page, makePTE(f, bits), false) {
+			f.Put()
+			return FaultOOM, false
+		}
 		as.notePeak()
 		return FaultOK, false
 	}
@@ -143,7 +149,10 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 			bits &^= pteWrite // the first write makes it dirty
 		}
 	}
-	p.set(page, makePTE(f, bits))
+	if !as.set(p, page, makePTE(f, bits), false) {
+		f.Put()
+		return FaultOOM, major
+	}
 	if write && v.private() {
 		return as.copyPage(p, page, makePTE(f, bits), v), major
 	}
@@ -164,7 +173,7 @@ func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCach
 	}
 	for i := uint64(1); i < around; i++ {
 		at := page + i<<PageShift
-		if at >= v.End || at&(nodeMask<<PageShift) == 0 || p.leaf.pte[index(at, leafShift)] != 0 {
+		if at >= v.End || at&(nodeMask<<PageShift) == 0 || p.get(at) != 0 {
 			return
 		}
 		f, ok := cache.cached(idx + i)
@@ -176,7 +185,10 @@ func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCach
 		if !ok {
 			return
 		}
-		p.set(at, makePTE(f, bits))
+		if !as.set(p, at, makePTE(f, bits), false) {
+			f.Put()
+			return
+		}
 	}
 }
 
@@ -200,4 +212,4 @@ func (as *AddressSpace) growStack(v VMA, va uint64) (VMA, bool) {
 	return as.vmas.find(va)
 }
 
-func (as *AddressSpace) notePeak() { as.peakPages = max(as.peakPages, as.root.pages) }
+func (as *AddressSpace) notePeak() { as.peakPages = max(as.peakPages, as.pages()) }

@@ -205,7 +205,7 @@ func TestProtection(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	as := newSpace(t, 16*PageSize)
+	as := newSpace(t, (16+2)*PageSize) // two for the page table: small and larger nodes
 	addr := mustMap(t, as, MapRequest{Len: 16 * PageSize, Prot: rw})
 	for i := range uint64(16) {
 		as.mustWrite(t, addr+i*PageSize, "x")

@@ -33,7 +33,11 @@ func (r *Runner) Enter(as *AddressSpace) {
 func (r *Runner) Leave() { r.running.Store(nil) }
 
 // ClearStop forgets a request to stop. The kernel lock is held.
-func (r *Runner) ClearStop() { r.stop.Store(0) }
+func (r *Runner) ClearStop() {
+	if r.stop.Load() != 0 { // a store costs ten times as much
+		r.stop.Store(0)
+	}
+}
 
 // quiesce makes every runner leave the address space. The caller holds the
 // kernel lock, without which none can enter again, and is not itself in guest
@@ -47,4 +51,14 @@ func (as *AddressSpace) quiesce() {
 			runtime.Gosched()
 		}
 	}
+}
+
+// elsewhere reports whether a runner is in the address space.
+func (as *AddressSpace) elsewhere() bool {
+	for _, r := range as.peers {
+		if r.running.Load() == as {
+			return true
+		}
+	}
+	return false
 }

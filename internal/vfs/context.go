@@ -121,6 +121,11 @@ func (c *Context) permission(i Inode, mask uint32) linux.Errno {
 	return c.Allowed(&a, mask)
 }
 
+// Permission checks access to what is at a place.
+func Permission(c *Context, p Path, mask uint32) linux.Errno {
+	return c.permission(p.Dentry.inode, mask)
+}
+
 // owns reports whether the caller may act as the owner of a file.
 func (c *Context) owns(a *Attr) bool {
 	return c.Cred.FSUID == a.UID || c.Cred.capableOver(a, linux.CAP_FOWNER)

@@ -84,13 +84,19 @@ func remount(c *Context, at Path, flags uint64, data string, only bool) linux.Er
 	if at.Dentry != m.root || m.ns == nil {
 		return linux.EINVAL
 	}
+	readOnly := flags&linux.MS_RDONLY != 0
+	switch {
+	case only && readOnly && m.Flags&linux.MS_RDONLY == 0 && m.writers > 0,
+		!only && readOnly && !m.sb.ReadOnly && m.sb.busyWriting():
+		return linux.EBUSY
+	}
 	if r, ok := m.sb.FS.(Remounter); ok && !only {
 		if errno := r.Remount(c, data); errno != 0 {
 			return errno
 		}
 	}
 	if !only {
-		m.sb.ReadOnly = flags&linux.MS_RDONLY != 0
+		m.sb.ReadOnly = readOnly
 	}
 	m.Flags = flags
 	m.ns.changed()

@@ -45,7 +45,7 @@ type File struct {
 	Async any
 
 	refs       int
-	inodeCount int          // its part of InodeCommon.writers: 1, 0 or -1
+	inodeCount int          // its part of InodeCommon.writers: 1, 0 or -1; see writers.go
 	anon       *InodeCommon // holds the locks of a file without an inode
 	onRelease  []func()
 }
@@ -88,9 +88,7 @@ func (f *File) release() {
 		notify(d, event)
 	}
 	f.Ops.Release(f)
-	if f.inodeCount != 0 {
-		f.Path.Dentry.inode.Common().writers -= f.inodeCount
-	}
+	f.closeCounts(f.Path)
 	f.Path.Put()
 }
 

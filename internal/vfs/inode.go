@@ -87,9 +87,10 @@ type InodeCommon struct {
 	FIFO   any
 	Socket any
 
-	refs     int  // dentries, watches, holders
-	writers  int  // open for writing; negative: executing, writing is denied
-	linkable bool // an O_TMPFILE file that linkat may name
+	refs     int         // dentries, watches, holders
+	writers  int         // open for writing; negative: executing, writing is denied
+	linkable bool        // an O_TMPFILE file that linkat may name
+	orphanOf *Superblock // has no name, but is in use
 	locks    *lockTable
 	watches  []*watch
 }
@@ -107,6 +108,7 @@ func HoldInode(i Inode) { i.Common().refs++ }
 func DropInode(i Inode) {
 	n := i.Common()
 	if n.refs--; n.refs == 0 {
+		n.adopted()
 		i.Evict()
 	}
 }

@@ -47,6 +47,7 @@ type Mount struct {
 	mountpoint *Dentry // in parent
 	children   []*Mount
 	refs       int // paths, children, and one of the namespace
+	writers    int // files open for writing through it
 }
 
 // Superblock is the file system that is mounted.

@@ -153,6 +153,9 @@ type Superblock struct {
 	sys  *System
 	refs int // mounts
 	root *Dentry
+
+	writers int // files open for writing
+	orphans int // files without a name that are in use
 }
 
 // NewSuperblock takes a file system into use. Its reference belongs to the

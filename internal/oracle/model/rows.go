@@ -116,7 +116,7 @@ var Rows = []Row{
 		{"Same pid, new image, argv[0] as given; all of the exec family; execveat, fexecve, posix_spawn", guests("exec_family")},
 		{"Each failure has its errno and leaves the old image", append(guests("exec_errors"), "TestErrnos/process")},
 		{"#! scripts", guests("exec_script")},
-		{"noexec mounts refuse", guests("mount_flags")},
+		{"noexec mounts refuse to run and to map; a mount with writers does not become read-only", guests("mount_flags")},
 		{"ELF files by hand: static, position independent, with an interpreter, broken", guests("exec_elf")},
 	}},
 	{"X2", "what survives", []Statement{
@@ -140,6 +140,7 @@ var Rows = []Row{
 		{"exit flushes and runs handlers, _exit does not", guests("exit_handlers")},
 		{"The status word", guests("status_words")},
 		{"The core bit", guests("core_bit")},
+		{"The core file: who gets one, its name and mode, what is in it", append(guests("core_file"), "TestCoreFiles")},
 	}},
 	{"E2", "abnormal end", []Statement{
 		{"SIGFPE, SIGSEGV, SIGILL, SIGTRAP, SIGBUS from the processor, with their codes", guests("fault_signals")},
@@ -217,6 +218,7 @@ var Rows = []Row{
 		{"By number; only rcx and r11 are lost", guests("syscalls", "absent")},
 		{"select, poll, epoll, eventfd", guests("polling")},
 		{"int 0x80 with the 32-bit numbers", guests("int80", "int80_more")},
+		{"Calls that a program has forbidden itself, or that another decides about", guests("seccomp_filter", "seccomp_notify")},
 		{"An unknown number is ENOSYS, named once in the log", []string{"TestUnknownCall"}},
 		{"Twelve hundred wrong calls have Linux's errors", []string{"TestErrnos"}},
 	}},
