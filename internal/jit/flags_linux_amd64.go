@@ -68,6 +68,16 @@ func effectOf(in *x86.Inst) (e effect, varies bool) {
 		return effect{0, fAll, fC | fZ | fO}, false
 	case x86.ADCX:
 		return effect{fC, fC, fC}, false
+	case x86.FCOMI, x86.FCOMIP, x86.FUCOMI, x86.FUCOMIP:
+		return effect{0, fAll, fAll}, false
+	case x86.FCMOVB, x86.FCMOVNB:
+		return effect{fC, 0, 0}, false
+	case x86.FCMOVE, x86.FCMOVNE:
+		return effect{fZ, 0, 0}, false
+	case x86.FCMOVBE, x86.FCMOVNBE:
+		return effect{fC | fZ, 0, 0}, false
+	case x86.FCMOVU, x86.FCMOVNU:
+		return effect{fP, 0, 0}, false
 	case x86.ADOX:
 		return effect{fO, fO, fO}, false
 	case x86.CMPXCHG8B, x86.CMPXCHG16B:

@@ -15,6 +15,7 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
 	"github.com/tinevm/tine/internal/x86/x86test"
+	"github.com/tinevm/tine/internal/x87"
 )
 
 // The same random programs on the interpreter and on the JIT.
@@ -126,7 +127,7 @@ func unsuitable(r *x86.Row) bool {
 	case x86.LDMXCSR, x86.VEX + x86.LDMXCSR, x86.FXRSTOR, x86.XRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
 	}
-	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX
+	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX && (!passedFPU[r.Op] || r.Op == x86.FLDCW)
 }
 
 // vague reports whether an operation leaves flags undefined: the two sides may
@@ -280,6 +281,22 @@ func (m *maker) jump() []byte {
 	return []byte{0x48, 0x83, 0xf8 | r, byte(m.Uint32()), 0x70 | byte(m.Intn(16)), 0}
 }
 
+// extended makes a number of x87.
+func (m *maker) extended() x87.F80 {
+	f := x87.F80{Mant: m.Uint64() | 1<<63, SE: 0x3fff - 20 + uint16(m.Intn(40)) | uint16(m.Intn(2))<<15}
+	switch m.Intn(8) {
+	case 0:
+		f.Mant = 1 << 63
+	case 1:
+		f = x87.F80{SE: f.SE & 0x8000} // zero
+	case 2:
+		f.SE |= 0x7fff // an infinity or a NaN
+	case 3:
+		f.SE = uint16(m.Uint32())
+	}
+	return f
+}
+
 func (m *maker) program() (p program) {
 	open := -1
 	loop := -1
@@ -329,6 +346,12 @@ func (m *maker) program() (p program) {
 		for i := range p.regs.Upper {
 			p.regs.Upper[i] = [2]uint64{m.Value(), m.Value()}
 		}
+	}
+	if m.Intn(2) == 0 {
+		for range 1 + m.Intn(8) {
+			p.regs.X87.LoadF80(m.extended())
+		}
+		p.regs.X87.CW = 0x007f | uint16(m.Intn(4))<<10 | []uint16{0, 2, 3}[m.Intn(3)]<<8
 	}
 	p.regs.GPR[cpu.RSP] = dataAt + mm.PageSize + uint64(m.Intn(64))*8 - 256
 	p.regs.Flags |= m.Uint64() & arithFlags

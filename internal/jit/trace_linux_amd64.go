@@ -167,6 +167,9 @@ var passed = func() (t [x86.NumOps]bool) {
 	for op, yes := range sse {
 		t[op] = t[op] || yes
 	}
+	for op, yes := range passedFPU {
+		t[op] = t[op] || yes
+	}
 	return t
 }()
 
@@ -207,6 +210,8 @@ func kindOfOp(op x86.Op) kind {
 	switch op {
 	case x86.NOP, x86.PREFETCH:
 		return kindNop
+	case x86.FWAIT, x86.FNSETPM:
+		return kindNop // no exception is pending as long as all are masked
 	case x86.PUSH:
 		return kindPush
 	case x86.POP:
