@@ -98,7 +98,7 @@ func (e *engine) waitForOthers() {
 // masked and would be the host's.
 func special(r *cpu.Regs) bool {
 	const masks = 0x1f80
-	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks
+	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks || r.X87.CW&fpuMasks != fpuMasks
 }
 
 // Run implements cpu.Engine.
@@ -111,6 +111,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	e.c.regs, e.c.flags = *r, packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
+	e.c.leaveImage()
 	*r = e.c.regs
 	n := budget - e.left
 	v.TSC += uint64(n)
@@ -266,6 +267,7 @@ type where struct {
 	take int64 // instructions of the block that are still to be done
 	// plain: in the variant without groups, because of what is at RIP.
 	plain bool
+	fpu   bool // with the x87 registers in the host's
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -339,6 +341,10 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	given := min(e.left, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
+	if w.fpu {
+		c.loadImage()
+		c.target, c.entry = c.entry, host(cache.fpuEnter)
+	}
 	enter(c)
 	from = blockAt(c.block)
 	s = &from.sites[c.site]

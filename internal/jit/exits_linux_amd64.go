@@ -45,11 +45,15 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
-			return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
+			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
 		}
 		if s.shared {
 			return where{plain: true}, cpu.Trap{}
 		}
+	}
+	if s.kind == siteFPU {
+		c.loadImage()
+		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
 	}
 	if s.kind == siteCPUID {
 		e.step.CPUID(e.v, &c.regs)
@@ -61,7 +65,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	if s.next == 0 || !b.alive(generation) {
 		return where{}, cpu.Trap{}
 	}
-	return where{pos: b.start + int32(s.next), take: todo - 1}, cpu.Trap{}
+	return where{pos: b.start + int32(s.next), take: todo - 1, fpu: s.fpu}, cpu.Trap{}
 }
 
 // cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
@@ -72,6 +76,7 @@ const cpuidLen = 2
 func (e *engine) stepOne() cpu.Trap {
 	c := e.c
 	c.syncFlags()
+	c.leaveImage()
 	t, done := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left)
 	c.flags = packFlags(c.regs.Flags)
 	if done {
