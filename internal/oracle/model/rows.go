@@ -202,6 +202,7 @@ var Rows = []Row{
 		{"The line discipline", append(guests("pty_termios"), "internal/tty:TestLikeHost")},
 		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more", "pty_session", "pty_wait")},
 		{"Job control of bash and dash", guests("pty_shells")},
+		{"Instances of devpts, as containers mount them", guests("devpts")},
 		{"Sessions and groups", guests("groups")},
 	}},
 	{"G3", "limits", []Statement{
