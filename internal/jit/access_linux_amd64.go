@@ -91,7 +91,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	aligned = aligned && size > 1
 	if g := t.groupFor(o, size, write); g != nil {
 		m := t.reach(g, o)
-		if !aligned || g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
+		if !aligned || size <= 16 && g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
 			return m
 		}
 		return t.align(in, m, size)
@@ -103,7 +103,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	g, members, apart := t.plan(o, size, write)
 	// If the operand must be aligned so must be the start of the group.
-	shared := members > 1 && (!aligned || (o.disp-g.lo)%16 == 0)
+	shared := members > 1 && (!aligned || (o.disp-g.lo)%max(16, int64(size)) == 0)
 	first := o.disp
 	span := int32(size)
 	if shared {
@@ -151,7 +151,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if !shared {
 		return mem{base: hT0, index: hT1}
 	}
-	g.aligned = aligned && size == 16
+	g.aligned = aligned && size >= 16
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m

@@ -118,8 +118,9 @@ var cache struct {
 	blocks  [maxBlocks / blockPiece]*[blockPiece]block
 	pages   int32 // used numbers in context.pages
 	// Common routines in the code memory.
-	stackRead, stackWrite int32
-	flushes               atomic.Uint64 // generation; changes when all code is thrown away
+	stackRead, stackWrite        int32
+	fpuLoad, fpuUnload, fpuEnter int32
+	flushes                      atomic.Uint64 // generation; changes when all code is thrown away
 
 	// published changes with every block: an engine that loads it sees all
 	// blocks that it can have run.

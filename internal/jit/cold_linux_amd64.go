@@ -17,7 +17,9 @@ const (
 // executed shall not be in the way of the rest.
 type cold struct {
 	kind          coldKind
-	inHost, inMem bool     // where the flags are
+	inHost, inMem bool // where the flags are
+	fpu           bool // see translator
+	fpuPC         uint64
 	from          [2]int32 // displacements of the jumps that lead there, 0 if there is none
 	n             int
 	v             uint64
@@ -29,7 +31,7 @@ type cold struct {
 
 // later has a piece emitted after the block.
 func (t *translator) later(c cold) {
-	c.inHost, c.inMem = t.inHost, t.inMem
+	c.inHost, c.inMem, c.fpu, c.fpuPC = t.inHost, t.inMem, t.fpu, t.fpuPC
 	t.cold = append(t.cold, c)
 }
 
@@ -43,7 +45,7 @@ func (t *translator) emitCold() {
 			}
 		}
 		t.cur = 0
-		t.inHost, t.inMem = c.inHost, c.inMem
+		t.inHost, t.inMem, t.fpu, t.fpuPC = c.inHost, c.inMem, c.fpu, c.fpuPC
 		switch c.kind {
 		case coldConst:
 			t.moveImm(hT0, c.v)
@@ -57,6 +59,7 @@ func (t *translator) emitCold() {
 			t.saveFlags()
 			t.to(t.jmp(), t.out.mem)
 		case coldEdge:
+			t.unloadFPU()
 			if c.n > 0 {
 				t.refund(c.n)
 			}
@@ -75,8 +78,7 @@ func (t *translator) coldStack(c *cold) {
 	if s.write {
 		routine = cache.stackWrite
 	}
-	t.put1(0xe8) // call
-	t.put32(routine - (t.base + t.pos() + 4))
+	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	t.put2(0x0f, 0x80|ccBE)
 	t.put32(c.back - (t.pos() + 4))
@@ -110,6 +112,7 @@ func emitCommon() int32 {
 		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
 		t.here(miss)
 	})
+	t.emitFPU()
 	return (t.pos() + 15) &^ 15
 }
 
@@ -143,6 +146,7 @@ func (t *translator) coldShared(c *cold) {
 	rest := len(t.list) - int(s.idx) // s does not outlive plainEdge
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)
+	t.unloadFPU()
 	t.refund(rest)
 	t.inHost, t.inMem = false, true
 	t.plainEdge(c.v)
