@@ -197,7 +197,9 @@ func hostErrno(err error) linux.Errno {
 
 func (host) close(fd int) { _ = unix.Close(fd) }
 
-func (host) me() Ucred { return Ucred{unix.Getpid(), uint32(unix.Getuid()), uint32(unix.Getgid()), nil} }
+func (host) me() Ucred {
+	return Ucred{unix.Getpid(), uint32(unix.Getuid()), uint32(unix.Getgid()), nil}
+}
 
 // tine is this package.
 type tine struct {
