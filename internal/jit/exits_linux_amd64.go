@@ -31,44 +31,58 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
-		for e.left > 0 && e.left < int64(b.n) {
-			if t := e.stepOne(); t.Kind != cpu.TrapNone {
-				return where{}, t
-			}
-			if special(&c.regs) || c.regs.RIP != s.pc {
-				return where{}, cpu.Trap{}
-			}
+		if e.left > 0 && e.left < int64(b.n) {
+			return where{}, e.stepSome(e.left)
 		}
 		if !b.alive(generation) {
 			return where{}, cpu.Trap{}
 		}
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
+	case siteHot:
+		if e.t.upgrade(b, generation) {
+			e.flush(generation)
+		}
+		return where{}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
-			return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
+			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
 		}
 		if s.shared {
 			return where{plain: true}, cpu.Trap{}
 		}
 	}
-	if t := e.stepOne(); t.Kind != cpu.TrapNone {
+	if s.kind == siteFPU {
+		c.loadImage()
+		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
+	}
+	if s.kind == siteCPUID {
+		e.step.CPUID(e.v, &c.regs)
+		c.regs.RIP += cpuidLen
+		e.left--
+	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
 		return where{}, t
 	}
 	if s.next == 0 || !b.alive(generation) {
 		return where{}, cpu.Trap{}
 	}
-	return where{pos: b.start + int32(s.next), take: todo - 1}, cpu.Trap{}
+	return where{pos: b.start + int32(s.next), take: todo - 1, fpu: s.fpu}, cpu.Trap{}
 }
 
+// cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
+// them, so that it is worth a site of its own.
+const cpuidLen = 2
+
 // stepOne has the interpreter execute the instruction at RIP.
-func (e *engine) stepOne() cpu.Trap {
+func (e *engine) stepOne() cpu.Trap { return e.stepSome(1) }
+
+// stepSome has the interpreter execute up to n instructions.
+func (e *engine) stepSome(n int64) cpu.Trap {
 	c := e.c
 	c.syncFlags()
-	t, done := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left)
+	c.leaveImage()
+	t, n := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left, n)
 	c.flags = packFlags(c.regs.Flags)
-	if done {
-		e.left--
-	}
+	e.left -= n
 	return t
 }
 
@@ -97,7 +111,7 @@ func (e *engine) fill(s *site) bool {
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.note(i, 0)
+			c.noteRead(i, 0)
 		}
 		return ok
 	}
@@ -116,7 +130,7 @@ func (e *engine) fill(s *site) bool {
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
-	c.note(i, 0)
+	c.noteWrite(i)
 	return true
 }
 

@@ -82,7 +82,7 @@ func (t *Task) runSyscall() {
 	t.removeWaits()
 	t.k.current = t
 	t.enterMemory(true)
-	defer t.settleMemory()
+	defer t.settleCall()
 	fn := row.fn
 	if t.sc.gate32 {
 		fn = compatHandler(t.sc.nr32, fn)

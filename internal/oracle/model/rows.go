@@ -41,6 +41,7 @@ var Rows = []Row{
 		{"clone3 with set_tid", guests("clone_settid")},
 		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal", "clone_matrix"), "TestErrnos/process")},
 		{"NEWUTS, NEWNS, NEWIPC, NEWNET, NEWUSER; unshare and setns", guests("unshare_ns")},
+		{"NEWNS: mounts propagate to peers and slaves, by peer group, and as user namespaces allow", guests("mount_propagation")},
 		{"NEWPID", guests("pidns_outside", "pidns")},
 		{"CLONE_INTO_CGROUP; groups are frozen, killed and removed", guests("cgroup_core")},
 	}},
@@ -74,6 +75,7 @@ var Rows = []Row{
 		{"futex: wait, wake, requeue, bit sets, WAKE_OP, timeouts, private and shared", guests("futex", "futex_ops")},
 		{"Futexes with priority inheritance", guests("futex_pi")},
 		{"Robust lists", guests("thread_robust", "futex_robust")},
+		{"Restartable sequences (rseq) know their processor and are aborted", guests("rseq")},
 		{"Cancellation", guests("thread_cancel")},
 		{"tgkill, and signals for the process", guests("thread_signal")},
 		{"exit_group; the leader may end first", guests("thread_exit_group", "thread_leader")},
@@ -117,6 +119,7 @@ var Rows = []Row{
 		{"Each failure has its errno and leaves the old image", append(guests("exec_errors"), "TestErrnos/process")},
 		{"#! scripts", guests("exec_script")},
 		{"noexec mounts refuse to run and to map; a mount with writers does not become read-only", guests("mount_flags")},
+		{"pivot_root, bind mounts and lazy umounts as containers use them", guests("mount_propagation")},
 		{"ELF files by hand: static, position independent, with an interpreter, broken", guests("exec_elf")},
 	}},
 	{"X2", "what survives", []Statement{
