@@ -198,7 +198,7 @@ var Rows = []Row{
 		{"Leases: who holds one is told, who is in its way waits", guests("leases")},
 		{"SIGCHLD; SIGHUP and SIGCONT for an orphaned group; one thread's signals and the process's", guests("sigchld", "orphaned_group", "thread_signal")},
 		{"Waiting for files and signals at once", guests("polling")},
-		{"SIGPIPE, SIGURG, and transfers that signals and ends cut short", guests("rw_corners", "splice", "tcp_urgent")},
+		{"SIGPIPE, SIGURG, and transfers that signals and ends cut short", guests("rw_corners", "splice", "tcp_urgent", "unix_urgent")},
 	}},
 	{"G2", "terminals", []Statement{
 		{"Ctrl-C, Ctrl-Z, Ctrl-\\, hang-up, SIGTTIN, SIGTTOU, window size", guests("pty_control")},
