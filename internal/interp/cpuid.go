@@ -99,7 +99,12 @@ func flag(on bool, n uint) uint32 {
 }
 
 func cpuid(c *core, _ *op) bool {
-	eax, ebx, ecx, edx := cpuidLeaf(uint32(c.r[cpu.RAX]), uint32(c.r[cpu.RCX]), uint32(c.v.ID))
-	c.r[cpu.RAX], c.r[cpu.RBX], c.r[cpu.RCX], c.r[cpu.RDX] = uint64(eax), uint64(ebx), uint64(ecx), uint64(edx)
+	identify(c.v, &c.r[cpu.RAX], &c.r[cpu.RBX], &c.r[cpu.RCX], &c.r[cpu.RDX])
 	return true
+}
+
+// identify is CPUID with its registers.
+func identify(v *cpu.VCPU, rax, rbx, rcx, rdx *uint64) {
+	a, b, c, d := cpuidLeaf(uint32(*rax), uint32(*rcx), uint32(v.ID))
+	*rax, *rbx, *rcx, *rdx = uint64(a), uint64(b), uint64(c), uint64(d)
 }

@@ -51,7 +51,11 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{plain: true}, cpu.Trap{}
 		}
 	}
-	if t := e.stepOne(); t.Kind != cpu.TrapNone {
+	if s.kind == siteCPUID {
+		e.step.CPUID(e.v, &c.regs)
+		c.regs.RIP += cpuidLen
+		e.left--
+	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
 		return where{}, t
 	}
 	if s.next == 0 || !b.alive(generation) {
@@ -59,6 +63,10 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	}
 	return where{pos: b.start + int32(s.next), take: todo - 1}, cpu.Trap{}
 }
+
+// cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
+// them, so that it is worth a site of its own.
+const cpuidLen = 2
 
 // stepOne has the interpreter execute the instruction at RIP.
 func (e *engine) stepOne() cpu.Trap {
@@ -97,7 +105,7 @@ func (e *engine) fill(s *site) bool {
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.note(i, 0)
+			c.noteRead(i, 0)
 		}
 		return ok
 	}
@@ -116,7 +124,7 @@ func (e *engine) fill(s *site) bool {
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
-	c.note(i, 0)
+	c.noteWrite(i)
 	return true
 }
 

@@ -56,6 +56,7 @@ const (
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
+	siteCPUID
 	siteSyscall
 )
 
@@ -285,7 +286,11 @@ func (t *translator) inst(in *inst) {
 func (t *translator) step(in *inst) {
 	t.clobber(in)
 	t.dropGroups()
-	t.exit(t.site(site{kind: siteStep}))
+	kind := siteStep
+	if in.Op == x86.CPUID && in.Len == cpuidLen {
+		kind = siteCPUID
+	}
+	t.exit(t.site(site{kind: kind}))
 	t.inHost, t.inMem = true, true // enter loads the flags
 }
 

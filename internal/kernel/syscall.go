@@ -210,6 +210,12 @@ func (t *Task) timedOut() bool {
 	return t.sc.deadline != 0 && t.k.now() >= t.sc.deadline
 }
 
+// StartTimeout bounds the wait of a call for what the file layer waits for.
+func (t *Task) StartTimeout(ns int64) { t.setTimeout(ns) }
+
+// TimedOut reports whether the time of StartTimeout is over.
+func (t *Task) TimedOut() bool { return t.timedOut() }
+
 // fileWait turns the internal result of a file operation into a wait: EAGAIN
 // waits for the file unless it is O_NONBLOCK, vfs.EWAIT for what the operation
 // named. Other results pass.

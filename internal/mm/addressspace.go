@@ -20,6 +20,8 @@ type AddressSpace struct {
 	recent
 
 	gen     atomic.Uint64 // see Gen
+	reads   uint64        // see Version
+	origin  struct{ child, parent Version }
 	flushes atomic.Uint64 // see Flushed
 	flushed [flushRing]uint64
 	faults  atomic.Int64 // see TakeFaults
@@ -84,7 +86,28 @@ const defaultMmapBase = 0x7fff_f7ff_f000
 // two address spaces ever have the same value.
 func (as *AddressSpace) Gen() uint64 { return as.gen.Load() }
 
-func (as *AddressSpace) newGen() { as.gen.Store(lastGen.Add(1)) }
+func (as *AddressSpace) newGen() {
+	as.reads = lastGen.Add(1)
+	as.gen.Store(as.reads)
+}
+
+// Version says more exactly than Gen what an engine has to forget. It does not
+// change while an engine runs in the address space.
+type Version struct {
+	Gen     uint64 // see AddressSpace.Gen
+	Reads   uint64 // changes with Gen, but for forks: they leave what is read where it is
+	Flushes uint64 // see AddressSpace.Flushed
+}
+
+// Version is the present one. Called on entry to guest mode.
+func (as *AddressSpace) Version() Version {
+	return Version{as.gen.Load(), as.reads, as.flushes.Load()}
+}
+
+// Origin tells an engine that begins with the address space where it comes from:
+// when its version was the first, all could be read as in the address space whose
+// version was the second. That is zero if there is none.
+func (as *AddressSpace) Origin() (child, parent Version) { return as.origin.child, as.origin.parent }
 
 // Flushes counts the single pages whose translation changed; see Flushed.
 func (as *AddressSpace) Flushes() uint64 { return as.flushes.Load() }
@@ -158,7 +181,7 @@ func (as *AddressSpace) Fork() *AddressSpace {
 		BrkStart: as.BrkStart, Brk: as.Brk, StackTop: as.StackTop, StackBase: as.StackBase,
 		ArgStart: as.ArgStart, ArgEnd: as.ArgEnd, EnvStart: as.EnvStart, EnvEnd: as.EnvEnd,
 		MmapBase: as.MmapBase, Exe: as.Exe, Auxv: as.Auxv,
-		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork,
+		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork, truncSeen: as.truncSeen,
 	}
 	as.mu.Lock()
 	as.root.header().refs.Add(1)
@@ -169,10 +192,13 @@ func (as *AddressSpace) Fork() *AddressSpace {
 	if child.Exe != nil {
 		child.Exe.Hold()
 	}
-	as.newGen() // the parent's write translations are void
+	before := as.Version()
+	as.gen.Store(lastGen.Add(1)) // the parent's write translations are void
 	child.newGen()
 	if as.dontFork {
 		child.dropUnforked()
+	} else {
+		child.origin.child, child.origin.parent = child.Version(), before
 	}
 	return child
 }
