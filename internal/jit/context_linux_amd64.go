@@ -5,6 +5,7 @@ import (
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x87"
 )
 
 // Sizes of the arrays in a context.
@@ -39,6 +40,8 @@ type stackEntry struct {
 //
 // It is on the Go heap. The engine that runs the machine code holds on to it.
 type context struct {
+	image fpuImage // see loadFPU; first, because it must be aligned
+
 	flags  uint64            // arithmetic flags as LAHF and SETO AL leave them in AX
 	target uint64            // scratch
 	site   uint64            // exits: which one of the block
@@ -53,7 +56,10 @@ type context struct {
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
-	hostMX    uint32 // the host's MXCSR
+
+	fpuLive bool   // image has the state of x87
+	control uint16 // the host's control word
+	hostMX  uint32 // the host's MXCSR
 
 	counts   [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt   [tlbSize]tlbEntry
@@ -83,7 +89,7 @@ type codeEntry struct {
 
 // Where things are from register B.
 const (
-	bias = 128
+	bias = 128 + int32(unsafe.Sizeof(fpuImage{}))
 
 	offLeft       = int32(unsafe.Offsetof(context{}.left)) - bias
 	offFlags      = int32(unsafe.Offsetof(context{}.flags)) - bias
@@ -106,6 +112,12 @@ const (
 	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
 	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
 	offXMM        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offUpper      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.Upper))
+	offUpperUsed  = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.UpperUsed))
+	offFIP        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.X87)) + int32(unsafe.Offsetof(x87.State{}.FIP))
+	offImage      = int32(unsafe.Offsetof(context{}.image)) - bias
+	offFPULive    = int32(unsafe.Offsetof(context{}.fpuLive)) - bias
+	offControl    = int32(unsafe.Offsetof(context{}.control)) - bias
 	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
@@ -120,6 +132,10 @@ const deadCount = 1 << 30
 
 func newContext() *context {
 	c := new(context)
+	c.control = 0x037f // as FNINIT leaves it
+	if uintptr(unsafe.Pointer(c))%64 != 0 {
+		panic("jit: a context is not aligned") // one so large begins a page
+	}
 	for i := range c.counts {
 		c.counts[i] = uint64(i)
 	}

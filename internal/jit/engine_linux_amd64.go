@@ -17,6 +17,9 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// hotAfter is how often a block runs before it is worth more effort.
+var hotAfter int32 = 1000
+
 // spaces is the number of address spaces of which an engine keeps translations.
 const spaces = 8
 
@@ -94,11 +97,9 @@ func (e *engine) waitForOthers() {
 }
 
 // special reports whether the registers are in a state in which only the
-// interpreter can run: single steps, or floating point exceptions that are not
-// masked and would be the host's.
+// interpreter can run: exceptions that are not masked would be the host's.
 func special(r *cpu.Regs) bool {
-	const masks = 0x1f80
-	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks
+	return interp.Special(r.Flags, r.MXCSR) || r.X87.CW&fpuMasks != fpuMasks
 }
 
 // Run implements cpu.Engine.
@@ -111,6 +112,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	e.c.regs, e.c.flags = *r, packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
+	e.c.leaveImage()
 	*r = e.c.regs
 	n := budget - e.left
 	v.TSC += uint64(n)
@@ -266,6 +268,7 @@ type where struct {
 	take int64 // instructions of the block that are still to be done
 	// plain: in the variant without groups, because of what is at RIP.
 	plain bool
+	fpu   bool // with the x87 registers in the host's
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -298,7 +301,11 @@ func (e *engine) run() cpu.Trap {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
 			if b == nil || e.left < int64(b.n) {
-				if t := e.stepOne(); t.Kind != cpu.TrapNone {
+				n := int64(1)
+				if b != nil {
+					n = e.left
+				}
+				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
@@ -339,6 +346,10 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	given := min(e.left, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
+	if w.fpu {
+		c.loadImage()
+		c.target, c.entry = c.entry, host(cache.fpuEnter)
+	}
 	enter(c)
 	from = blockAt(c.block)
 	s = &from.sites[c.site]

@@ -100,7 +100,7 @@ func (t *translator) dropGroups() { t.groups = [maxGroups]group{} }
 func (t *translator) plan(o operand, size uint8, write bool) (g group, members int, apart bool) {
 	g = group{shape: o.shape, write: write, lo: o.disp, hi: o.disp + int64(size)}
 	members = 1
-	if t.plain || !o.shared() {
+	if t.tier == tierPlain || !o.shared() {
 		return g, members, false
 	}
 	// Until the first conditional jump a write makes the group one for writing.
@@ -245,8 +245,8 @@ func (in *inst) written() (set uint32) {
 	if rows[in.Row].first {
 		arg(0)
 	}
-	switch in.Op {
-	case x86.XCHG, x86.XADD:
+	switch withoutVEX(in.Op) {
+	case x86.XCHG, x86.XADD, x86.MULX:
 		arg(1)
 	case x86.MUL, x86.IMUL1, x86.CWD, x86.CMPXCHG8B, x86.CMPXCHG16B:
 		set |= 1<<cpu.RAX | 1<<cpu.RDX

@@ -61,6 +61,7 @@ var Rows = []Row{
 		{"Descriptions with offset and flags, cwd, umask, handlers, mask, environment, group, nice, limits, mappings", guests("fork_inherits")},
 		{"Root, groups, capabilities, affinity, policy, personality, timer slack, alternate stack, oom_score_adj, no_new_privs, segments", guests("fork_inherits_more")},
 		{"Session and process group", guests("groups")},
+		{"Holes, fallocate, copies and files without a name, on disk and in memory", guests("file_holes", "file_tmpfile")},
 		{"Files, pipes and sockets are shared between parent and child", guests("files", "pipes", "unix_sockets", "inet")},
 		{"The controlling terminal", guests("pty_more")},
 	}},
@@ -204,6 +205,7 @@ var Rows = []Row{
 		{"The line discipline", append(guests("pty_termios"), "internal/tty:TestLikeHost")},
 		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more", "pty_session", "pty_wait")},
 		{"Job control of bash and dash", guests("pty_shells")},
+		{"Instances of devpts, as containers mount them", guests("devpts")},
 		{"Sessions and groups", guests("groups")},
 	}},
 	{"G3", "limits", []Statement{
