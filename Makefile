@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .PHONY: build test short full race model bench bench-scale bench-page lint fuzz cross deps clean
 
 build:
-	$(GO) build -o bin/tine ./cmd/tine
+	CGO_ENABLED=0 $(GO) build -o bin/tine ./cmd/tine
 
 # What a change must pass: about ten minutes on two cores.
 test: deps lint cross

@@ -35,6 +35,12 @@ func (s *Stepper) Step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, done int64
 	return c.trap, c.left == 0
 }
 
+// CPUID does what that instruction does, but for RIP.
+func (s *Stepper) CPUID(v *cpu.VCPU, r *cpu.Regs) {
+	g := &r.GPR
+	identify(v, &g[cpu.RAX], &g[cpu.RBX], &g[cpu.RCX], &g[cpu.RDX])
+}
+
 // Terminal reports whether an operation may go elsewhere than to the next
 // instruction, or changes how the next one is executed.
 func Terminal(op x86.Op) bool { return terminal[op] }

@@ -91,7 +91,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	aligned = aligned && size > 1
 	if g := t.groupFor(o, size, write); g != nil {
 		m := t.reach(g, o)
-		if !aligned || g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
+		if !aligned || size <= 16 && g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
 			return m
 		}
 		return t.align(in, m, size)
@@ -103,7 +103,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	g, members, apart := t.plan(o, size, write)
 	// If the operand must be aligned so must be the start of the group.
-	shared := members > 1 && (!aligned || (o.disp-g.lo)%16 == 0)
+	shared := members > 1 && (!aligned || (o.disp-g.lo)%max(16, int64(size)) == 0)
 	first := o.disp
 	span := int32(size)
 	if shared {
@@ -134,21 +134,24 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		}
 		t.load(hT1, mem{hB, hT1, 0, tlb + 8})
 	}
-	n := t.site(site{kind: kind, write: write, size: size, retry: start, shared: shared})
-	c := cold{kind: coldExit, from: slow, n: n, v: in.pc}
-	if shared {
-		c.kind = coldShared
-		t.sites[n].size = 1
+	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), shared: shared})
+	if !shared && !quick {
+		t.exitFrom(n, slow[:]...)
+	} else {
+		c := cold{kind: coldShared, from: slow, n: n, v: in.pc}
+		if shared {
+			t.sites[n].size = 1
+		}
+		if quick {
+			c.back, c.span, c.disp = t.pos(), span, o.disp
+			c.shared, c.kind = shared, coldStack
+		}
+		t.later(c)
 	}
-	if quick {
-		c.back, c.span, c.disp = t.pos(), span, o.disp
-		c.shared, c.kind = shared, coldStack
-	}
-	t.later(c)
 	if !shared {
 		return mem{base: hT0, index: hT1}
 	}
-	g.aligned = aligned && size == 16
+	g.aligned = aligned && size >= 16
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m
@@ -169,8 +172,7 @@ func (t *translator) align(in *inst, m mem, size uint8) mem {
 	t.lea(hT0, m)
 	t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
 	slow := t.jcc(ccNE)
-	n := t.site(site{kind: siteStep})
-	t.later(cold{kind: coldExit, from: [2]int32{slow}, n: n})
+	t.exitFrom(t.site(site{kind: siteStep}), slow)
 	return at(hT0, 0)
 }
 
@@ -195,7 +197,7 @@ func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
 	}
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
-	n := t.site(site{kind: kind, write: write, size: size, retry: start, constant: true})
+	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true})
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

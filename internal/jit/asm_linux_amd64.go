@@ -28,25 +28,33 @@ func at(base uint8, disp int32) mem { return mem{base: base, index: none, disp: 
 // field is what the context has at an offset.
 func field(off int32) mem { return at(hB, off) }
 
-// asm assembles into b.
-type asm struct{ b []byte }
-
-func (a *asm) pos() int32 { return int32(len(a.b)) }
-
-// Appending known numbers of bytes is several times as fast as appending lists.
-
-func (a *asm) put1(x byte)       { a.b = append(a.b, x) }
-func (a *asm) put2(x, y byte)    { a.b = append(a.b, x, y) }
-func (a *asm) put3(x, y, z byte) { a.b = append(a.b, x, y, z) }
-func (a *asm) put(b ...byte)     { a.b = append(a.b, b...) }
-
-func (a *asm) put32(v int32) {
-	a.b = append(a.b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+// asm assembles into b, of which n bytes are used. There is always room for
+// eight more: bytes that belong together are put together.
+type asm struct {
+	b []byte
+	n int32
 }
 
-func (a *asm) put64(v uint64) {
-	a.put32(int32(v))
-	a.put32(int32(v >> 32))
+func (a *asm) pos() int32 { return a.n }
+
+// emit appends the first n of the eight bytes in v.
+func (a *asm) emit(v uint64, n int32) {
+	binary.LittleEndian.PutUint64(a.b[a.n:], v)
+	a.n += n
+}
+
+func (a *asm) put1(x byte)       { a.b[a.n] = x; a.n++ }
+func (a *asm) put2(x, y byte)    { a.emit(uint64(x)|uint64(y)<<8, 2) }
+func (a *asm) put3(x, y, z byte) { a.emit(uint64(x)|uint64(y)<<8|uint64(z)<<16, 3) }
+func (a *asm) put32(v int32)     { a.emit(uint64(uint32(v)), 4) }
+func (a *asm) put64(v uint64)    { a.emit(v, 8) }
+
+// put appends a few bytes.
+func (a *asm) put(b ...byte) {
+	for _, x := range b {
+		a.b[a.n] = x
+		a.n++
+	}
 }
 
 func (a *asm) set32(at, v int32) { binary.LittleEndian.PutUint32(a.b[at:], uint32(v)) }
@@ -71,48 +79,54 @@ func (a *asm) rex(w bool, reg, index, base uint8, force bool) {
 
 // modMem emits ModRM, SIB and displacement. The base is always there.
 func (a *asm) modMem(reg uint8, m mem) {
-	mod := byte(2)
+	v, n := modrm(reg, m)
+	a.emit(v, n)
+}
+
+// modrm encodes ModRM, SIB and displacement: n bytes.
+func modrm(reg uint8, m mem) (v uint64, n int32) {
+	v, n = uint64(reg&7<<3|m.base&7), 1
+	if m.index != none {
+		v, n = uint64(reg&7<<3|4)|uint64(m.scale<<6|m.index&7<<3|m.base&7)<<8, 2
+	} else if m.base&7 == 4 {
+		v, n = v|0x2400, 2
+	}
 	switch {
 	case m.disp == 0 && m.base&7 != 5:
-		mod = 0
 	case m.disp == int32(int8(m.disp)):
-		mod = 1
+		v |= 0x40 | uint64(uint8(m.disp))<<(8*n)
+		n++
+	default:
+		v |= 0x80 | uint64(uint32(m.disp))<<(8*n)
+		n += 4
 	}
-	if m.index != none || m.base&7 == 4 {
-		index := byte(4)
-		if m.index != none {
-			index = m.index & 7
-		}
-		a.put2(mod<<6|reg&7<<3|4, m.scale<<6|index<<3|m.base&7)
-	} else {
-		a.put1(mod<<6 | reg&7<<3 | m.base&7)
-	}
-	switch mod {
-	case 1:
-		a.put1(byte(m.disp))
-	case 2:
-		a.put32(m.disp)
-	}
+	return v, n
 }
 
 // memOp emits an instruction with a register and a memory operand; memOp2 one
 // whose opcode follows 0F.
 func (a *asm) memOp(w bool, reg uint8, m mem, opcode byte) {
-	a.rex(w, reg, m.index, m.base, false)
-	a.put1(opcode)
-	a.modMem(reg, m)
+	v, n := modrm(reg, m)
+	v, n = v<<8|uint64(opcode), n+1
+	if r := rexByte(w, reg, m.index, m.base); r != 0x40 {
+		v, n = v<<8|uint64(r), n+1
+	}
+	a.emit(v, n)
 }
 
 func (a *asm) memOp2(w bool, reg uint8, m mem, opcode byte) {
 	a.rex(w, reg, m.index, m.base, false)
-	a.put2(0x0f, opcode)
-	a.modMem(reg, m)
+	v, n := modrm(reg, m)
+	a.emit(v<<16|uint64(opcode)<<8|0x0f, n+2)
 }
 
 // regOp emits one with two registers.
 func (a *asm) regOp(w bool, reg, rm uint8, opcode byte) {
-	a.rex(w, reg, none, rm, false)
-	a.put2(opcode, 0xc0|reg&7<<3|rm&7)
+	v, n := uint64(opcode)|uint64(0xc0|reg&7<<3|rm&7)<<8, int32(2)
+	if r := rexByte(w, reg, none, rm); r != 0x40 {
+		v, n = v<<8|uint64(r), 3
+	}
+	a.emit(v, n)
 }
 
 func (a *asm) load(d uint8, m mem)     { a.memOp(true, d, m, 0x8b) }
@@ -181,28 +195,27 @@ const (
 
 // jcc emits a conditional jump and returns where its displacement is.
 func (a *asm) jcc(cc uint8) int32 {
-	a.put2(0x0f, 0x80|cc)
-	a.put32(0)
-	return a.pos() - 4
+	a.emit(0x800f|uint64(cc)<<8, 6)
+	return a.n - 4
 }
 
 // jmp emits a jump and returns where its displacement is.
 func (a *asm) jmp() int32 {
-	a.put1(0xe9)
-	a.put32(0)
-	return a.pos() - 4
+	a.emit(0xe9, 5)
+	return a.n - 4
 }
 
 // to makes the jump whose displacement is at d go to a place.
 func (a *asm) to(d, place int32) { a.set32(d, place-(d+4)) }
 
 // here makes it go to what comes next.
-func (a *asm) here(d int32) { a.to(d, a.pos()) }
+func (a *asm) here(d int32) { a.to(d, a.n) }
 
-var nops = [...][]byte{nil, {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0}}
+var nops = [...]uint64{0, 0x90, 0x9066, 0x001f0f}
 
 // alignNext fills up so that what comes after n more bytes is at a multiple of
 // four.
-func (a *asm) alignNext(n int) {
-	a.put(nops[-(len(a.b)+n)&3]...)
+func (a *asm) alignNext(n int32) {
+	k := -(a.n + n) & 3
+	a.emit(nops[k], k)
 }

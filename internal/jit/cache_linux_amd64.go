@@ -1,7 +1,6 @@
 package jit
 
 import (
-	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
@@ -14,13 +13,16 @@ import (
 type block struct {
 	pc    uint64
 	frame mm.Frame
-	plain bool  // without groups
-	n     int32 // instructions
-	page  int32 // number in context.pages
-	other int32 // that of the page in which the instruction ends, or 0
+	plain bool   // without groups
+	n     int32  // instructions
+	page  int32  // number in context.pages
+	other int32  // that of the page in which the instruction ends, or 0
+	start int32  // position in the code memory
+	chain uint32 // the number of the next block in its bucket, or 0
 	dead  atomic.Bool
 	in    []link // jumps from other pages
 	entry layout // positions in the code memory
+	sites []site
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
@@ -31,10 +33,10 @@ type link struct {
 
 // codeFrame is a frame with code.
 type codeFrame struct {
-	frame  mm.Frame
-	blocks []entry    // a hash table, at most half full
-	n      int        // blocks in it
-	pages  []codePage // where it is mapped
+	frame   mm.Frame
+	buckets []uint32   // a hash table: the numbers of the first blocks of chains
+	n       int        // blocks in it
+	pages   []codePage // where it is mapped
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
 	// that end here.
@@ -42,44 +44,49 @@ type codeFrame struct {
 	end   []*block
 }
 
-// entry is an element of the hash table. The key is the address, and in the
-// highest bit the variant.
-type entry struct {
-	key uint64
-	b   *block
+// bucket is where the chain of a block at pc begins.
+func (cf *codeFrame) bucket(pc uint64) *uint32 {
+	return &cf.buckets[(pc^pc>>6)&uint64(len(cf.buckets)-1)]
 }
 
-const plainKey = 1 << 63
-
-func keyOf(pc uint64, plain bool) uint64 {
-	if plain {
-		return pc | plainKey
-	}
-	return pc
-}
-
-// find returns where a block is, or where it would be.
-func (cf *codeFrame) find(key uint64) *entry {
-	mask := uint64(len(cf.blocks) - 1)
-	for h := key * 0x9e3779b97f4a7c15 >> 40; ; h++ {
-		if e := &cf.blocks[h&mask]; e.b == nil || e.key == key {
-			return e
+// find returns a block, or nil.
+func (cf *codeFrame) find(pc uint64, plain bool) *block {
+	for n := *cf.bucket(pc); n != 0; {
+		b := numbered(n)
+		if b.pc == pc && b.plain == plain {
+			return b
 		}
+		n = b.chain
 	}
+	return nil
 }
 
-// add enters a block that is not there.
-func (cf *codeFrame) add(key uint64, b *block) {
-	if cf.n++; 2*cf.n > len(cf.blocks) {
-		old := cf.blocks
-		cf.blocks = make([]entry, 2*len(old))
-		for _, o := range old {
-			if o.b != nil {
-				*cf.find(o.key) = o
+// add enters the block with number n, which is not there.
+func (cf *codeFrame) add(b *block, n uint32) {
+	if cf.n++; cf.n > 2*len(cf.buckets) {
+		old := cf.buckets
+		cf.buckets = make([]uint32, 4*len(old))
+		for _, n := range old {
+			for n != 0 {
+				b := numbered(n)
+				chain := cf.bucket(b.pc)
+				n, b.chain, *chain = b.chain, *chain, n
 			}
 		}
 	}
-	*cf.find(key) = entry{key, b}
+	chain := cf.bucket(b.pc)
+	b.chain, *chain = *chain, n
+}
+
+// all calls fn for every block that is in the table.
+func (cf *codeFrame) all(fn func(b *block)) {
+	for _, n := range cf.buckets {
+		for n != 0 {
+			b := numbered(n)
+			fn(b)
+			n = b.chain
+		}
+	}
 }
 
 // codePage is one of the addresses of a frame with code, and its number in
@@ -89,11 +96,11 @@ type codePage struct {
 	n    int32
 }
 
-// Sites are numbered in the order they are made; they are in pieces, so that
-// they can be read while others are added.
+// Blocks are numbered from 1 in the order they are made; they are in pieces, so
+// that they can be read while others are added.
 const (
-	sitePiece  = 1 << 12
-	maxSites   = 1 << 21
+	blockPiece = 1 << 9
+	maxBlocks  = 1 << 19
 	codeMargin = 1 << 16 // more than any block needs
 )
 
@@ -101,22 +108,22 @@ const (
 // is not atomic is under mu. Machine code reads it all the time, so what is
 // published stays until flush has seen every engine outside.
 var cache struct {
-	mu     sync.Mutex
-	mem    codeMemory
-	err    error // why there is no code memory
-	used   int32 // bytes of code memory
-	nsites uint32
+	mu   sync.Mutex
+	mem  codeMemory
+	err  error // why there is no code memory
+	used int32 // bytes of code memory
 
-	list   []*block // by number
-	frames map[mm.Frame]*codeFrame
-	pages  int32 // used numbers in context.pages
+	frames  map[mm.Frame]*codeFrame
+	nblocks uint32 // the number of the next
+	blocks  [maxBlocks / blockPiece]*[blockPiece]block
+	pages   int32 // used numbers in context.pages
 	// Common routines in the code memory.
-	stackRead, stackWrite int32
-	flushes               atomic.Uint64 // generation; changes when all code is thrown away
-	sites                 [maxSites / sitePiece]*[sitePiece]site
+	stackRead, stackWrite        int32
+	fpuLoad, fpuUnload, fpuEnter int32
+	flushes                      atomic.Uint64 // generation; changes when all code is thrown away
 
-	// published changes with every block: an engine that loads it sees the
-	// sites of all code it can have run.
+	// published changes with every block: an engine that loads it sees all
+	// blocks that it can have run.
 	published atomic.Uint64
 }
 
@@ -133,18 +140,23 @@ func openCache() error {
 
 // reset makes the cache empty.
 func reset() {
-	cache.nsites = 0
 	if cache.err == nil {
 		cache.used = emitCommon()
 	}
-	cache.frames, cache.list, cache.pages = make(map[mm.Frame]*codeFrame), nil, 0
+	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
+	// Others may still hold blocks, so the memory is not used again.
+	clear(cache.blocks[:])
+	cache.nblocks = 1
 }
 
-// siteAt returns a copy of a site.
-func siteAt(n uint32) site {
+// blockAt returns a block by its number.
+func blockAt(n uint32) *block {
 	cache.published.Load()
-	return cache.sites[n/sitePiece][n%sitePiece]
+	return numbered(n)
 }
+
+// numbered is blockAt for who holds mu.
+func numbered(n uint32) *block { return &cache.blocks[n/blockPiece][n%blockPiece] }
 
 // host gives the address of a position in the code memory.
 func host(pos int32) uint64 { return uint64(cache.mem.x) + uint64(pos) }
@@ -162,18 +174,14 @@ func drop(f mm.Frame) {
 	if cf == nil {
 		return
 	}
-	for _, e := range cf.blocks {
-		if e.b != nil {
-			e.b.kill()
-		}
-	}
+	cf.all((*block).kill)
 	for _, b := range cf.begin {
 		b.kill()
 	}
 	for _, b := range cf.end {
 		b.kill()
 	}
-	clear(cf.blocks)
+	clear(cf.buckets)
 	clear(cf.begin)
 	cf.n, cf.end = 0, nil
 }
@@ -194,7 +202,7 @@ func (b *block) kill() {
 func frameOf(f mm.Frame) *codeFrame {
 	cf := cache.frames[f]
 	if cf == nil {
-		cf = &codeFrame{frame: f, blocks: make([]entry, 16), begin: make(map[codePage]*block)}
+		cf = &codeFrame{frame: f, buckets: make([]uint32, 64)}
 		cache.frames[f] = cf
 	}
 	return cf
@@ -202,17 +210,21 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nsites+8*maxInsts > maxSites
+	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nblocks == maxBlocks
 }
 
-// lookup finds or makes the block at pc, whose frame is f and is marked as code.
-// It returns nil if the frame is not so any more, or if the instruction at pc
-// ends in the next page. If there is no room it returns full.
-func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full bool) {
+// lookup finds or makes the block at pc, whose page p is; its frame is marked as
+// code. It returns nil if the frame is not so any more, or if the instruction at
+// pc ends in the next page. If there is no room it returns full.
+func (t *translator) lookup(p *codeEntry, pc uint64, plain bool) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	cf := frameOf(f)
-	if b := cf.find(keyOf(pc, plain)).b; b != nil {
+	f := p.frame
+	if g := cache.flushes.Load(); p.code == nil || p.flushed != g {
+		p.code, p.flushed = frameOf(f), g
+	}
+	cf := p.code
+	if b := cf.find(pc, plain); b != nil {
 		return b, false
 	}
 	if !f.HasCode() {
@@ -230,8 +242,9 @@ func (t *translator) lookup(f mm.Frame, pc uint64, plain bool) (b *block, full b
 		return nil, false
 	}
 	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
-	b = t.translate(cf)
-	cf.add(keyOf(pc, plain), b)
+	t.open(cf)
+	b = t.translate()
+	cf.add(b, t.number)
 	return b, false
 }
 
@@ -259,7 +272,11 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 	}
 	liveness(t.list)
 	t.plain, t.page, t.other = true, from.number(pc&^pageMask), k.n
-	b = t.translate(from)
+	t.open(from)
+	b = t.translate()
+	if from.begin == nil {
+		from.begin = make(map[codePage]*block)
+	}
 	from.begin[k] = b
 	to.end = append(to.end, b)
 	return b, false
@@ -277,50 +294,43 @@ func (cf *codeFrame) number(page uint64) int32 {
 	return cache.pages
 }
 
-// publish copies the code to where it will run.
-func (t *translator) publish(cf *codeFrame) *block {
-	if len(t.slab) == 0 {
-		t.slab = make([]block, 64)
+// open takes the number and the place of the next block.
+func (t *translator) open(cf *codeFrame) {
+	piece := &cache.blocks[cache.nblocks/blockPiece]
+	if *piece == nil {
+		*piece = new([blockPiece]block)
 	}
-	b := &t.slab[0]
-	t.slab = t.slab[1:]
-	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, cf.frame, int32(len(t.list)), t.page, t.other
-	pos, first := cache.used, cache.nsites
-	b.entry = layout{pos + t.out.checked, pos + t.out.mem, pos + t.out.host}
-	for _, at := range t.exits {
-		t.set32(at, int32(binary.LittleEndian.Uint32(t.b[at:])+first))
+	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
+	t.cf, t.base = cf, cache.used
+	cache.mem.prepare(t.base + codeMargin)
+	t.b, t.n = cache.mem.w[t.base:t.base+codeMargin], 0
+	if cap(t.sites)-len(t.sites) < maxBlockSites {
+		t.sites = make([]site, 0, sitePiece)
 	}
-	for _, c := range t.calls {
-		t.set32(c.at, c.to-(pos+c.at+4))
-	}
-	for i := range t.sites {
-		s := &t.sites[i]
-		s.block = uint32(len(cache.list))
-		if s.kind == siteEdge && t.samePage(s.pc) {
-			to := cf.find(keyOf(s.pc, s.plain)).b
-			if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
-				to = b
-			}
-			if to != nil {
-				t.set32(s.link, to.way(s.host)-(pos+s.link+4))
-			}
+	t.sites = t.sites[len(t.sites):]
+}
+
+// publish makes what has been emitted a block.
+func (t *translator) publish() *block {
+	b := t.blk
+	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
+	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
+	for i := range b.sites {
+		s := &b.sites[i]
+		if s.kind != siteEdge || !t.samePage(s.pc) {
+			continue
 		}
-		for _, at := range []*int32{&s.retry, &s.next, &s.link} {
-			if *at != 0 {
-				*at += pos
-			}
+		to := t.cf.find(s.pc, s.plain)
+		if s.pc == b.pc && s.plain == b.plain && b.other == 0 {
+			to = b
 		}
-		piece := &cache.sites[cache.nsites/sitePiece]
-		if *piece == nil {
-			*piece = new([sitePiece]site)
+		if to != nil {
+			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
-		(*piece)[cache.nsites%sitePiece] = *s
-		cache.nsites++
 	}
-	cache.mem.prepare(pos + t.pos())
-	copy(cache.mem.w[pos:], t.b)
-	cache.used = (pos + t.pos() + 15) &^ 15
-	cache.list = append(cache.list, b)
+	cache.used = (t.base + t.pos() + 15) &^ 15
+	cache.nblocks++
 	cache.published.Add(1)
 	return b
 }
@@ -333,28 +343,25 @@ func (b *block) way(host bool) int32 {
 	return b.entry.mem
 }
 
-// connect makes the edge s lead to b, which is what it looked for. generation
-// is that of the cache when s was met.
-func connect(s *site, b *block, generation uint64) {
+// connect makes the edge s of from lead to b, which is what it looked for.
+// generation is that of the cache when s was met.
+func connect(from *block, s *site, b *block, generation uint64) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	from := cache.list
-	if generation != cache.flushes.Load() || b.dead.Load() || from[s.block].dead.Load() {
+	if generation != cache.flushes.Load() || b.dead.Load() || from.dead.Load() {
 		return
 	}
-	to := b.way(s.host)
-	if src := from[s.block]; src.page != b.page {
+	to, at := b.way(s.host), from.start+s.arg
+	if from.page != b.page {
 		to = b.entry.checked
-		b.in = append(b.in, link{s.link, uint32(atomic.LoadUint32(cache.mem.word(s.link)))})
+		b.in = append(b.in, link{at, uint32(atomic.LoadUint32(cache.mem.word(at)))})
 	}
-	atomic.StoreUint32(cache.mem.word(s.link), uint32(to-(s.link+4)))
+	atomic.StoreUint32(cache.mem.word(at), uint32(to-(at+4)))
 }
 
-// alive reports whether the block of a site is still good.
-func alive(s *site, generation uint64) bool {
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
-	return generation == cache.flushes.Load() && !cache.list[s.block].dead.Load()
+// alive reports whether a block is still good.
+func (b *block) alive(generation uint64) bool {
+	return generation == cache.flushes.Load() && !b.dead.Load()
 }
 
 // flush throws all code away. It waits until no engine but e, who is not in

@@ -6,21 +6,20 @@ import "github.com/tinevm/tine/internal/mm"
 type coldKind uint8
 
 const (
-	coldExit   coldKind = iota // exit at site n
-	coldConst                  // the same, with T0 = v
+	coldConst  coldKind = iota // exit at site n with T0 = v
 	coldShared                 // a group's check failed: exit at site n, or go on at v without groups
 	coldStack                  // the operand is not where the stack was last
-	coldMiss                   // exits at the head
-	coldBudget
-	coldHost // the entry with flags in the host's
-	coldEdge // go to v, giving back n instructions
+	coldHost                   // the entry with flags in the host's
+	coldEdge                   // go to v, giving back n instructions
 )
 
 // cold is a piece of code that is emitted after the block: what is rarely
 // executed shall not be in the way of the rest.
 type cold struct {
 	kind          coldKind
-	inHost, inMem bool     // where the flags are
+	inHost, inMem bool // where the flags are
+	fpu           bool // see translator
+	fpuPC         uint64
 	from          [2]int32 // displacements of the jumps that lead there, 0 if there is none
 	n             int
 	v             uint64
@@ -32,7 +31,7 @@ type cold struct {
 
 // later has a piece emitted after the block.
 func (t *translator) later(c cold) {
-	c.inHost, c.inMem = t.inHost, t.inMem
+	c.inHost, c.inMem, c.fpu, c.fpuPC = t.inHost, t.inMem, t.fpu, t.fpuPC
 	t.cold = append(t.cold, c)
 }
 
@@ -46,10 +45,8 @@ func (t *translator) emitCold() {
 			}
 		}
 		t.cur = 0
-		t.inHost, t.inMem = c.inHost, c.inMem
+		t.inHost, t.inMem, t.fpu, t.fpuPC = c.inHost, c.inMem, c.fpu, c.fpuPC
 		switch c.kind {
-		case coldExit:
-			t.exit(c.n)
 		case coldConst:
 			t.moveImm(hT0, c.v)
 			t.exit(c.n)
@@ -57,15 +54,12 @@ func (t *translator) emitCold() {
 			t.coldShared(&c)
 		case coldStack:
 			t.coldStack(&c)
-		case coldMiss:
-			t.exit(t.site(site{kind: siteMiss}))
-		case coldBudget:
-			t.exit(t.site(site{kind: siteBudget, retry: t.out.checked}))
 		case coldHost:
 			t.out.host = t.pos()
 			t.saveFlags()
 			t.to(t.jmp(), t.out.mem)
 		case coldEdge:
+			t.unloadFPU()
 			if c.n > 0 {
 				t.refund(c.n)
 			}
@@ -84,9 +78,7 @@ func (t *translator) coldStack(c *cold) {
 	if s.write {
 		routine = cache.stackWrite
 	}
-	t.put1(0xe8) // call
-	t.put32(0)
-	t.calls = append(t.calls, call{t.pos() - 4, routine})
+	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	t.put2(0x0f, 0x80|ccBE)
 	t.put32(c.back - (t.pos() + 4))
@@ -99,9 +91,8 @@ func (t *translator) coldStack(c *cold) {
 	t.exit(c.n)
 }
 
-// call is a call of a common routine: where its displacement is, and where in
-// the code memory it goes.
-type call struct{ at, to int32 }
+// commonRoom is more than the common routines need.
+const commonRoom = 1 << 10
 
 // emitCommon emits the routines that blocks call, at the start of the code
 // memory, and returns what they need of it. They find the address in T0 and
@@ -109,6 +100,8 @@ type call struct{ at, to int32 }
 // if the TLB does not have it, what probe leaves.
 func emitCommon() int32 {
 	var t translator
+	t.b = cache.mem.w[:commonRoom]
+	cache.mem.prepare(commonRoom)
 	cache.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.stackRead = t.pos()
@@ -119,8 +112,7 @@ func emitCommon() int32 {
 		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
 		t.here(miss)
 	})
-	cache.mem.prepare(t.pos())
-	copy(cache.mem.w, t.b)
+	t.emitFPU()
 	return (t.pos() + 15) &^ 15
 }
 
@@ -151,9 +143,10 @@ func (t *translator) stackRoutine(otherwise func()) {
 // another page.
 func (t *translator) coldShared(c *cold) {
 	s := &t.sites[c.n]
-	rest := int(s.n) - int(s.idx) // s does not outlive plainEdge
+	rest := len(t.list) - int(s.idx) // s does not outlive plainEdge
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)
+	t.unloadFPU()
 	t.refund(rest)
 	t.inHost, t.inMem = false, true
 	t.plainEdge(c.v)

@@ -22,8 +22,7 @@ func (t *translator) edge(target uint64) {
 // unlinked makes the jump whose displacement is at d an edge: until it is
 // linked it exits.
 func (t *translator) unlinked(d int32, target uint64) {
-	n := t.site(site{kind: siteEdge, pc: target, link: d, host: !t.inMem})
-	t.later(cold{kind: coldExit, from: [2]int32{d}, n: n})
+	t.exitFrom(t.site(site{kind: siteEdge, pc: target, arg: d, host: !t.inMem}), d)
 }
 
 // refund gives back the part of the budget that a block does not use. It leaves
@@ -82,13 +81,13 @@ func (t *translator) indirect(undo int32) {
 		t.saveFlags()
 		t.load(hT0, field(offTarget))
 	}
-	n := t.site(site{kind: siteIndirect, undo: undo})
+	n := t.site(site{kind: siteIndirect, arg: undo})
 	t.regOp(false, hT1, hT0, 0x8b)
 	t.aluImm(false, 4, hT1, jumpSize-1)
 	t.memOp(true, hT0, mem{hB, hT1, 3, offJumpPC}, 0x3b)
 	miss := t.jcc(ccNE)
 	t.memOp(false, 4, mem{hB, hT1, 3, offJumpCode}, 0xff)
-	t.later(cold{kind: coldExit, from: [2]int32{miss}, n: n})
+	t.exitFrom(n, miss)
 }
 
 func (t *translator) jumpIndirect(in *inst) {

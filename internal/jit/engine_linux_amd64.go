@@ -63,6 +63,7 @@ func New() cpu.Engine { return newEngine() }
 
 func newEngine() *engine {
 	e := &engine{step: interp.NewStepper()}
+	e.t.list = make([]inst, 0, maxInsts)
 	engines.mu.Lock()
 	defer engines.mu.Unlock()
 	kept := engines.list[:0]
@@ -97,7 +98,7 @@ func (e *engine) waitForOthers() {
 // masked and would be the host's.
 func special(r *cpu.Regs) bool {
 	const masks = 0x1f80
-	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks
+	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks || r.X87.CW&fpuMasks != fpuMasks
 }
 
 // Run implements cpu.Engine.
@@ -110,6 +111,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	e.c.regs, e.c.flags = *r, packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
+	e.c.leaveImage()
 	*r = e.c.regs
 	n := budget - e.left
 	v.TSC += uint64(n)
@@ -142,41 +144,18 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock
-	c.space, c.gen = space, 0 // no address space has this generation
+	c.space, c.seen = space, mm.Version{} // no address space has this version
+	c.clearTLB()
+	if v, parent := as.Origin(); parent.Gen != 0 {
+		for _, p := range e.contexts {
+			if p != nil && p != c && p.seen == parent {
+				c.inherit(p, v)
+				break
+			}
+		}
+	}
 	c.update(as)
 	return c
-}
-
-// update brings the translations up to date.
-func (c *context) update(as *mm.AddressSpace) {
-	gen, flushes := as.Gen(), as.Flushes()
-	if gen != c.gen || flushes != c.flushes && !as.Flushed(c.flushes, c.evict) {
-		c.clearTLB()
-	}
-	c.gen, c.flushes = gen, flushes
-}
-
-// evict forgets one page; bit 0 of its address says that it was executable.
-func (c *context) evict(va uint64) {
-	page := va &^ pageMask
-	i := page >> mm.PageShift % tlbSize
-	if c.rt[i].page == page {
-		c.rt[i] = emptyTLB[i]
-	}
-	if c.wt[i].page == page {
-		c.dropWrite(uint64(i))
-	}
-	if va&1 != 0 {
-		clear(c.pages[:])
-	}
-}
-
-// dropWrite empties an entry of wt.
-func (c *context) dropWrite(i uint64) {
-	if c.stack.page == c.wt[i].page {
-		c.stack = stackEntry{}
-	}
-	c.wt[i], c.wf[i] = emptyTLB[i], 0
 }
 
 // dropWrites gives up the write translations of frames that have become code
@@ -205,21 +184,19 @@ func (e *engine) dropWrites(own mm.Frame) {
 // interpreter makes of the instruction there tells why.
 func (e *engine) find(pc uint64, plain bool) *block {
 	for {
-		f, ok := e.as.Lookup(pc, mm.AccessExec)
-		if !ok {
+		p := e.codeAt(pc)
+		if p == nil {
 			return nil
 		}
-		e.markCode(f)
 		generation := cache.flushes.Load()
-		b, full := e.t.lookup(f, pc, plain)
-		if b == nil && !full && f.HasCode() {
-			g, ok := e.as.Lookup(pc&^pageMask+mm.PageSize, mm.AccessExec)
-			if !ok {
+		b, full := e.t.lookup(p, pc, plain)
+		if f := p.frame; b == nil && !full && f.HasCode() {
+			q := e.codeAt(pc&^pageMask + mm.PageSize)
+			if q == nil {
 				return nil
 			}
-			e.markCode(g)
-			b, full = e.t.crossing(f, g, pc)
-			if b == nil && !full && f.HasCode() && g.HasCode() {
+			b, full = e.t.crossing(f, q.frame, pc)
+			if b == nil && !full && f.HasCode() && q.frame.HasCode() {
 				return nil
 			}
 		}
@@ -232,6 +209,33 @@ func (e *engine) find(pc uint64, plain bool) *block {
 			return b
 		}
 	}
+}
+
+// codeAt returns where the code at pc is, after marking it as such, or nil if
+// nothing can be executed there.
+func (e *engine) codeAt(pc uint64) *codeEntry {
+	page := pc&^pageMask | e.c.codeTag
+	p := &e.c.code[page>>mm.PageShift%codeSlots]
+	if p.page == page && p.frame.HasCode() {
+		return p
+	}
+	f, ok := e.as.Lookup(pc, mm.AccessExec)
+	if !ok {
+		return nil
+	}
+	e.markCode(f)
+	*p = codeEntry{page: page, frame: f}
+	return p
+}
+
+// unfetchable reports whether there is nothing to execute at pc, which is said
+// sooner without the interpreter.
+func (e *engine) unfetchable(pc uint64) bool {
+	if pc >= mm.UserTop {
+		return false // perhaps it is not canonical
+	}
+	_, ok := e.as.Lookup(pc, mm.AccessExec)
+	return !ok
 }
 
 // markCode makes f a frame with code: no engine writes it unnoticed any more.
@@ -253,7 +257,7 @@ func (e *engine) markCode(f mm.Frame) {
 func (e *engine) mapped(page int32) {
 	if page != 0 && e.c.pages[page] == 0 {
 		e.c.pages[page] = 1
-		e.c.note(0, page)
+		e.c.noteRead(0, page)
 	}
 }
 
@@ -263,6 +267,7 @@ type where struct {
 	take int64 // instructions of the block that are still to be done
 	// plain: in the variant without groups, because of what is at RIP.
 	plain bool
+	fpu   bool // with the x87 registers in the host's
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -291,6 +296,9 @@ func (e *engine) run() cpu.Trap {
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
+			if b == nil && e.unfetchable(c.regs.RIP) {
+				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
+			}
 			if b == nil || e.left < int64(b.n) {
 				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t
@@ -306,21 +314,21 @@ func (e *engine) run() cpu.Trap {
 			}
 			w = where{pos: b.entry.mem}
 		}
-		s, ok := e.machine(w, generation)
+		from, s := e.machine(w, generation)
 		w = where{}
-		if !ok {
+		if s == nil {
 			continue
 		}
 		var t cpu.Trap
-		if w, t = e.exited(&s, generation); t.Kind != cpu.TrapNone {
+		if w, t = e.exited(from, s, generation); t.Kind != cpu.TrapNone {
 			return t
 		}
 	}
 }
 
-// machine runs machine code and returns the site of its exit. ok is false if
-// something happened that has to be looked at first.
-func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
+// machine runs machine code and returns where it exits: the block and the site
+// in it, or nil if something happened that has to be looked at first.
+func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	c := e.c
 	e.busy.Add(1)
 	if cache.flushes.Load() != generation || interp.CodeEpoch() != e.epoch {
@@ -328,24 +336,29 @@ func (e *engine) machine(w where, generation uint64) (s site, ok bool) {
 		if interp.CodeEpoch() != e.epoch {
 			e.dropWrites(0)
 		}
-		return s, false
+		return nil, nil
 	}
 	given := min(e.left, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
+	if w.fpu {
+		c.loadImage()
+		c.target, c.entry = c.entry, host(cache.fpuEnter)
+	}
 	enter(c)
-	s = siteAt(c.site)
+	from = blockAt(c.block)
+	s = &from.sites[c.site]
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
-		left += deadCount - int64(s.n)
+		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
 	e.busy.Add(1)
-	return s, true
+	return from, s
 }
 
 // exited does what an exit asks for and says where to go on.
-func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
+func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Trap) {
 	c := e.c
 	switch s.kind {
 	case siteEdge:
@@ -357,7 +370,7 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 			break
 		}
 		if b := e.find(s.pc, s.plain); b != nil {
-			connect(s, b, generation)
+			connect(from, s, b, generation)
 		}
 		return where{plain: s.plain}, cpu.Trap{}
 	case siteIndirect:
@@ -374,7 +387,7 @@ func (e *engine) exited(s *site, generation uint64) (where, cpu.Trap) {
 		c.regs.GPR[cpu.RCX], c.regs.GPR[cpu.R11], c.regs.RIP = next, c.regs.Flags, next
 		return where{}, cpu.Trap{Kind: cpu.TrapSyscall}
 	default:
-		return e.inside(s, generation)
+		return e.inside(from, s, generation)
 	}
 	return where{}, cpu.Trap{}
 }

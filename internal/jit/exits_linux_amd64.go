@@ -15,7 +15,7 @@ func (e *engine) indirect(s *site) (where, cpu.Trap) {
 		// decides, doing the instruction again.
 		e.left++
 		c.regs.RIP = s.pc
-		c.regs.GPR[cpu.RSP] += uint64(int64(s.undo))
+		c.regs.GPR[cpu.RSP] += uint64(int64(s.arg))
 		return where{}, e.stepOne()
 	}
 	c.regs.RIP = pc // run enters what it finds there into the jump cache
@@ -24,14 +24,14 @@ func (e *engine) indirect(s *site) (where, cpu.Trap) {
 
 // inside handles an exit in the middle of a block, or at its head. The
 // instructions that were not executed are given back.
-func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
+func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) {
 	c := e.c
-	todo := int64(s.n) - int64(s.idx)
+	todo := int64(b.n) - int64(s.idx)
 	e.left += todo
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
-		for e.left > 0 && e.left < int64(s.n) {
+		for e.left > 0 && e.left < int64(b.n) {
 			if t := e.stepOne(); t.Kind != cpu.TrapNone {
 				return where{}, t
 			}
@@ -39,31 +39,44 @@ func (e *engine) inside(s *site, generation uint64) (where, cpu.Trap) {
 				return where{}, cpu.Trap{}
 			}
 		}
-		if !alive(s, generation) {
+		if !b.alive(generation) {
 			return where{}, cpu.Trap{}
 		}
-		return where{pos: s.retry}, cpu.Trap{}
+		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
-			return where{pos: s.retry, take: todo}, cpu.Trap{}
+			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
 		}
 		if s.shared {
 			return where{plain: true}, cpu.Trap{}
 		}
 	}
-	if t := e.stepOne(); t.Kind != cpu.TrapNone {
+	if s.kind == siteFPU {
+		c.loadImage()
+		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
+	}
+	if s.kind == siteCPUID {
+		e.step.CPUID(e.v, &c.regs)
+		c.regs.RIP += cpuidLen
+		e.left--
+	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
 		return where{}, t
 	}
-	if s.next == 0 || !alive(s, generation) {
+	if s.next == 0 || !b.alive(generation) {
 		return where{}, cpu.Trap{}
 	}
-	return where{pos: s.next, take: todo - 1}, cpu.Trap{}
+	return where{pos: b.start + int32(s.next), take: todo - 1, fpu: s.fpu}, cpu.Trap{}
 }
+
+// cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
+// them, so that it is worth a site of its own.
+const cpuidLen = 2
 
 // stepOne has the interpreter execute the instruction at RIP.
 func (e *engine) stepOne() cpu.Trap {
 	c := e.c
 	c.syncFlags()
+	c.leaveImage()
 	t, done := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left)
 	c.flags = packFlags(c.regs.Flags)
 	if done {
@@ -97,7 +110,7 @@ func (e *engine) fill(s *site) bool {
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.note(i, 0)
+			c.noteRead(i, 0)
 		}
 		return ok
 	}
@@ -116,7 +129,7 @@ func (e *engine) fill(s *site) bool {
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
-	c.note(i, 0)
+	c.noteWrite(i)
 	return true
 }
 

@@ -40,7 +40,7 @@ func (o *operand) shared() bool { return o.base != none && o.seg == x86.SegNone 
 // grows reports by how much in makes the sum of the registers greater, if that
 // is known.
 func (sh shape) grows(in *inst) (n int64, ok bool) {
-	w := in.writes()
+	w := in.writes
 	if w>>sh.base&1 != 0 {
 		if n, ok = in.grows(sh.base); !ok {
 			return 0, false
@@ -112,8 +112,8 @@ func (t *translator) plan(o operand, size uint8, write bool) (g group, members i
 			break
 		}
 		if i > t.cur {
-			list, n := in.accesses()
-			for _, a := range list[:n] {
+			for j := range in.accesses[:in.naccess] {
+				a := &in.accesses[j]
 				off := a.disp + adj
 				lo, hi := min(g.lo, off), max(g.hi, off+int64(a.size))
 				if !a.shared() || a.shape != o.shape || hi-lo > maxSpan || a.write && !g.write && !straight {
@@ -175,18 +175,16 @@ type access struct {
 	write bool
 }
 
-// accesses lists what in accesses, in order.
-func (in *inst) accesses() (list [2]access, n int) {
+// findAccesses lists what in accesses, in order.
+func (in *inst) findAccesses() {
 	add := func(o operand, size uint8, write bool) {
-		list[n] = access{o, size, write}
-		n++
+		in.accesses[in.naccess] = access{o, size, write}
+		in.naccess++
 	}
 	switch in.kind {
 	case kindPass, kindDivide:
-		if in.Mem {
-			size, write, _ := accessOf(in)
-			add(operandOf(in), size, write)
-		}
+		size, write, _ := accessOf(in)
+		add(operandOf(in), size, write)
 	case kindPush, kindCallInd:
 		if in.Mem {
 			add(operandOf(in), 8, false)
@@ -203,7 +201,6 @@ func (in *inst) accesses() (list [2]access, n int) {
 	case kindLeave:
 		add(operand{shape: shape{cpu.RBP, none, 0}}, 8, false)
 	}
-	return list, n
 }
 
 // usesSpilled reports whether in names a register that is not in one.
@@ -216,8 +213,8 @@ func (in *inst) usesSpilled() bool {
 	return false
 }
 
-// writes is the set of general registers that in may write.
-func (in *inst) writes() (set uint32) {
+// written is the set of general registers that in may write.
+func (in *inst) written() (set uint32) {
 	arg := func(i int) {
 		if a := &in.Args[i]; a.Kind == x86.ArgReg {
 			r := a.Reg
@@ -245,11 +242,11 @@ func (in *inst) writes() (set uint32) {
 	case kindStep:
 		return 1<<16 - 1
 	}
-	if writesFirst(in) {
+	if rows[in.Row].first {
 		arg(0)
 	}
-	switch in.Op {
-	case x86.XCHG, x86.XADD:
+	switch withoutVEX(in.Op) {
+	case x86.XCHG, x86.XADD, x86.MULX:
 		arg(1)
 	case x86.MUL, x86.IMUL1, x86.CWD, x86.CMPXCHG8B, x86.CMPXCHG16B:
 		set |= 1<<cpu.RAX | 1<<cpu.RDX

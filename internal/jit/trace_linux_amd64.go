@@ -33,6 +33,11 @@ type inst struct {
 	kind kind
 	// loops: the block goes on where this conditional jump leads, at its head.
 	loops bool
+
+	writes uint32 // the general registers that it may write, a set
+	// What it accesses in memory, in order.
+	accesses [2]access
+	naccess  uint8
 }
 
 // kind is how an instruction is translated.
@@ -72,7 +77,7 @@ func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
 func decode(list []inst, page []byte, pc uint64, limit int) []inst {
 	head := pc
 	for off := pc & pageMask; off < mm.PageSize && len(list) < limit; {
-		list = append(list, inst{})
+		list = list[:len(list)+1]
 		in := &list[len(list)-1]
 		if err := in.decode(page[off:], pc); err != nil {
 			if err == x86.ErrShort {
@@ -87,35 +92,40 @@ func decode(list []inst, page []byte, pc uint64, limit int) []inst {
 			break
 		}
 		if in.kind == kindJcc && in.target() <= in.pc {
-			if n := roundOf(list); in.target() != head || n > maxRound || len(list)+n > min(limit, maxUnrolled) {
-				break
+			if in.target() == head {
+				list = repeat(list, limit)
 			}
-			in.loops = true
-			pc, off = head, head&pageMask
+			break
 		}
 	}
 	liveness(list)
 	return list
 }
 
+// repeat has the loop that is list go through more rounds, if it is short.
+func repeat(list []inst, limit int) []inst {
+	n := len(list)
+	if n > maxRound {
+		return list
+	}
+	for len(list)+n <= min(limit, maxUnrolled) {
+		list[len(list)-1].loops = true
+		list = append(list, list[:n]...)
+		list[len(list)-1].loops = false
+	}
+	return list
+}
+
 // decode decodes the instruction at pc.
 func (in *inst) decode(b []byte, pc uint64) error {
-	in.pc = pc
+	in.pc, in.loops = pc, false
+	in.eff, in.writes, in.naccess = effect{}, 0, 0
 	if err := x86.DecodeInto(&in.Inst, b); err != nil {
 		return err
 	}
 	in.raw = b[:in.Len]
 	in.classify()
 	return nil
-}
-
-// roundOf is how long the last round of the loop in list is.
-func roundOf(list []inst) int {
-	i := len(list) - 1
-	for list[i].pc != list[0].pc {
-		i--
-	}
-	return len(list) - i
 }
 
 // liveness computes what is wanted of the flags, backwards. Memory operands
@@ -138,18 +148,6 @@ func liveness(list []inst) {
 	}
 }
 
-// rowInfo is what the translation of a row of the instruction table needs.
-type rowInfo struct {
-	rep bool // F2 or F3 is part of the opcode
-}
-
-var rows = func() (t []rowInfo) {
-	for _, r := range x86.Rows() {
-		t = append(t, rowInfo{rep: strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 ")})
-	}
-	return t
-}()
-
 // passed has the general operations that can be assembled again.
 var passed = func() (t [x86.NumOps]bool) {
 	for _, op := range []x86.Op{
@@ -163,60 +161,67 @@ var passed = func() (t [x86.NumOps]bool) {
 	} {
 		t[op] = true
 	}
-	for _, r := range x86.Rows() {
-		if r.Op >= x86.FirstSSE && r.Op < x86.FirstX87 {
-			t[r.Op] = true
-		}
+	for op, yes := range optional {
+		t[op] = t[op] || yes
 	}
-	for _, op := range []x86.Op{
-		x86.LDMXCSR,    // may unmask exceptions
-		x86.MASKMOVDQU, // has an implicit operand
-		// Approximations, and the choice among NaNs, differ from processor to
-		// processor.
-		x86.DPPS, x86.DPPD,
-		x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS,
-	} {
-		t[op] = false
+	for op, yes := range sse {
+		t[op] = t[op] || yes
+	}
+	for op, yes := range passedFPU {
+		t[op] = t[op] || yes
 	}
 	return t
 }()
 
-// classify chooses how to translate the instruction.
-func (in *inst) classify() {
-	in.kind = in.kindOf()
-	if in.kind != kindStep && in.kind != kindStepEnd {
-		in.eff = effectOf(&in.Inst)
-	}
+// rowInfo is what the translation of a row of the instruction table needs.
+type rowInfo struct {
+	rep    bool // F2 or F3 is part of the opcode
+	kind   kind // if nothing speaks against it
+	step   kind // otherwise
+	high   bool // an operand may be AH, CH, DH or BH
+	varies bool // the effect depends on operands
+	eff    effect
+	first  bool // the first operand is written
 }
 
-func (in *inst) kindOf() kind {
-	step := kindStep
-	if terminal(in.Op) {
-		step = kindStepEnd
+var rows = func() (t []rowInfo) {
+	for _, r := range x86.Rows() {
+		in := x86.Inst{Op: r.Op}
+		eff, varies := effectOf(&in)
+		t = append(t, rowInfo{
+			rep:  strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
+			kind: kindOfOp(r.Op), step: stepOf(r.Op),
+			high: strings.Contains(r.Args, "b"),
+			eff:  eff, varies: varies, first: writesFirst(r.Op),
+		})
 	}
-	if in.Addr32 && in.Op != x86.NOP {
-		return step
+	return t
+}()
+
+// stepOf is how an operation is left to the interpreter.
+func stepOf(op x86.Op) kind {
+	if terminal(op) {
+		return kindStepEnd
 	}
-	switch in.Op {
+	return kindStep
+}
+
+func kindOfOp(op x86.Op) kind {
+	switch op {
 	case x86.NOP, x86.PREFETCH:
 		return kindNop
-	case x86.PUSH, x86.POP:
-		if in.Size == 8 && !(in.Op == x86.POP && in.Mem) {
-			if in.Op == x86.PUSH {
-				return kindPush
-			}
-			return kindPop
-		}
+	case x86.FWAIT, x86.FNSETPM:
+		return kindNop // no exception is pending as long as all are masked
+	case x86.PUSH:
+		return kindPush
+	case x86.POP:
+		return kindPop
 	case x86.LEAVE:
-		if in.Size == 8 {
-			return kindLeave
-		}
+		return kindLeave
 	case x86.LEA:
 		return kindLea
 	case x86.DIV, x86.IDIV:
-		if in.Size >= 4 {
-			return kindDivide
-		}
+		return kindDivide
 	case x86.JCC:
 		return kindJcc
 	case x86.JMP:
@@ -231,22 +236,60 @@ func (in *inst) kindOf() kind {
 		return kindRet
 	case x86.SYSCALL:
 		return kindSyscall
-	case x86.BT, x86.BTS, x86.BTR, x86.BTC:
-		if in.Mem && in.Places[1] == 'G' {
-			return step // a bit string: the address depends on the number
-		}
-		return in.passOr(step)
-	default:
-		if passed[in.Op] {
-			return in.passOr(step)
-		}
 	}
-	return step
+	if passed[op] {
+		return kindPass
+	}
+	return stepOf(op)
 }
 
-// passOr returns kindPass, or step if the operands cannot be had together: AH,
-// CH, DH and BH are not to be had with registers that need a REX prefix.
-func (in *inst) passOr(step kind) kind {
+// classify chooses how to translate the instruction.
+func (in *inst) classify() {
+	row := &rows[in.Row]
+	if in.kind = row.kind; !in.suits(row) {
+		in.kind = row.step
+	}
+	if in.kind == kindStep || in.kind == kindStepEnd {
+		in.writes = in.written()
+		return
+	}
+	if in.eff = row.eff; row.varies {
+		in.eff, _ = effectOf(&in.Inst)
+	}
+	in.writes = in.written()
+	if in.Mem || in.kind >= kindPush {
+		in.findAccesses()
+	}
+}
+
+// suits reports whether the operands allow the usual translation.
+func (in *inst) suits(row *rowInfo) bool {
+	if in.Addr32 && in.Op != x86.NOP {
+		return false
+	}
+	switch in.kind {
+	case kindPush, kindLeave:
+		return in.Size == 8
+	case kindPop:
+		return in.Size == 8 && !in.Mem
+	case kindDivide:
+		return in.Size >= 4
+	case kindPass:
+		switch in.Op {
+		case x86.BT, x86.BTS, x86.BTR, x86.BTC:
+			// A bit string: the address depends on the number.
+			return !in.Mem || in.Places[1] != 'G'
+		case x86.MULX:
+			return !in.tooMany()
+		}
+		return !row.high || in.Rex != 0 || in.canBeHigh()
+	}
+	return true
+}
+
+// canBeHigh reports whether the operands can be had together: AH, CH, DH and BH
+// are not to be had with registers that need a REX prefix.
+func (in *inst) canBeHigh() bool {
 	high, rex := false, in.Mem
 	for i := range in.Args[:in.NArgs] {
 		a := &in.Args[i]
@@ -259,8 +302,5 @@ func (in *inst) passOr(step kind) kind {
 			rex = true
 		}
 	}
-	if high && rex {
-		return step
-	}
-	return kindPass
+	return !high || !rex
 }

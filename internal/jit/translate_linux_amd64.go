@@ -8,7 +8,6 @@ import (
 // block's first byte, which is at a multiple of 16.
 type translator struct {
 	asm
-	slab        []block              // to be used
 	list        []inst               // the block's instructions
 	both        [2 * x86.MaxLen]byte // one that is in two pages
 	pc          uint64
@@ -22,13 +21,27 @@ type translator struct {
 	plain  bool // no groups
 	groups [maxGroups]group
 	began  bool // by the current instruction
+	upper  bool // cpu.Regs.UpperUsed is set
+
+	fpu   bool     // the guest's x87 registers are in the host's
+	fpuPC uint64   // the last instruction that used them, 0 if none has yet
+	fpuAt []uint64 // by site: the same there
 
 	cold  []cold
-	sites []site
-	calls []call
-	exits []int32 // where the numbers of sites are
+	sites []site     // the rest of it is room for those of other blocks
+	from  [][2]int32 // by site: displacements of jumps to its exit, 0 if there is none
 	out   layout
+
+	blk    *block // to be made
+	number uint32 // of it
+	cf     *codeFrame
+	base   int32 // position of the block in the code memory
 }
+
+const (
+	maxBlockSites = 8 * maxInsts
+	sitePiece     = 1 << 12
+)
 
 // layout is where the entries of the block are.
 type layout struct {
@@ -48,6 +61,8 @@ const (
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
+	siteCPUID
+	siteFPU // the image shall be loaded
 	siteSyscall
 )
 
@@ -57,25 +72,27 @@ type site struct {
 	write bool
 	size  uint8 // of the memory operand
 	idx   uint8 // which instruction of the block
-	n     uint8 // of so many
 	plain bool  // edges: to the variant without groups
 	// TLB misses: a group is looked for; the address is in T0, rather than what
 	// probe leaves.
 	shared, constant bool
-	host             bool  // edges: linked to the entry with flags in the host's
-	undo             int32 // indirect jumps: what takes back the change of RSP
-	block            uint32
-	pc               uint64 // where the guest is; edges: where it goes
-	// Positions in the code, 0 if there is none: where to repeat the
-	// instruction, where to go on after it, and a displacement to link.
-	retry, next, link int32
+	host             bool // edges: linked to the entry with flags in the host's
+	fpu              bool // the x87 registers were in the host's, and are at retry and next
+	// Positions from the block's start, 0 if there is none: where to repeat the
+	// instruction, and where to go on after it.
+	retry, next uint16
+	// Edges: the position of the displacement to link. Indirect jumps: what
+	// takes back the change of RSP.
+	arg int32
+	pc  uint64 // where the guest is; edges: where it goes
 }
 
-// translate makes the block of list. It belongs to cf.
-func (t *translator) translate(cf *codeFrame) *block {
+// translate makes the block of list.
+func (t *translator) translate() *block {
 	t.pc = t.list[0].pc
-	t.b, t.cold, t.sites, t.exits, t.calls = t.b[:0], t.cold[:0], t.sites[:0], t.exits[:0], t.calls[:0]
+	t.cold, t.from, t.fpuAt = t.cold[:0], t.from[:0], t.fpuAt[:0]
 	t.dropGroups()
+	t.upper, t.fpu, t.fpuPC = false, false, 0
 	t.head()
 	for t.cur = range t.list {
 		in := &t.list[t.cur]
@@ -88,10 +105,12 @@ func (t *translator) translate(cf *codeFrame) *block {
 		}
 	}
 	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
+		t.unloadFPU()
 		t.edge(last.next())
 	}
 	t.emitCold()
-	return t.publish(cf)
+	t.emitExits()
+	return t.publish()
 }
 
 // resumable lets the interpreter execute the current instruction, at the sites
@@ -99,7 +118,7 @@ func (t *translator) translate(cf *codeFrame) *block {
 func (t *translator) resumable(sites []site) {
 	for i := range sites {
 		if s := &sites[i]; s.kind >= siteLoad {
-			s.next = t.pos()
+			s.next = uint16(t.pos())
 			t.lostT1()
 		}
 	}
@@ -107,20 +126,51 @@ func (t *translator) resumable(sites []site) {
 
 // site makes an exit and returns its number in the block.
 func (t *translator) site(s site) int {
-	s.idx, s.n = uint8(t.cur), uint8(len(t.list))
+	s.idx, s.fpu = uint8(t.cur), t.fpu
 	if s.kind != siteEdge {
 		s.pc = t.list[t.cur].pc
 	}
 	t.sites = append(t.sites, s)
+	t.from = append(t.from, [2]int32{})
+	t.fpuAt = append(t.fpuAt, t.fpuPC)
 	return len(t.sites) - 1
 }
 
-// exit emits the exit of a site. The number is made absolute when the block is
-// published.
-func (t *translator) exit(n int) {
-	t.store32(field(offSite), uint32(n))
-	t.exits = append(t.exits, t.pos()-4)
+// exit emits the way to the exit of a site.
+func (t *translator) exit(n int) { t.from[n][0] = t.jmp() }
+
+// exitFrom is exit for code that comes first: the displacements of jumps to it.
+func (t *translator) exitFrom(n int, from ...int32) { copy(t.from[n][:], from) }
+
+// emitExits emits the exits of all sites: they leave their number in the block
+// on the stack and share the rest.
+func (t *translator) emitExits() {
+	tail := t.pos()
+	t.memOp(false, 0, field(offSite), 0x8f) // pop
+	t.store32(field(offBlock), t.number)
 	t.put1(0xc3)
+	for n, from := range t.from {
+		for _, d := range from {
+			if d != 0 {
+				t.here(d)
+			}
+		}
+		if t.sites[n].fpu {
+			t.noteFPU(t.fpuAt[n])
+			t.callCommon(cache.fpuUnload)
+		}
+		if n < 128 {
+			t.put2(0x6a, byte(n)) // push
+		} else {
+			t.put1(0x68)
+			t.put32(int32(n))
+		}
+		if d := tail - (t.pos() + 2); d >= -128 {
+			t.put2(0xeb, byte(d))
+		} else {
+			t.to(t.jmp(), tail)
+		}
+	}
 }
 
 // head emits the entries and the check of the budget.
@@ -129,21 +179,21 @@ func (t *translator) head() {
 	t.alignNext(3)
 	t.out.checked = t.pos()
 	t.testPage(t.page)
-	t.later(cold{kind: coldMiss, from: [2]int32{t.jcc(ccE)}})
+	t.exitFrom(t.site(site{kind: siteMiss}), t.jcc(ccE))
 	t.alignNext(4)
 	t.out.mem = t.pos()
 	t.out.host = t.out.mem
 	t.count(0xfa, len(t.list))          // psubd
 	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
 	t.regOp(false, hT0, hT0, 0x85)      // test
-	t.later(cold{kind: coldBudget, from: [2]int32{t.jcc(ccS)}})
+	t.exitFrom(t.site(site{kind: siteBudget, retry: uint16(t.out.checked)}), t.jcc(ccS))
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
 	}
 	if t.other != 0 {
 		t.testPage(t.other)
-		t.later(cold{kind: coldExit, from: [2]int32{t.jcc(ccE)}, n: t.site(site{kind: siteStep})})
+		t.exitFrom(t.site(site{kind: siteStep}), t.jcc(ccE))
 	}
 }
 
@@ -212,10 +262,20 @@ func (t *translator) wrote(in *inst) {
 
 // inst translates one instruction.
 func (t *translator) inst(in *inst) {
+	if in.kind.ends() || in.kind == kindJcc && t.cur == len(t.list)-1 {
+		t.unloadFPU()
+	}
 	switch in.kind {
 	case kindNop:
 	case kindPass:
-		t.pass(in)
+		switch {
+		case in.Vex:
+			t.passVEX(in)
+		case passedFPU[in.Op]:
+			t.passFPU(in)
+		default:
+			t.pass(in)
+		}
 	case kindLea:
 		t.leaInst(in)
 	case kindDivide:
@@ -248,17 +308,27 @@ func (t *translator) inst(in *inst) {
 
 // step leaves the instruction to the interpreter.
 func (t *translator) step(in *inst) {
+	t.unloadFPU()
 	t.clobber(in)
 	t.dropGroups()
-	t.exit(t.site(site{kind: siteStep}))
+	kind := siteStep
+	if in.Op == x86.CPUID && in.Len == cpuidLen {
+		kind = siteCPUID
+	}
+	t.exit(t.site(site{kind: kind}))
 	t.inHost, t.inMem = true, true // enter loads the flags
+	t.upper = false
 }
 
-// writesFirst reports whether in writes its first operand.
-func writesFirst(in *inst) bool {
-	switch in.Op {
+// writesFirst reports whether an operation writes its first operand.
+func writesFirst(op x86.Op) bool {
+	if op >= x86.FirstX87 && op < x86.FirstMMX {
+		return storesFPU(op)
+	}
+	switch withoutVEX(op) {
 	case x86.CMP, x86.TEST, x86.BT, x86.MUL, x86.IMUL1, x86.DIV, x86.IDIV, x86.PUSH,
-		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST:
+		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST, x86.VTESTPS, x86.VTESTPD,
+		x86.PCMPESTRI, x86.PCMPISTRI:
 		return false
 	}
 	return true
@@ -287,8 +357,11 @@ func accessOf(in *inst) (size uint8, write, aligned bool) {
 			continue
 		}
 		size = in.Args[i].Size
-		write = i == 0 && writesFirst(in)
+		write = i == 0 && rows[in.Row].first
 		break
+	}
+	if in.Vex {
+		return size, write, alignedVEX(in.Op)
 	}
 	switch in.Op {
 	case x86.XCHG, x86.XADD:
@@ -390,7 +463,7 @@ func (t *translator) pass(in *inst) {
 		if a.Size == 1 && g&x86.High != 0 {
 			h = g&3 | 4
 		} else if h = hostOf[g]; h == spilled {
-			writes := i == 0 && writesFirst(in) || in.Op == x86.XCHG || in.Op == x86.XADD
+			writes := i == 0 && rows[in.Row].first || in.Op == x86.XCHG || in.Op == x86.XADD
 			// BT would take memory for a string of bits.
 			if in.Places[i] == 'E' && !hasMem && !writes && in.Op != x86.BT {
 				m, hasMem = home(g), true
@@ -537,8 +610,7 @@ func (t *translator) divide(in *inst) {
 		t.aluImm(w, 7, hT0, 1)
 		slow[1] = t.jcc(ccBE)
 	}
-	n := t.site(site{kind: siteStep})
-	t.later(cold{kind: coldExit, from: slow, n: n})
+	t.exitFrom(t.site(site{kind: siteStep}), slow[:]...)
 	t.rex(w, 0, none, hT1, false)
 	t.put(0xf7, 0xc0|in.ModRM&0x38|hT1&7)
 }

@@ -37,6 +37,7 @@ type Clock interface {
 type Config struct {
 	CPUs       int
 	NewEngine  func() cpu.Engine
+	NoAVX      bool // CPUID does not report AVX, because the engine does it slowly
 	Clock      Clock
 	Entropy    func(p []byte)    // fills p with random bytes
 	Memory     int64             // limit in bytes
@@ -127,7 +128,7 @@ func New(cfg Config) *Kernel {
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)
 	for i := range k.cfg.CPUs {
-		p := &processor{k: k, id: i, v: &cpu.VCPU{ID: i}, eng: cfg.NewEngine(), cond: sync.NewCond(&k.mu)}
+		p := &processor{k: k, id: i, v: &cpu.VCPU{ID: i, NoAVX: cfg.NoAVX}, eng: cfg.NewEngine(), cond: sync.NewCond(&k.mu)}
 		k.cpus = append(k.cpus, p)
 	}
 	k.peers = k.runners()

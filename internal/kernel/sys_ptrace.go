@@ -276,6 +276,8 @@ func (t *Task) ptraceRegset(u *Task, set bool, kind, iov uint64) linux.Errno {
 		var fx [fxsaveSize]byte
 		u.Regs.FXSave(&fx)
 		b = fx[:]
+	case linux.NT_X86_XSTATE:
+		b = u.xstateRegset()
 	default:
 		return linux.EINVAL
 	}
@@ -287,6 +289,8 @@ func (t *Task) ptraceRegset(u *Task, set bool, kind, iov uint64) linux.Errno {
 		if errno = t.copyIn(v[0].Base, b[:n]); errno == 0 {
 			errno = u.setUserRegs(b)
 		}
+	case kind == linux.NT_X86_XSTATE:
+		errno = t.setXStateRegset(u, v[0].Base, v[0].Len)
 	default:
 		errno = t.setFPRegs(u, v[0].Base)
 	}

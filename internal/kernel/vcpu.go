@@ -136,6 +136,9 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	p.outOfGuest()
 	p.inGuest = false
 	t.account(n)
+	if n := as.TakeFaults(); n != 0 {
+		t.countFaults(n, 0)
+	}
 	p.insns += uint64(n)
 	if k.seeded != nil {
 		k.seeded.ran(n)

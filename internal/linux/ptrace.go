@@ -62,4 +62,6 @@ const (
 	NT_AUXV     = 6
 	NT_FILE     = 0x46494c45
 	NT_SIGINFO  = 0x53494749
+
+	NT_X86_XSTATE = 0x202
 )

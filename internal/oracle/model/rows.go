@@ -41,6 +41,7 @@ var Rows = []Row{
 		{"clone3 with set_tid", guests("clone_settid")},
 		{"Illegal combinations give EINVAL and make no child", append(guests("clone_illegal", "clone_matrix"), "TestErrnos/process")},
 		{"NEWUTS, NEWNS, NEWIPC, NEWNET, NEWUSER; unshare and setns", guests("unshare_ns")},
+		{"NEWNS: mounts propagate to peers and slaves, by peer group, and as user namespaces allow", guests("mount_propagation")},
 		{"NEWPID", guests("pidns_outside", "pidns")},
 		{"CLONE_INTO_CGROUP; groups are frozen, killed and removed", guests("cgroup_core")},
 	}},
@@ -118,6 +119,7 @@ var Rows = []Row{
 		{"Each failure has its errno and leaves the old image", append(guests("exec_errors"), "TestErrnos/process")},
 		{"#! scripts", guests("exec_script")},
 		{"noexec mounts refuse to run and to map; a mount with writers does not become read-only", guests("mount_flags")},
+		{"pivot_root, bind mounts and lazy umounts as containers use them", guests("mount_propagation")},
 		{"ELF files by hand: static, position independent, with an interpreter, broken", guests("exec_elf")},
 	}},
 	{"X2", "what survives", []Statement{
@@ -192,6 +194,7 @@ var Rows = []Row{
 		{"Stops and continuing", guests("stop_cont")},
 		{"Whom kill reaches; kill -s NAME of shells", guests("kill_who")},
 		{"SIGPIPE; SIGIO", guests("pipes", "sigio")},
+		{"Leases: who holds one is told, who is in its way waits", guests("leases")},
 		{"SIGCHLD; SIGHUP and SIGCONT for an orphaned group; one thread's signals and the process's", guests("sigchld", "orphaned_group", "thread_signal")},
 		{"Waiting for files and signals at once", guests("polling")},
 		{"SIGPIPE, SIGURG, and transfers that signals and ends cut short", guests("rw_corners", "splice", "tcp_urgent")},

@@ -1,0 +1,56 @@
+package jit
+
+import (
+	"debug/elf"
+	"testing"
+	"time"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// BenchmarkTranslate translates the shell of the host from end to end.
+func BenchmarkTranslate(b *testing.B) {
+	newJIT(b)
+	f, err := elf.Open("/bin/bash")
+	if err != nil {
+		b.Skip(err)
+	}
+	defer f.Close()
+	text, err := f.Section(".text").Data()
+	if err != nil {
+		b.Fatal(err)
+	}
+	const at = 0x10000
+	text = text[:min(len(text), 20<<10)]
+	e := newEngine()
+	best, bytes := 1e9, 0.0
+	for b.Loop() {
+		b.StopTimer()
+		e.flush(cache.flushes.Load())
+		as := mm.NewAddressSpace(mm.NewAccount(1<<30), nil)
+		if _, errno := as.Map(mm.MapRequest{Addr: at, Len: uint64(len(text)+2*mm.PageSize) &^ pageMask, Prot: mm.ProtRead | mm.ProtWrite | mm.ProtExec, Fixed: true}); errno != 0 {
+			b.Fatal(errno)
+		}
+		if _, errno := as.CopyOut(at, text); errno != 0 {
+			b.Fatal(errno)
+		}
+		e.v, e.as, e.c = new(cpu.VCPU), as, e.contextOf(as)
+		insts := 0
+		b.StartTimer()
+		start := time.Now()
+		for pc := uint64(at); pc < at+uint64(len(text)); {
+			bl := e.find(pc, false)
+			if bl == nil {
+				pc++
+				continue
+			}
+			insts += int(bl.n)
+			pc = max(pc+1, e.t.list[len(e.t.list)-1].next())
+		}
+		best = min(best, float64(time.Since(start).Nanoseconds())/float64(insts))
+		bytes = float64(cache.used) / float64(insts)
+	}
+	b.ReportMetric(best, "ns/inst")
+	b.ReportMetric(bytes, "bytes/inst")
+}
