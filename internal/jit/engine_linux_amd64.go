@@ -17,6 +17,9 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// hotAfter is how often a block runs before it is worth more effort.
+var hotAfter int32 = 1000
+
 // spaces is the number of address spaces of which an engine keeps translations.
 const spaces = 8
 
@@ -94,11 +97,9 @@ func (e *engine) waitForOthers() {
 }
 
 // special reports whether the registers are in a state in which only the
-// interpreter can run: single steps, or floating point exceptions that are not
-// masked and would be the host's.
+// interpreter can run: exceptions that are not masked would be the host's.
 func special(r *cpu.Regs) bool {
-	const masks = 0x1f80
-	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks || r.X87.CW&fpuMasks != fpuMasks
+	return interp.Special(r.Flags, r.MXCSR) || r.X87.CW&fpuMasks != fpuMasks
 }
 
 // Run implements cpu.Engine.
@@ -300,7 +301,11 @@ func (e *engine) run() cpu.Trap {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
 			if b == nil || e.left < int64(b.n) {
-				if t := e.stepOne(); t.Kind != cpu.TrapNone {
+				n := int64(1)
+				if b != nil {
+					n = e.left
+				}
+				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
