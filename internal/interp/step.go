@@ -18,21 +18,34 @@ func (s *Stepper) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int6
 	return s.c.Run(v, r, as, budget)
 }
 
-// Step executes the instruction at r.RIP. It returns a trap of kind TrapNone if
-// the program goes on, and whether the instruction is complete and counts.
-// done is the number of instructions executed since v.TSC was brought up to
-// date. TF is not looked at.
-func (s *Stepper) Step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, done int64) (cpu.Trap, bool) {
+// Step executes up to n instructions from r.RIP on. It returns a trap of kind
+// TrapNone if the program goes on, and how many instructions are complete: fewer
+// than n without a trap if the flags, or exceptions that are not masked, ask for
+// Run. done is the number of instructions executed since v.TSC was brought up to
+// date. TF is not looked at before the first.
+func (s *Stepper) Step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, done, n int64) (cpu.Trap, int64) {
 	c := s.c
 	c.restore(v, r, as)
-	c.budget, c.left = done+1, 1
+	c.budget, c.left = done+n, n
 	c.trap, c.after, c.badAddr = cpu.Trap{}, false, false
 	if codeEpoch.Load() != c.epoch {
 		c.dropWrites(0)
 	}
-	c.step()
+	for {
+		c.step()
+		if c.left == 0 || c.trap.Kind != cpu.TrapNone || Special(c.fl, r.MXCSR) {
+			break
+		}
+	}
 	c.save(r)
-	return c.trap, c.left == 0
+	return c.trap, n - c.left
+}
+
+// Special reports whether flags and MXCSR are such that only Run can go on: single
+// steps, alignment checks, or floating point exceptions that are not masked.
+func Special(flags uint64, mxcsr uint32) bool {
+	const masks = 0x1f80
+	return flags&stepFlags != 0 || mxcsr&masks != masks
 }
 
 // CPUID does what that instruction does, but for RIP.

@@ -109,44 +109,20 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if shared {
 		o.disp, span, write = g.lo, int32(g.hi-g.lo), g.write
 	}
-	tlb, kind := tlbFor(write)
-	start := t.pos()
-	t.address(o)
-	var slow [2]int32
 	quick := o.base == cpu.RSP && o.index == none && !aligned
-	if quick {
-		// The stack has an entry of its own.
-		t.memOp(true, hT0, field(offStack), 0x2b)
-		limit := offStackSmall
-		if span > smallSpan {
-			limit = offStackLarge
-		}
-		t.memOp(true, hT0, field(limit), 0x3b)
-		slow[0] = t.jcc(ccAE)
-		t.load(hT1, field(offStackHost))
-	} else {
-		t.probe(tlb)
-		t.aluImm(true, 7, hT0, mm.PageSize-span)
-		slow[0] = t.jcc(ccA)
-		if aligned {
-			t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
-			slow[1] = t.jcc(ccNE)
-		}
-		t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+	_, kind := tlbFor(write)
+	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared}
+	if shared {
+		s.size = 1
 	}
-	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), shared: shared})
-	if !shared && !quick {
-		t.exitFrom(n, slow[:]...)
-	} else {
-		c := cold{kind: coldShared, from: slow, n: n, v: in.pc}
-		if shared {
-			t.sites[n].size = 1
-		}
-		if quick {
-			c.back, c.span, c.disp = t.pos(), span, o.disp
-			c.shared, c.kind = shared, coldStack
-		}
-		t.later(c)
+	t.address(o)
+	switch {
+	case t.tier == tierCold && !aligned:
+		t.checkCold(s, span, quick)
+	case quick:
+		t.checkStack(s, span, o.disp, in.pc)
+	default:
+		t.checkTLB(s, span, size, aligned, in.pc)
 	}
 	if !shared {
 		return mem{base: hT0, index: hT1}
@@ -155,6 +131,60 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m
+}
+
+// checkCold has span bytes at the address in T0 looked up by a routine: in code
+// that is seldom executed it matters most that it is short.
+func (t *translator) checkCold(s site, span int32, quick bool) {
+	c, i := &cache.common, spanClass(span)
+	switch {
+	case quick && s.write:
+		t.callCommon(c.stackW[i])
+	case quick:
+		t.callCommon(c.stackR[i])
+	case s.write:
+		t.callCommon(c.write[i])
+	default:
+		t.callCommon(c.read[i])
+	}
+	s.constant = quick
+	slow := t.jcc(ccA)
+	t.exitFrom(t.site(s), slow)
+}
+
+// checkStack looks for span bytes at the address in T0, which is disp from RSP,
+// in the entry that the stack has of its own.
+func (t *translator) checkStack(s site, span int32, disp int64, pc uint64) {
+	t.memOp(true, hT0, field(offStack), 0x2b)
+	limit := offStackSmall
+	if span > smallSpan {
+		limit = offStackLarge
+	}
+	t.memOp(true, hT0, field(limit), 0x3b)
+	slow := t.jcc(ccAE)
+	t.load(hT1, field(offStackHost))
+	t.later(cold{kind: coldStack, from: [2]int32{slow}, n: t.site(s), v: pc, back: t.pos(), span: span, disp: disp, shared: s.shared})
+}
+
+// checkTLB looks for span bytes at the address in T0, of which the first size may
+// have to be aligned.
+func (t *translator) checkTLB(s site, span int32, size uint8, aligned bool, pc uint64) {
+	tlb, _ := tlbFor(s.write)
+	var slow [2]int32
+	t.probe(tlb)
+	t.aluImm(true, 7, hT0, mm.PageSize-span)
+	slow[0] = t.jcc(ccA)
+	if aligned {
+		t.put(0x41, 0xf6, 0xc0|hT0&7, size-1) // test T0b, size-1
+		slow[1] = t.jcc(ccNE)
+	}
+	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+	n := t.site(s)
+	if s.shared {
+		t.later(cold{kind: coldShared, from: slow, n: n, v: pc})
+	} else {
+		t.exitFrom(n, slow[:]...)
+	}
 }
 
 // probe looks for the address in T0 in a TLB: T1 is the offset of its entry,

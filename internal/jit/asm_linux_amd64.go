@@ -205,6 +205,24 @@ func (a *asm) jmp() int32 {
 	return a.n - 4
 }
 
+// jccBack emits a conditional jump to a place that comes before, jmpBack one
+// that is not.
+func (a *asm) jccBack(cc uint8, place int32) {
+	if d := place - (a.n + 2); d >= -128 {
+		a.put2(0x70|cc, byte(d))
+		return
+	}
+	a.to(a.jcc(cc), place)
+}
+
+func (a *asm) jmpBack(place int32) {
+	if d := place - (a.n + 2); d >= -128 {
+		a.put2(0xeb, byte(d))
+		return
+	}
+	a.to(a.jmp(), place)
+}
+
 // to makes the jump whose displacement is at d go to a place.
 func (a *asm) to(d, place int32) { a.set32(d, place-(d+4)) }
 

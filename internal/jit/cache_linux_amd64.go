@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
@@ -13,22 +14,46 @@ import (
 type block struct {
 	pc    uint64
 	frame mm.Frame
-	plain bool   // without groups
+	plain bool   // tierPlain
+	cold  bool   // tierCold
 	n     int32  // instructions
 	page  int32  // number in context.pages
 	other int32  // that of the page in which the instruction ends, or 0
 	start int32  // position in the code memory
 	chain uint32 // the number of the next block in its bucket, or 0
 	dead  atomic.Bool
-	in    []link // jumps from other pages
+	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
 	sites []site
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
 type link struct {
-	at  int32
-	was uint32
+	at   int32
+	was  uint32
+	next uint32 // in cache.links, 0 if it is the last
+}
+
+// linked notes that the displacement at a position leads to b, before it does.
+func (b *block) linked(at int32, was uint32) {
+	n := cache.freeLink
+	if n == 0 {
+		n = uint32(len(cache.links))
+		cache.links = append(cache.links, link{})
+	} else {
+		cache.freeLink = cache.links[n].next
+	}
+	cache.links[n] = link{at, was, b.in}
+	b.in = n
+}
+
+// unlink undoes the jumps that lead to b.
+func (b *block) unlink() {
+	for b.in != 0 {
+		l := &cache.links[b.in]
+		atomic.StoreUint32(cache.mem.word(l.at), l.was)
+		b.in, l.next, cache.freeLink = l.next, cache.freeLink, b.in
+	}
 }
 
 // codeFrame is a frame with code.
@@ -78,6 +103,16 @@ func (cf *codeFrame) add(b *block, n uint32) {
 	b.chain, *chain = *chain, n
 }
 
+// remove takes a block out.
+func (cf *codeFrame) remove(b *block) {
+	at := cf.bucket(b.pc)
+	for numbered(*at) != b {
+		at = &numbered(*at).chain
+	}
+	*at = b.chain
+	cf.n--
+}
+
 // all calls fn for every block that is in the table.
 func (cf *codeFrame) all(fn func(b *block)) {
 	for _, n := range cf.buckets {
@@ -116,9 +151,12 @@ var cache struct {
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
 	blocks  [maxBlocks / blockPiece]*[blockPiece]block
-	pages   int32 // used numbers in context.pages
-	// Common routines in the code memory.
-	stackRead, stackWrite        int32
+	// The elements of links from freeLink on are not used; the first never is.
+	links    []link
+	freeLink uint32
+	pages    int32 // used numbers in context.pages
+	common   common
+	// More common routines; see fpu_linux_amd64.go.
 	fpuLoad, fpuUnload, fpuEnter int32
 	flushes                      atomic.Uint64 // generation; changes when all code is thrown away
 
@@ -146,7 +184,7 @@ func reset() {
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
-	cache.nblocks = 1
+	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
 }
 
 // blockAt returns a block by its number.
@@ -187,15 +225,12 @@ func drop(f mm.Frame) {
 }
 
 // kill makes whoever enters the block leave it again at its head, and undoes the
-// jumps that lead there from other pages; those from the same page die with it.
+// jumps that lead there; those from the same page may be left if they die with it.
 func (b *block) kill() {
 	b.dead.Store(true)
 	atomic.StoreUint32(cache.mem.word(b.entry.mem+4), uint32(offCounts+8*(maxInsts+1)))
 	atomic.StoreUint32(cache.mem.word(b.entry.checked+3), uint32(offPages)) // page 0 is never mapped
-	for _, l := range b.in {
-		atomic.StoreUint32(cache.mem.word(l.at), l.was)
-	}
-	b.in = nil
+	b.unlink()
 }
 
 // frameOf returns what there is about a frame.
@@ -233,19 +268,46 @@ func (t *translator) lookup(p *codeEntry, pc uint64, plain bool) (b *block, full
 	if noRoom() {
 		return nil, true
 	}
-	limit := maxInsts
-	if plain {
-		limit = maxPlain
+	tier := tierCold
+	switch {
+	case plain:
+		tier = tierPlain
+	case hotAfter == 0:
+		tier = tierHot
 	}
-	t.list = decode(t.list[:0], f.Bytes(), pc, limit)
+	return t.make(cf, pc, tier, nil), false
+}
+
+// make makes the block at pc and enters it, instead of old unless that is nil. It
+// returns nil if the instruction at pc ends in the next page.
+func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *block {
+	t.list = cf.decode(t.list[:0], cf.frame.Bytes(), pc, tier)
 	if len(t.list) == 0 {
-		return nil, false
+		return nil
 	}
-	t.plain, t.page, t.other = plain, cf.number(pc&^pageMask), 0
+	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
 	t.open(cf)
-	b = t.translate()
+	b := t.translate()
+	if old != nil {
+		cf.remove(old)
+		old.kill()
+	}
 	cf.add(b, t.number)
-	return b, false
+	return b
+}
+
+// upgrade makes something better of a block that has run often.
+func (t *translator) upgrade(b *block, generation uint64) (full bool) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if !b.alive(generation) || !b.frame.HasCode() {
+		return false
+	}
+	if noRoom() {
+		return true
+	}
+	t.make(frameOf(b.frame), b.pc, tierHot, b)
+	return false
 }
 
 // crossing finds or makes the block of the one instruction at pc, which begins
@@ -271,7 +333,7 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 		return nil, false
 	}
 	liveness(t.list)
-	t.plain, t.page, t.other = true, from.number(pc&^pageMask), k.n
+	t.tier, t.page, t.other = tierPlain, from.number(pc&^pageMask), k.n
 	t.open(from)
 	b = t.translate()
 	if from.begin == nil {
@@ -308,12 +370,13 @@ func (t *translator) open(cf *codeFrame) {
 		t.sites = make([]site, 0, sitePiece)
 	}
 	t.sites = t.sites[len(t.sites):]
+	cache.mem.counts[t.number] = hotAfter
 }
 
 // publish makes what has been emitted a block.
 func (t *translator) publish() *block {
 	b := t.blk
-	b.pc, b.plain, b.frame, b.n, b.page, b.other = t.pc, t.plain, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.pc, b.plain, b.cold, b.frame, b.n, b.page, b.other = t.pc, t.tier == tierPlain, t.tier == tierCold, t.cf.frame, int32(len(t.list)), t.page, t.other
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
@@ -326,6 +389,9 @@ func (t *translator) publish() *block {
 			to = b
 		}
 		if to != nil {
+			if to.cold {
+				to.linked(t.base+s.arg, binary.LittleEndian.Uint32(t.b[s.arg:]))
+			}
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
@@ -354,7 +420,9 @@ func connect(from *block, s *site, b *block, generation uint64) {
 	to, at := b.way(s.host), from.start+s.arg
 	if from.page != b.page {
 		to = b.entry.checked
-		b.in = append(b.in, link{at, uint32(atomic.LoadUint32(cache.mem.word(at)))})
+	}
+	if from.page != b.page || b.cold {
+		b.linked(at, atomic.LoadUint32(cache.mem.word(at)))
 	}
 	atomic.StoreUint32(cache.mem.word(at), uint32(to-(at+4)))
 }

@@ -57,7 +57,7 @@ func (t *translator) emitCold() {
 		case coldHost:
 			t.out.host = t.pos()
 			t.saveFlags()
-			t.to(t.jmp(), t.out.mem)
+			t.jmpBack(t.out.mem)
 		case coldEdge:
 			t.unloadFPU()
 			if c.n > 0 {
@@ -74,14 +74,13 @@ func (t *translator) coldStack(c *cold) {
 	s := &t.sites[c.n]
 	o := stack(c.disp)
 	t.address(o)
-	routine := cache.stackRead
+	routine := cache.common.stackRead
 	if s.write {
-		routine = cache.stackWrite
+		routine = cache.common.stackWrite
 	}
 	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
-	t.put2(0x0f, 0x80|ccBE)
-	t.put32(c.back - (t.pos() + 4))
+	t.jccBack(ccBE, c.back)
 	s.constant = true
 	if c.shared {
 		t.coldShared(c)
@@ -91,29 +90,104 @@ func (t *translator) coldStack(c *cold) {
 	t.exit(c.n)
 }
 
+// common is where the routines are that blocks call, in the code memory. They
+// find an address in T0 and return the offset in its page, with the host's
+// address of the page in T1.
+type common struct {
+	stackRead, stackWrite int32
+	saveFlags, loadFlags  int32
+	// By what is accessed: see tierCold's check.
+	read, write, stackR, stackW [len(spans)]int32
+}
+
+// spans are the ranges for which there are routines.
+var spans = [...]int32{1, 2, 4, 8, 16, maxSpan}
+
+// spanClass is the index of the smallest of spans that is enough.
+func spanClass(n int32) int {
+	for i, s := range spans {
+		if n <= s {
+			return i
+		}
+	}
+	panic("jit: no such span")
+}
+
+// callCommon emits the call of a common routine.
+func (t *translator) callCommon(routine int32) {
+	t.put1(0xe8)
+	t.put32(routine - (t.base + t.pos() + 4))
+}
+
 // commonRoom is more than the common routines need.
-const commonRoom = 1 << 10
+const commonRoom = 1 << 12
 
 // emitCommon emits the routines that blocks call, at the start of the code
-// memory, and returns what they need of it. They find the address in T0 and
-// return the offset in the page, with the host's address of the page in T1, or
-// if the TLB does not have it, what probe leaves.
+// memory, and returns what they need of it.
 func emitCommon() int32 {
-	var t translator
+	c := &cache.common
+	t := translator{tier: tierHot}
 	t.b = cache.mem.w[:commonRoom]
 	cache.mem.prepare(commonRoom)
-	cache.stackWrite = t.pos()
+	c.stackWrite = t.pos()
 	t.stackRoutine(nil)
-	cache.stackRead = t.pos()
-	t.stackRoutine(func() {
-		t.probe(offRT)
-		t.aluImm(true, 7, hT0, pageMask)
-		miss := t.jcc(ccA)
-		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
-		t.here(miss)
-	})
+	c.stackRead = t.pos()
+	t.stackRoutine(func() { t.probeFor(offRT, 1) })
+	c.saveFlags = t.pos()
+	t.saveFlags()
+	t.put1(0xc3)
+	c.loadFlags = t.pos()
+	t.restoreFlags(hT0)
+	t.put1(0xc3)
+	for i, span := range spans {
+		c.read[i] = t.pos()
+		t.probeFor(offRT, span)
+		t.put1(0xc3)
+		c.write[i] = t.pos()
+		t.probeFor(offWT, span)
+		t.put1(0xc3)
+		c.stackR[i] = t.pos()
+		t.stackLookup(c.stackRead, span)
+		c.stackW[i] = t.pos()
+		t.stackLookup(c.stackWrite, span)
+	}
 	t.emitFPU()
 	return (t.pos() + 15) &^ 15
+}
+
+// probeFor looks for span bytes in a TLB. If they are not there, which the flags
+// say (A), T0 and T1 are what probe leaves.
+func (t *translator) probeFor(tlb, span int32) {
+	t.probe(tlb)
+	t.aluImm(true, 7, hT0, mm.PageSize-span)
+	miss := t.jcc(ccA)
+	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+	t.here(miss)
+}
+
+// stackLookup emits a routine that looks for span bytes of the stack, in its
+// entry and then by the routine next. If they cannot be had, which the flags say
+// (A), the address is in T0 again.
+func (t *translator) stackLookup(next, span int32) {
+	t.memOp(true, hT0, field(offStack), 0x2b)
+	limit := offStackSmall
+	if span > smallSpan {
+		limit = offStackLarge
+	}
+	t.memOp(true, hT0, field(limit), 0x3b)
+	slow := t.jcc(ccAE)
+	t.load(hT1, field(offStackHost))
+	t.put1(0xc3)
+	t.here(slow)
+	t.memOp(true, hT0, field(offStack), 0x03)
+	t.put2(0x41, 0x50|hT0&7) // push T0
+	t.callCommon(next)
+	t.aluImm(true, 7, hT0, mm.PageSize-span)
+	bad := t.jcc(ccA)
+	t.lea(hSP, at(hSP, 8))
+	t.put1(0xc3)
+	t.here(bad)
+	t.put3(0x41, 0x58|hT0&7, 0xc3) // pop T0; ret
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of

@@ -69,11 +69,12 @@ type context struct {
 
 	// Not for machine code.
 	space   uintptr // the address space, only to be compared
-	gen     uint64  // of the address space, as far as seen
-	flushes uint64
+	seen    mm.Version
 	flushed uint64            // generation of the code cache that jumpCode is of
 	wf      [tlbSize]mm.Frame // frames of wt
-	filled  []filled          // unless it is full, all that is not empty
+	// Unless they are full, all that is not empty.
+	reads   []readEntry
+	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
 }
@@ -141,7 +142,7 @@ func newContext() *context {
 	c.counts[maxInsts+1] = deadCount
 	c.clearJumps()
 	c.rt, c.wt = emptyTLB, emptyTLB
-	c.filled = make([]filled, 0, 512)
+	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
 	return c
@@ -167,53 +168,6 @@ func noJump(i uint64) uint64 {
 		return 1
 	}
 	return 0
-}
-
-// noPage is what entry i of a TLB has if it is empty: a page that no address
-// looks for there.
-func noPage(i int) uint64 {
-	if i == 0 {
-		return mm.PageSize
-	}
-	return 0
-}
-
-var emptyTLB = func() (t [tlbSize]tlbEntry) {
-	for i := range t {
-		t[i].page = noPage(i)
-	}
-	return t
-}()
-
-// clearTLB forgets all translations: one by one if they are few, as after a fork.
-func (c *context) clearTLB() {
-	c.stack = stackEntry{}
-	c.clearCode()
-	if len(c.filled) == cap(c.filled) {
-		c.rt, c.wt = emptyTLB, emptyTLB
-		clear(c.wf[:])
-		clear(c.pages[:])
-	} else {
-		for _, f := range c.filled {
-			i := f.n % tlbSize
-			c.rt[i], c.wt[i], c.wf[i] = emptyTLB[i], emptyTLB[i], 0
-			c.pages[f.page] = 0
-		}
-	}
-	c.filled = c.filled[:0]
-}
-
-// note remembers for clearTLB that an entry of a TLB, or of pages, was filled.
-func (c *context) note(n uint64, page int32) {
-	if len(c.filled) < cap(c.filled) {
-		c.filled = append(c.filled, filled{uint32(n), page})
-	}
-}
-
-// filled is an entry of both TLBs and one of pages that are in use.
-type filled struct {
-	n    uint32
-	page int32
 }
 
 // Arithmetic flags in AX: SF, ZF, AF, PF and CF are where RFLAGS has them, but

@@ -35,7 +35,7 @@ func (t *translator) refund(n int) { t.count(0xfe, n) }
 func (t *translator) conditional(in *inst) {
 	t.need(in, &mem{base: none, index: none})
 	rest := len(t.list) - (t.cur + 1)
-	if in.loops {
+	if in.taken {
 		d := t.jcc(in.Opcode&15 ^ 1)
 		t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.next()})
 		return

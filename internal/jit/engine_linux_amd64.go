@@ -17,6 +17,9 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// hotAfter is how often a block runs before it is worth more effort.
+var hotAfter int32 = 1000
+
 // spaces is the number of address spaces of which an engine keeps translations.
 const spaces = 8
 
@@ -94,11 +97,9 @@ func (e *engine) waitForOthers() {
 }
 
 // special reports whether the registers are in a state in which only the
-// interpreter can run: single steps, or floating point exceptions that are not
-// masked and would be the host's.
+// interpreter can run: exceptions that are not masked would be the host's.
 func special(r *cpu.Regs) bool {
-	const masks = 0x1f80
-	return r.Flags&(cpu.FlagTF|cpu.FlagAC) != 0 || r.MXCSR&masks != masks || r.X87.CW&fpuMasks != fpuMasks
+	return interp.Special(r.Flags, r.MXCSR) || r.X87.CW&fpuMasks != fpuMasks
 }
 
 // Run implements cpu.Engine.
@@ -144,42 +145,18 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock
-	c.space, c.gen = space, 0 // no address space has this generation
+	c.space, c.seen = space, mm.Version{} // no address space has this version
+	c.clearTLB()
+	if v, parent := as.Origin(); parent.Gen != 0 {
+		for _, p := range e.contexts {
+			if p != nil && p != c && p.seen == parent {
+				c.inherit(p, v)
+				break
+			}
+		}
+	}
 	c.update(as)
 	return c
-}
-
-// update brings the translations up to date.
-func (c *context) update(as *mm.AddressSpace) {
-	gen, flushes := as.Gen(), as.Flushes()
-	if gen != c.gen || flushes != c.flushes && !as.Flushed(c.flushes, c.evict) {
-		c.clearTLB()
-	}
-	c.gen, c.flushes = gen, flushes
-}
-
-// evict forgets one page; bit 0 of its address says that it was executable.
-func (c *context) evict(va uint64) {
-	page := va &^ pageMask
-	i := page >> mm.PageShift % tlbSize
-	if c.rt[i].page == page {
-		c.rt[i] = emptyTLB[i]
-	}
-	if c.wt[i].page == page {
-		c.dropWrite(uint64(i))
-	}
-	if va&1 != 0 {
-		clear(c.pages[:])
-		c.clearCode()
-	}
-}
-
-// dropWrite empties an entry of wt.
-func (c *context) dropWrite(i uint64) {
-	if c.stack.page == c.wt[i].page {
-		c.stack = stackEntry{}
-	}
-	c.wt[i], c.wf[i] = emptyTLB[i], 0
 }
 
 // dropWrites gives up the write translations of frames that have become code
@@ -281,7 +258,7 @@ func (e *engine) markCode(f mm.Frame) {
 func (e *engine) mapped(page int32) {
 	if page != 0 && e.c.pages[page] == 0 {
 		e.c.pages[page] = 1
-		e.c.note(0, page)
+		e.c.noteRead(0, page)
 	}
 }
 
@@ -324,7 +301,11 @@ func (e *engine) run() cpu.Trap {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
 			if b == nil || e.left < int64(b.n) {
-				if t := e.stepOne(); t.Kind != cpu.TrapNone {
+				n := int64(1)
+				if b != nil {
+					n = e.left
+				}
+				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue

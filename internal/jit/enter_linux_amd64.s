@@ -3,7 +3,7 @@
 
 // func enter(c *context)
 //
-// Machine code runs on the goroutine's stack, of which it uses at most three
+// Machine code runs on the goroutine's stack, of which it uses at most five
 // words. Registers while it runs:
 //
 //	RAX RCX RDX RBX RBP RSI RDI R8	the guest's, as they are
@@ -25,7 +25,7 @@
 //
 // Flags are entered with the guest's. On exit the host's are stored beside them:
 // where the guest's are, the site of the exit tells.
-TEXT ·enter(SB), 0, $32-8
+TEXT ·enter(SB), 0, $64-8
 	MOVQ	c+0(FP), R14
 	ADDQ	$const_bias, R14
 	MOVQ	const_offLeft(R14), M0

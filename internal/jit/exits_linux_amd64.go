@@ -31,18 +31,18 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
-		for e.left > 0 && e.left < int64(b.n) {
-			if t := e.stepOne(); t.Kind != cpu.TrapNone {
-				return where{}, t
-			}
-			if special(&c.regs) || c.regs.RIP != s.pc {
-				return where{}, cpu.Trap{}
-			}
+		if e.left > 0 && e.left < int64(b.n) {
+			return where{}, e.stepSome(e.left)
 		}
 		if !b.alive(generation) {
 			return where{}, cpu.Trap{}
 		}
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
+	case siteHot:
+		if e.t.upgrade(b, generation) {
+			e.flush(generation)
+		}
+		return where{}, cpu.Trap{}
 	case siteLoad, siteStore:
 		if e.fill(s) {
 			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
@@ -73,15 +73,16 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 const cpuidLen = 2
 
 // stepOne has the interpreter execute the instruction at RIP.
-func (e *engine) stepOne() cpu.Trap {
+func (e *engine) stepOne() cpu.Trap { return e.stepSome(1) }
+
+// stepSome has the interpreter execute up to n instructions.
+func (e *engine) stepSome(n int64) cpu.Trap {
 	c := e.c
 	c.syncFlags()
 	c.leaveImage()
-	t, done := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left)
+	t, n := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left, n)
 	c.flags = packFlags(c.regs.Flags)
-	if done {
-		e.left--
-	}
+	e.left -= n
 	return t
 }
 
@@ -110,7 +111,7 @@ func (e *engine) fill(s *site) bool {
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.note(i, 0)
+			c.noteRead(i, 0)
 		}
 		return ok
 	}
@@ -129,7 +130,7 @@ func (e *engine) fill(s *site) bool {
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
-	c.note(i, 0)
+	c.noteWrite(i)
 	return true
 }
 

@@ -120,12 +120,6 @@ func (t *translator) loadControl(in *inst) {
 // fpuMasks are the exception masks in the control word.
 const fpuMasks = 0x3f
 
-// callCommon calls a common routine.
-func (t *translator) callCommon(routine int32) {
-	t.put1(0xe8)
-	t.put32(routine - (t.base + t.pos() + 4))
-}
-
 // emitFPU emits the routines that load and unload the registers, and one that
 // loads them and goes to context.target.
 func (t *translator) emitFPU() {

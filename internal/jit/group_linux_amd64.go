@@ -100,7 +100,7 @@ func (t *translator) dropGroups() { t.groups = [maxGroups]group{} }
 func (t *translator) plan(o operand, size uint8, write bool) (g group, members int, apart bool) {
 	g = group{shape: o.shape, write: write, lo: o.disp, hi: o.disp + int64(size)}
 	members = 1
-	if t.plain || !o.shared() {
+	if t.tier == tierPlain || !o.shared() {
 		return g, members, false
 	}
 	// Until the first conditional jump a write makes the group one for writing.

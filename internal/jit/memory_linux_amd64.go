@@ -16,6 +16,9 @@ const codeSize = 64 << 20
 type codeMemory struct {
 	w []byte  // to be written
 	x uintptr // to be executed: where w[0] is
+	// counts, by the number of a block, are in reach of the code: how often it
+	// may still run before it is hot.
+	counts []int32
 	// ready is how much of it the host has made memory of; what it makes at
 	// once is cheaper than page by page.
 	ready int32
@@ -33,7 +36,13 @@ func newCodeMemory() (m codeMemory, err error) {
 	if m.w, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return m, fmt.Errorf("jit: no memory for code: %w", err)
 	}
-	x, err := unix.MmapPtr(fd, 0, nil, codeSize, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)
+	// The counts come after the code.
+	const countSize = 4 * maxBlocks
+	x, err := unix.MmapPtr(-1, 0, nil, codeSize+countSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err == nil {
+		m.counts = unsafe.Slice((*int32)(unsafe.Add(x, codeSize)), maxBlocks)
+		x, err = unix.MmapPtr(fd, 0, x, codeSize, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED|unix.MAP_FIXED)
+	}
 	if err != nil {
 		unix.Munmap(m.w)
 		return m, fmt.Errorf("jit: no executable memory: %w", err)
@@ -41,6 +50,9 @@ func newCodeMemory() (m codeMemory, err error) {
 	m.x = uintptr(x)
 	return m, nil
 }
+
+// countFrom is the displacement of the count of block n from a position.
+func (m *codeMemory) countFrom(pos int32, n uint32) int32 { return codeSize + 4*int32(n) - pos }
 
 // word returns the aligned word at an offset, to be patched while others
 // execute it: the displacement of a jump or of a memory operand.

@@ -2,8 +2,8 @@ package jit
 
 import (
 	"strings"
+	"sync/atomic"
 
-	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
 )
 
@@ -31,8 +31,8 @@ type inst struct {
 	// them, where the block may be left.
 	live uint8
 	kind kind
-	// loops: the block goes on where this conditional jump leads, at its head.
-	loops bool
+	// taken: the block goes on where this jump leads.
+	taken bool
 
 	writes uint32 // the general registers that it may write, a set
 	// What it accesses in memory, in order.
@@ -70,16 +70,40 @@ func (in *inst) next() uint64 { return in.pc + uint64(in.Len) }
 // target is where a direct branch goes.
 func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
 
+// follow is where the block goes on after it.
+func (in *inst) follow() uint64 {
+	if in.taken {
+		return in.target()
+	}
+	return in.next()
+}
+
+// tier says how much is made of a block.
+type tier uint8
+
+const (
+	// tierCold is for what has not run often: the way to the first jump, with a
+	// count of how often it runs.
+	tierCold tier = iota
+	// tierHot is for what has: it goes on through jumps, the way that the
+	// program took.
+	tierHot
+	// tierPlain is a few instructions without groups.
+	tierPlain
+)
+
 // decode appends to list the instructions of the block at pc, which is in page.
-// The block is the way that the program takes if no conditional jump is taken,
-// to the first other jump. A loop that is one block is put there several times:
-// its rounds then share checks of memory operands.
-func decode(list []inst, page []byte, pc uint64, limit int) []inst {
-	head := pc
-	for off := pc & pageMask; off < mm.PageSize && len(list) < limit; {
+// A short loop that is one block is put there several times: its rounds then
+// share checks of memory operands.
+func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []inst {
+	head, limit := pc, maxInsts
+	if tier == tierPlain {
+		limit = maxPlain
+	}
+	for (pc^head)&^pageMask == 0 && len(list) < limit {
 		list = list[:len(list)+1]
 		in := &list[len(list)-1]
-		if err := in.decode(page[off:], pc); err != nil {
+		if err := in.decode(page[pc&pageMask:], pc); err != nil {
 			if err == x86.ErrShort {
 				list = list[:len(list)-1] // continues in the next page
 				break
@@ -87,14 +111,23 @@ func decode(list []inst, page []byte, pc uint64, limit int) []inst {
 			in.kind = kindStepEnd
 			break
 		}
-		pc, off = in.next(), off+uint64(in.Len)
+		if in.kind == kindJcc && (tier == tierCold || !cf.goOn(in, tier)) {
+			break
+		}
+		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
+			in.kind, in.taken = kindNop, true
+		}
 		if in.kind.ends() {
 			break
 		}
-		if in.kind == kindJcc && in.target() <= in.pc {
-			if in.target() == head {
-				list = repeat(list, limit)
-			}
+		if pc = in.follow(); !in.taken {
+			continue
+		}
+		if pc == head {
+			list = repeat(list, limit)
+			break
+		}
+		if holds(list, pc) {
 			break
 		}
 	}
@@ -102,23 +135,61 @@ func decode(list []inst, page []byte, pc uint64, limit int) []inst {
 	return list
 }
 
-// repeat has the loop that is list go through more rounds, if it is short.
+// goOn decides which way the block goes on at a conditional jump, if it does.
+func (cf *codeFrame) goOn(in *inst, tier tier) bool {
+	if tier == tierPlain {
+		return in.target() > in.pc
+	}
+	taken := int32(0)
+	if (in.target()^in.pc)&^pageMask == 0 {
+		taken = cf.runs(in.target())
+	}
+	not := cf.runs(in.next())
+	in.taken = taken > not
+	return taken+not > 0
+}
+
+// runs is how often the block at pc ran, as far as that is known.
+func (cf *codeFrame) runs(pc uint64) int32 {
+	for n := *cf.bucket(pc); n != 0; {
+		b := numbered(n)
+		if b.pc == pc && !b.plain {
+			if !b.cold {
+				return hotAfter
+			}
+			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
+		}
+		n = b.chain
+	}
+	return 0
+}
+
+// holds reports whether the instruction at pc is in list.
+func holds(list []inst, pc uint64) bool {
+	for i := range list {
+		if list[i].pc == pc {
+			return true
+		}
+	}
+	return false
+}
+
+// repeat has the loop that is list go through more rounds, if it is short. The
+// last jump of the last round is an end.
 func repeat(list []inst, limit int) []inst {
 	n := len(list)
-	if n > maxRound {
-		return list
-	}
-	for len(list)+n <= min(limit, maxUnrolled) {
-		list[len(list)-1].loops = true
+	for n <= maxRound && len(list)+n <= min(limit, maxUnrolled) {
 		list = append(list, list[:n]...)
-		list[len(list)-1].loops = false
+	}
+	if last := &list[len(list)-1]; last.kind == kindJcc {
+		last.taken = false
 	}
 	return list
 }
 
 // decode decodes the instruction at pc.
 func (in *inst) decode(b []byte, pc uint64) error {
-	in.pc, in.loops = pc, false
+	in.pc, in.taken = pc, false
 	in.eff, in.writes, in.naccess = effect{}, 0, 0
 	if err := x86.DecodeInto(&in.Inst, b); err != nil {
 		return err

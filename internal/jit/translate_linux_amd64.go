@@ -18,7 +18,7 @@ type translator struct {
 	// flags, in the context, or both.
 	inHost, inMem bool
 
-	plain  bool // no groups
+	tier   tier
 	groups [maxGroups]group
 	began  bool // by the current instruction
 	upper  bool // cpu.Regs.UpperUsed is set
@@ -36,6 +36,7 @@ type translator struct {
 	number uint32 // of it
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
+	tail   int32 // what the exits share
 }
 
 const (
@@ -57,6 +58,7 @@ const (
 	siteEdge     siteKind = iota // to a direct target that is not linked
 	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
+	siteHot                      // at the head: the block has run often
 	siteMiss                     // at the checked entry
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
@@ -106,7 +108,7 @@ func (t *translator) translate() *block {
 	}
 	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
 		t.unloadFPU()
-		t.edge(last.next())
+		t.edge(last.follow())
 	}
 	t.emitCold()
 	t.emitExits()
@@ -142,51 +144,80 @@ func (t *translator) exit(n int) { t.from[n][0] = t.jmp() }
 // exitFrom is exit for code that comes first: the displacements of jumps to it.
 func (t *translator) exitFrom(n int, from ...int32) { copy(t.from[n][:], from) }
 
-// emitExits emits the exits of all sites: they leave their number in the block
-// on the stack and share the rest.
-func (t *translator) emitExits() {
-	tail := t.pos()
+// emitTail emits what exits share.
+func (t *translator) emitTail() {
+	t.tail = t.pos()
 	t.memOp(false, 0, field(offSite), 0x8f) // pop
 	t.store32(field(offBlock), t.number)
 	t.put1(0xc3)
+}
+
+// emitExit emits the exit of site n, which leaves n on the stack for the tail. It
+// returns where it is.
+func (t *translator) emitExit(n int) int32 {
+	pos := t.pos()
+	if t.sites[n].fpu {
+		t.noteFPU(t.fpuAt[n])
+		t.callCommon(cache.fpuUnload)
+	}
+	if n < 128 {
+		t.put2(0x6a, byte(n)) // push
+	} else {
+		t.put1(0x68)
+		t.put32(int32(n))
+	}
+	t.jmpBack(t.tail)
+	return pos
+}
+
+// emitExits emits the exits that code jumps to.
+func (t *translator) emitExits() {
+	if t.pos()-t.tail > 128 && len(t.from) > 6 {
+		t.emitTail()
+	}
 	for n, from := range t.from {
+		if from[0] == 0 {
+			continue
+		}
 		for _, d := range from {
 			if d != 0 {
 				t.here(d)
 			}
 		}
-		if t.sites[n].fpu {
-			t.noteFPU(t.fpuAt[n])
-			t.callCommon(cache.fpuUnload)
-		}
-		if n < 128 {
-			t.put2(0x6a, byte(n)) // push
-		} else {
-			t.put1(0x68)
-			t.put32(int32(n))
-		}
-		if d := tail - (t.pos() + 2); d >= -128 {
-			t.put2(0xeb, byte(d))
-		} else {
-			t.to(t.jmp(), tail)
-		}
+		t.emitExit(n)
 	}
 }
 
-// head emits the entries and the check of the budget.
+// head emits the entries and what they check: that the page is mapped, that the
+// budget is enough, and that the block is not hot. The exits come first, so that
+// the jumps there are short.
 func (t *translator) head() {
 	t.cur = 0
+	t.emitTail()
+	miss := t.emitExit(t.site(site{kind: siteMiss}))
+	budget := t.emitExit(t.site(site{kind: siteBudget}))
+	hot := int32(0)
+	if t.tier == tierCold {
+		hot = t.emitExit(t.site(site{kind: siteHot}))
+	}
 	t.alignNext(3)
 	t.out.checked = t.pos()
+	t.sites[1].retry = uint16(t.out.checked)
 	t.testPage(t.page)
-	t.exitFrom(t.site(site{kind: siteMiss}), t.jcc(ccE))
+	t.jccBack(ccE, miss)
 	t.alignNext(4)
 	t.out.mem = t.pos()
 	t.out.host = t.out.mem
 	t.count(0xfa, len(t.list))          // psubd
 	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
 	t.regOp(false, hT0, hT0, 0x85)      // test
-	t.exitFrom(t.site(site{kind: siteBudget, retry: uint16(t.out.checked)}), t.jcc(ccS))
+	t.jccBack(ccS, budget)
+	if t.tier == tierCold {
+		t.put2(0x83, 0x2d) // sub the count, 1
+		t.put32(cache.mem.countFrom(t.base+t.pos()+5, t.number))
+		t.put1(1)
+		t.jccBack(ccS, hot)
+	}
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
 		t.later(cold{kind: coldHost})
@@ -218,18 +249,26 @@ func (t *translator) liveIn() uint8 {
 
 // saveFlags stores the host's flags in the context. It needs T0.
 func (t *translator) saveFlags() {
+	if t.tier == tierCold {
+		t.callCommon(cache.common.saveFlags)
+		return
+	}
 	t.move(hT0, hAX)
 	t.put(0x9f, 0x0f, 0x90, 0xc0) // lahf; seto al
-	t.put(0x66)
+	t.put1(0x66)
 	t.memOp(false, hAX, field(offFlags), 0x89)
 	t.move(hAX, hT0)
 }
 
 // restoreFlags loads them, by way of a temporary.
 func (t *translator) restoreFlags(tmp uint8) {
+	if t.tier == tierCold && tmp == hT0 {
+		t.callCommon(cache.common.loadFlags)
+		return
+	}
 	t.move(tmp, hAX)
 	t.memOp2(false, hAX, field(offFlags), 0xb7)
-	t.put(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
+	t.put3(0x04, 0x7f, 0x9e) // add al, 0x7f; sahf
 	t.move(hAX, tmp)
 }
 

@@ -121,25 +121,40 @@ func (t *Task) execCred(f *vfs.File) *Cred {
 			c.EGID = st.Gid
 		}
 	}
-	changed := c.EUID != t.cred.EUID || c.EGID != t.cred.EGID
+	const noRoot = 1
+	root := c.SecureBits&noRoot == 0 && (c.UID == c.root() || c.EUID == c.root())
+	effective := root && c.EUID == c.root()
+	c.Permitted = 0
+	if root {
+		c.Permitted = c.Inheritable | c.Bounding
+	}
+	setID := c.EUID != t.cred.UID || c.EGID != t.cred.GID
+	if (setID || c.Permitted&^t.cred.Permitted != 0) && t.execUnsafe() {
+		if t.noNewPrivs || !t.capable(linux.CAP_SETUID) {
+			c.EUID, c.EGID = c.UID, c.GID
+		}
+		c.Permitted &= t.cred.Permitted
+	}
 	c.SUID, c.FSUID = c.EUID, c.EUID
 	c.SGID, c.FSGID = c.EGID, c.EGID
-	const noRoot = 1
-	if changed {
+	if setID {
 		c.Ambient = 0
 	}
-	switch {
-	case c.SecureBits&noRoot == 0 && (c.UID == c.root() || c.EUID == c.root()):
-		c.Permitted = c.Inheritable | c.Bounding
-		c.Caps = c.Ambient
-		if c.EUID == c.root() {
-			c.Caps = c.Permitted
-		}
-	default:
-		c.Permitted, c.Caps = c.Ambient, c.Ambient
+	c.Permitted |= c.Ambient
+	c.Caps = c.Ambient
+	if effective {
+		c.Caps = c.Permitted
 	}
-	c.secureExec = changed || c.UID != c.EUID || c.GID != c.EGID
+	c.secureExec = setID
 	return &c
+}
+
+// execUnsafe reports whether the caller may not gain rights by an exec
+// (check_unsafe_exec): it has said so itself, or somebody with fewer rights
+// could steer what it does with them.
+func (t *Task) execUnsafe() bool {
+	p := t.ptrace
+	return t.noNewPrivs || p != nil && !p.tracer.capableIn(t.cred.user, linux.CAP_SYS_PTRACE) || t.fs.refs > len(t.group.threads)
 }
 
 // userTable counts the tasks of each user, for RLIMIT_NPROC.

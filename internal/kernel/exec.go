@@ -304,7 +304,7 @@ func (t *Task) doExec(dirfd int, pathAddr, argv, envp, flags uint64) (uint64, li
 	}
 	f, errno := vfs.OpenExec(t.ctx(), start, path, flags)
 	if errno != 0 {
-		return 0, errno
+		return t.fileWait(nil, 0, errno)
 	}
 	e.file = f
 	defer func() { e.file.Put() }()
@@ -317,7 +317,7 @@ func (t *Task) doExec(dirfd int, pathAddr, argv, envp, flags uint64) (uint64, li
 	if len(e.argv) == 0 {
 		e.argv = []string{""} // since Linux 5.18
 	}
-	return 0, t.execve(&e)
+	return t.fileWait(nil, 0, t.execve(&e))
 }
 
 // execfdPath is the name of a program started through a descriptor.

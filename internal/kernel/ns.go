@@ -225,8 +225,8 @@ func (t *Task) newNamespaces(user *userNamespace, fs *FSInfo, flags uint64) (*Na
 	}
 	if flags&linux.CLONE_NEWNS != 0 {
 		old := ns.mnt
-		ns.mnt = old.Clone(&fs.Root, &fs.Cwd)
-		ns.mnt.Owner, ns.mnt.Ino = user, t.k.nextNamespace()
+		ns.mnt = old.Clone(user, &fs.Root, &fs.Cwd)
+		ns.mnt.Ino = t.k.nextNamespace()
 		old.Put()
 	}
 	return ns, 0

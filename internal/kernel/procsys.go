@@ -81,7 +81,7 @@ func (k *Kernel) procSys() *synthfs.Node {
 			sysctl("file-max", "9223372036854775807"), file("file-nr", func() string { return fmt.Sprintf("%d\t0\t9223372036854775807", k.openFiles()) }), sysctl("nr_open", "1048576"),
 			sysctl("pipe-max-size", "1048576"), sysctl("protected_hardlinks", "1"), sysctl("protected_symlinks", "0"),
 			sysctl("protected_fifos", "0"), sysctl("protected_regular", "0"), sysctlNumber("suid_dumpable", &k.core.suidDumpable, dumpNobody, dumpRoot),
-			sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"), sysctl("mount-max", "100000"),
+			sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"), sysctl("mount-max", "100000"), sysctl("leases-enable", "1"), sysctl("lease-break-time", "45"),
 			dir("epoll", sysctl("max_user_watches", "1048576")),
 			dir("inotify", sysctl("max_queued_events", "16384"), sysctl("max_user_instances", "128"), sysctl("max_user_watches", "65536")),
 			dir("mqueue"),

@@ -55,9 +55,10 @@ const flagsFixable = cpu.FlagAC | cpu.FlagOF | cpu.FlagDF | cpu.FlagTF | cpu.Fla
 // frame on the stack, which rt_sigreturn restores.
 func (t *Task) setupHandler(act *linux.Sigaction, info *linux.Siginfo) {
 	sig := info.Signo
+	usable := t.rseq.addr == 0 || t.updateRseq()
 	sp, errno := t.pushFrame(act, info)
-	if errno != 0 {
-		// The stack is not usable: that is fatal, whatever the handler.
+	if errno != 0 || !usable {
+		// The stack or the area of rseq(2) is not usable: that is fatal, whatever the handler.
 		t.sighand.set(linux.SIGSEGV, linux.Sigaction{})
 		t.exitSignaled(kernelSignal(linux.SIGSEGV))
 		return

@@ -107,28 +107,38 @@ func sysFcntl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return pipeSize(f, cmd, arg)
 	case linux.F_ADD_SEALS, linux.F_GET_SEALS:
 		return t.fileSeals(f, cmd, arg)
+	case linux.F_GET_RW_HINT, linux.F_SET_RW_HINT:
+		return 0, t.writeHint(f, cmd, arg)
 	case linux.F_GETLEASE:
-		return linux.F_UNLCK, 0
+		return uint64(vfs.GetLease(f)), 0
 	case linux.F_SETLEASE:
-		return 0, t.setLease(f, arg)
+		return 0, t.setLease(f, fd, arg)
 	}
 	return t.ownerCommand(f, cmd, arg)
 }
 
-// setLease is F_SETLEASE: who may have a lease is told so, but no file system
-// here gives one.
-func (t *Task) setLease(f *vfs.File, arg uint64) linux.Errno {
-	if arg != linux.F_RDLCK && arg != linux.F_WRLCK && arg != linux.F_UNLCK {
-		return linux.EINVAL
+// writeHint tells or sets how long what is written to a file is expected to
+// live, which is only remembered.
+func (t *Task) writeHint(f *vfs.File, cmd int, addr uint64) linux.Errno {
+	const extreme = 5 // RWH_WRITE_LIFE_EXTREME
+	if cmd == linux.F_GET_RW_HINT {
+		return t.putUint64(addr, uint64(*f.Lifetime()))
 	}
 	st, errno := vfs.Fstat(f)
-	if errno == 0 && st.Uid != t.cred.FSUID && !t.capable(linux.CAP_LEASE) {
-		errno = linux.EACCES
+	if errno == 0 && st.Uid != t.cred.FSUID && !t.capable(linux.CAP_FOWNER) {
+		errno = linux.EPERM
 	}
-	if errno != 0 {
+	hint, errno2 := t.getUint64(addr)
+	switch {
+	case errno != 0:
 		return errno
+	case errno2 != 0:
+		return errno2
+	case hint > extreme:
+		return linux.EINVAL
 	}
-	return linux.EINVAL
+	*f.Lifetime() = uint8(hint)
+	return 0
 }
 
 // setFlags is F_SETFL. O_NOATIME is for the file's owner.

@@ -82,7 +82,7 @@ func (t *Task) runSyscall() {
 	t.removeWaits()
 	t.k.current = t
 	t.enterMemory(true)
-	defer t.settleMemory()
+	defer t.settleCall()
 	fn := row.fn
 	if t.sc.gate32 {
 		fn = compatHandler(t.sc.nr32, fn)
@@ -209,6 +209,12 @@ func (t *Task) setTimeout(ns int64) {
 func (t *Task) timedOut() bool {
 	return t.sc.deadline != 0 && t.k.now() >= t.sc.deadline
 }
+
+// StartTimeout bounds the wait of a call for what the file layer waits for.
+func (t *Task) StartTimeout(ns int64) { t.setTimeout(ns) }
+
+// TimedOut reports whether the time of StartTimeout is over.
+func (t *Task) TimedOut() bool { return t.timedOut() }
 
 // fileWait turns the internal result of a file operation into a wait: EAGAIN
 // waits for the file unless it is O_NONBLOCK, vfs.EWAIT for what the operation

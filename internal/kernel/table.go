@@ -120,7 +120,7 @@ var syscalls = [NumSyscalls]Syscall{
 	linux.SYS_msgsnd:                  {sysMsgsnd, "int msgbuf size msgopflags", full},
 	linux.SYS_msgrcv:                  {sysMsgrcv, "int msgbuf> size long msgopflags", full},
 	linux.SYS_msgctl:                  {sysMsgctl, "int msgctl msgctlarg", full},
-	linux.SYS_fcntl:                   {sysFcntl, "fd fcntl fcntlarg", partial("no leases, F_NOTIFY, read and write hints (EINVAL)")},
+	linux.SYS_fcntl:                   {sysFcntl, "fd fcntl fcntlarg", partial("no F_NOTIFY (EINVAL)")},
 	linux.SYS_flock:                   {sysFlock, "fd flock", full},
 	linux.SYS_fsync:                   {sysFsync, "fd", full},
 	linux.SYS_fdatasync:               {sysFsync, "fd", full},

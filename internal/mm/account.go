@@ -41,14 +41,14 @@ type Account struct {
 type machine struct {
 	current  *Account // charged for page caches; nil: the machine's own
 	lenient  bool     // see Enter
-	full     *Account // the group that has reached its limit
+	full     *Account // what has reached its limit
 	overHigh int64    // frames charged to groups beyond High
 	open     int64    // accounts below it that have a number
 }
 
 const (
 	noLimit = 1<<63 - 1
-	// slack is by how many frames a system call may exceed a group's limit.
+	// slack is by how many frames a system call may exceed a limit.
 	slack = 1024
 	// maxGroups is how many accounts a machine can have below its own
 	// (MEM_CGROUP_ID_MAX).
@@ -185,16 +185,17 @@ func (a *Account) SetLimit(frames int64) {
 func (a *Account) Over() bool { return a.used.Load() > a.limit }
 
 // Enter says, of a machine's account, whom page caches charge from now on. A
-// system call may exceed the limit of a group a little, so that it need not
-// stop halfway: who comes back from it asks Full.
+// system call may exceed a limit a little, so that it need not stop halfway: who
+// comes back from it asks Full.
 func (a *Account) Enter(who *Account, call bool) {
 	if a != nil {
 		a.current, a.lenient = who, call
 	}
 }
 
-// Full returns the group of the machine that has reached its limit since the
-// last time, nil if none has.
+// Full returns the group of the machine, or the machine itself, that has
+// reached its limit since the last time, nil if none has. A page fault that
+// reaches the machine's limit does not count: it fails.
 func (a *Account) Full() *Account {
 	if a == nil {
 		return nil
@@ -215,13 +216,13 @@ func (a *Account) OverHigh() int64 {
 	return n
 }
 
-// charge counts one frame, unless the account or one above it is full, which
-// force ignores.
-func (a *Account) charge(force bool) bool {
+// charge counts one frame with the given flags, unless the account or one above
+// it is full, which force ignores.
+func (a *Account) charge(force bool, flags uint32) bool {
 	high := false
 	for c := a; c != nil; c = c.parent {
 		n := c.used.Add(1)
-		if n > c.limit && !c.exceed(a, n) && !force {
+		if n > c.limit && !c.exceed(a, n, flags) && !force {
 			for u := a; u != c.parent; u = u.parent {
 				u.used.Add(-1)
 			}
@@ -237,10 +238,11 @@ func (a *Account) charge(force bool) bool {
 }
 
 // exceed decides what becomes of a charge to a that makes n frames of c, more
-// than its limit.
-func (c *Account) exceed(a *Account, n int64) bool {
+// than its limit. Files are told when the machine is full; the memory of
+// processes is had by ending one of them.
+func (c *Account) exceed(a *Account, n int64, flags uint32) bool {
 	top := a.top()
-	if c == top {
+	if c == top && (!top.lenient || flags&frameCached != 0) {
 		return false
 	}
 	if top.full == nil {
@@ -280,7 +282,7 @@ func (a *Account) alloc(zero bool) (f Frame, ok bool) { return a.payer().allocFr
 // allocFrame is alloc for a frame with the given flags. With force the account
 // may be full.
 func (a *Account) allocFrame(zero, force bool, flags uint32) (f Frame, ok bool) {
-	if !a.charge(force) {
+	if !a.charge(force, flags) {
 		return 0, false
 	}
 	f, ok = arena.get(force)

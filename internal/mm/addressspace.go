@@ -20,8 +20,12 @@ type AddressSpace struct {
 	recent
 
 	gen     atomic.Uint64 // see Gen
+	reads   uint64        // see Version
+	origin  struct{ child, parent Version }
 	flushes atomic.Uint64 // see Flushed
 	flushed [flushRing]uint64
+	faults  atomic.Int64 // see TakeFaults
+	epoch   uint32       // changes with each fork; no other address space has it
 
 	vmas  *vmaSet
 	acct  *Account
@@ -55,13 +59,17 @@ type AddressSpace struct {
 
 const flushRing = 32
 
-// generations are unique over all address spaces of the host process.
-var lastGen atomic.Uint64
+// generations and epochs are unique over all address spaces of the host process.
+var (
+	lastGen   atomic.Uint64
+	lastEpoch atomic.Uint32
+)
 
 // NewAddressSpace makes an empty address space with one reference, whose
 // memory is charged to acct and whose users run on peers.
 func NewAddressSpace(acct *Account, peers []*Runner) *AddressSpace {
 	as := &AddressSpace{vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as.epoch = lastEpoch.Add(1)
 	as.root, _ = acct.newNode(1, true)
 	as.MmapBase = defaultMmapBase
 	as.hint = as.MmapBase
@@ -78,7 +86,28 @@ const defaultMmapBase = 0x7fff_f7ff_f000
 // two address spaces ever have the same value.
 func (as *AddressSpace) Gen() uint64 { return as.gen.Load() }
 
-func (as *AddressSpace) newGen() { as.gen.Store(lastGen.Add(1)) }
+func (as *AddressSpace) newGen() {
+	as.reads = lastGen.Add(1)
+	as.gen.Store(as.reads)
+}
+
+// Version says more exactly than Gen what an engine has to forget. It does not
+// change while an engine runs in the address space.
+type Version struct {
+	Gen     uint64 // see AddressSpace.Gen
+	Reads   uint64 // changes with Gen, but for forks: they leave what is read where it is
+	Flushes uint64 // see AddressSpace.Flushed
+}
+
+// Version is the present one. Called on entry to guest mode.
+func (as *AddressSpace) Version() Version {
+	return Version{as.gen.Load(), as.reads, as.flushes.Load()}
+}
+
+// Origin tells an engine that begins with the address space where it comes from:
+// when its version was the first, all could be read as in the address space whose
+// version was the second. That is zero if there is none.
+func (as *AddressSpace) Origin() (child, parent Version) { return as.origin.child, as.origin.parent }
 
 // Flushes counts the single pages whose translation changed; see Flushed.
 func (as *AddressSpace) Flushes() uint64 { return as.flushes.Load() }
@@ -152,20 +181,24 @@ func (as *AddressSpace) Fork() *AddressSpace {
 		BrkStart: as.BrkStart, Brk: as.Brk, StackTop: as.StackTop, StackBase: as.StackBase,
 		ArgStart: as.ArgStart, ArgEnd: as.ArgEnd, EnvStart: as.EnvStart, EnvEnd: as.EnvEnd,
 		MmapBase: as.MmapBase, Exe: as.Exe, Auxv: as.Auxv,
-		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork,
+		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork, truncSeen: as.truncSeen,
 	}
 	as.mu.Lock()
 	as.root.header().refs.Add(1)
 	as.forget() // nothing is owned any more
+	as.epoch, child.epoch = lastEpoch.Add(1), lastEpoch.Add(1)
 	as.mu.Unlock()
 	as.vmas.refs++
 	if child.Exe != nil {
 		child.Exe.Hold()
 	}
-	as.newGen() // the parent's write translations are void
+	before := as.Version()
+	as.gen.Store(lastGen.Add(1)) // the parent's write translations are void
 	child.newGen()
 	if as.dontFork {
 		child.dropUnforked()
+	} else {
+		child.origin.child, child.origin.parent = child.Version(), before
 	}
 	return child
 }
@@ -202,7 +235,8 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if leaf == 0 {
 		return 0, false
 	}
-	e := pte(leaf.header().get(index(va, leafLevel)))
+	h, i := leaf.header(), index(va, leafLevel)
+	e := pte(h.get(i))
 	if e == 0 || !e.allows(acc) {
 		return 0, false
 	}
@@ -210,10 +244,29 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if f.truncated() {
 		return 0, false
 	}
-	if acc&AccessWrite != 0 && e&pteShared == 0 && !(owned && f.Refs() == 1) {
+	if acc&AccessWrite == 0 || e&pteShared != 0 {
+		return f, true
+	}
+	if !owned || f.Refs() != 1 {
 		return 0, false
 	}
+	if h.meet(as.epoch); h.old>>i&1 != 0 {
+		// Linux takes a fault here: fork has made the page read-only, and for its
+		// last owner it is made writable again (wp_page_reuse).
+		h.old &^= 1 << i
+		as.faults.Add(1)
+	}
 	return f, true
+}
+
+// TakeFaults returns the number of minor page faults since the last time that
+// Fault does not tell: the last owner's first write to a page after a fork, and
+// those of the kernel on behalf of the process.
+func (as *AddressSpace) TakeFaults() int64 {
+	if as.faults.Load() == 0 {
+		return 0
+	}
+	return as.faults.Swap(0)
 }
 
 // FindVMA returns the mapping that contains va.

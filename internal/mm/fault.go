@@ -1,7 +1,5 @@
 package mm
 
-import "github.com/tinevm/tine/internal/linux"
-
 // FaultResult says how a page fault ended.
 type FaultResult uint8
 
@@ -82,7 +80,11 @@ func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access)
 		// Copy-on-write: the frame has other owners.
 		return as.copyPage(p, page, e, v)
 	}
-	*p.leaf().slot(index(page, leafLevel)) = uint32(makePTE(e.frame(), bits))
+	h, i := p.leaf(), index(page, leafLevel)
+	*h.slot(i) = uint32(makePTE(e.frame(), bits))
+	if acc&AccessWrite != 0 {
+		h.old &^= 1 << i // this fault is told
+	}
 	return FaultOK
 }
 
@@ -163,33 +165,30 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	return FaultOK, major
 }
 
-// fillAround maps the neighbours in the same leaf that the page cache has
-// anyway, so that a program's start takes fewer faults.
+// fillAround maps the neighbours that the page cache has anyway, so that a
+// program's start takes fewer faults: those in the same 64 KiB, as Linux does
+// (fault_around_bytes), which are in one leaf.
 func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCache, idx uint64) {
-	const around = 8
+	const around = 16 << PageShift
 	bits := v.Prot.pteBits() | pteFile
 	if !v.private() {
 		bits = bits&^pteWrite | pteShared
 	}
-	for i := uint64(1); i < around; i++ {
-		at := page + i<<PageShift
-		if at >= v.End || at&(nodeMask<<PageShift) == 0 || p.get(at) != 0 {
-			return
-		}
-		f, ok := cache.cached(idx + i)
-		if !ok && as.acct != nil && as.acct.ReadAround {
-			var errno linux.Errno
-			f, errno = cache.Page(idx+i, false)
-			ok = errno == 0
-		}
-		if !ok {
-			return
+	base := page &^ (around - 1)
+	first, end := max(base, v.Start), min(base+around, v.End)
+	read := as.acct != nil && as.acct.ReadAround
+	cache.around(idx-(page-first)>>PageShift, (end-first)>>PageShift, read, func(i uint64, f Frame) bool {
+		at := first + i<<PageShift
+		if p.get(at) != 0 {
+			f.Put()
+			return true
 		}
 		if !as.set(p, at, makePTE(f, bits), false) {
 			f.Put()
-			return
+			return false
 		}
-	}
+		return true
+	})
 }
 
 // growStack extends the stack v, the first area above va, down to va if it is

@@ -129,14 +129,23 @@ func (c *PageCache) Has(i uint64) bool {
 	return ok
 }
 
-// cached returns page i with a reference if it is held and inside the file.
-func (c *PageCache) cached(i uint64) (Frame, bool) {
+// around calls fn with those of the n pages from first that are held and inside
+// the file, each with a reference for fn, until it returns false. With read,
+// those that are not held are read.
+func (c *PageCache) around(first, n uint64, read bool, fn func(i uint64, f Frame) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p, ok := c.pages[i]; ok && int64(i)<<PageShift < c.size {
-		return p.frame.Get(), true
+	for i := range min(n, max(uint64(c.size+pageMask)>>PageShift, first)-first) {
+		p, ok := c.pages[first+i]
+		if !ok && read {
+			var errno linux.Errno
+			p, errno = c.load(first + i)
+			ok = errno == 0
+		}
+		if ok && !fn(i, p.frame.Get()) {
+			return
+		}
 	}
-	return 0, false
 }
 
 // Page returns page i with a reference for the caller, reading it if need be.

@@ -76,24 +76,27 @@ func (as *AddressSpace) find(va uint64) (leaf node, owned bool) {
 // until the next fork; what is not may have become owned since. Nodes leave the
 // page table only where forget is called or the entry is replaced.
 type recent struct {
-	leaves [4]recentLeaf
-	pathOf uint64 // the address's bits above leafShift, plus 1; 0: none
+	leaves [16]recentLeaf
 	path   path
+	pathOf uint32 // of which leaf; 0: none
 }
 
 type recentLeaf struct {
-	of    uint64 // like pathOf
+	of    uint32 // of which leaf; 0: none
 	leaf  node
 	owned bool
 }
 
-func (r *recent) leafOf(va uint64) *recentLeaf { return &r.leaves[va>>leafShift%uint64(len(r.leaves))] }
+// leafID numbers leaves by address, from 1.
+func leafID(va uint64) uint32 { return uint32(va>>leafShift) + 1 }
+
+func (r *recent) leafOf(va uint64) *recentLeaf { return &r.leaves[leafID(va)%uint32(len(r.leaves))] }
 
 func (as *AddressSpace) forget() { as.recent = recent{} }
 
 // leafOf is find with a memory. as.mu is held.
 func (as *AddressSpace) leafOf(va uint64) (leaf node, owned bool) {
-	r, of := as.recent.leafOf(va), va>>leafShift+1
+	r, of := as.recent.leafOf(va), leafID(va)
 	if r.of != of {
 		leaf, owned = as.find(va)
 		if leaf == 0 {
@@ -136,7 +139,7 @@ func (as *AddressSpace) own(n node, level int, force bool) (_ node, ok bool) {
 // false as for newNode; nodes that were made by then do no harm.
 func (as *AddressSpace) ownPath(va uint64, force bool) (p *path, ok bool) {
 	p = &as.recent.path
-	of := va>>leafShift + 1
+	of := leafID(va)
 	if as.recent.pathOf == of {
 		return p, true
 	}
@@ -164,6 +167,7 @@ func (as *AddressSpace) ownPath(va uint64, force bool) (p *path, ok bool) {
 		}
 		p[level+1] = child
 	}
+	p.leaf().meet(as.epoch)
 	as.recent.pathOf = of
 	*as.recent.leafOf(va) = recentLeaf{of, p[leafLevel], true}
 	return p, true
@@ -180,7 +184,7 @@ func (as *AddressSpace) addEntry(p *path, level int, i uint64, v uint32, force b
 			return false
 		}
 		ch := c.header()
-		ch.pages, ch.bits = h.pages, h.bits
+		ch.pages, ch.bits, ch.old, ch.epoch = h.pages, h.bits, h.old, h.epoch
 		copy(ch.entries(), h.entries())
 		if level == 0 {
 			as.root = c
@@ -204,7 +208,9 @@ func (as *AddressSpace) addEntry(p *path, level int, i uint64, v uint32, force b
 // false as for newNode, in which case the caller keeps its reference.
 func (as *AddressSpace) set(p *path, va uint64, e pte, force bool) (ok bool) {
 	i := index(va, leafLevel)
-	if slot := p.leaf().slot(i); slot != nil {
+	h := p.leaf()
+	h.old &^= 1 << i
+	if slot := h.slot(i); slot != nil {
 		old := pte(*slot)
 		*slot = uint32(e)
 		old.frame().Put()
@@ -213,11 +219,18 @@ func (as *AddressSpace) set(p *path, va uint64, e pte, force bool) (ok bool) {
 	if !as.addEntry(p, leafLevel, i, uint32(e), force) {
 		return false
 	}
-	*as.recent.leafOf(va) = recentLeaf{va>>leafShift + 1, p[leafLevel], true}
+	*as.recent.leafOf(va) = recentLeaf{leafID(va), p[leafLevel], true}
 	for _, n := range p {
 		n.header().pages++
 	}
 	return true
+}
+
+// meet brings old up to date. The path of h is owned.
+func (h *nodeHeader) meet(epoch uint32) {
+	if h.epoch != epoch {
+		h.epoch, h.old = epoch, ^uint64(0)
+	}
 }
 
 // put drops a reference on the tree below n; the last one lets its pages go.

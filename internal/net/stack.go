@@ -30,7 +30,14 @@ type Stack struct {
 
 	sockets SocketCommon // head of the ring of sockets, in order of creation
 	queued  int64        // bytes charged by packets
-	up      bool         // the loopback interface
+
+	// The loopback interface.
+	up     bool
+	wasUp  bool // it has had a queue since
+	mtu    uint32
+	txqlen uint32
+	addrs  [2][]ifAddr // of IPv4, of IPv6
+	moved  traffic
 
 	abstract map[abstractKey]*unixSocket // bound names without a file
 	autobind uint32
@@ -48,13 +55,15 @@ func New(cfg Config) *Stack {
 	}
 	s := &Stack{
 		cfg:      cfg,
-		up:       !cfg.Down,
+		mtu:      loMTU,
+		txqlen:   loTxqlen,
 		abstract: make(map[abstractKey]*unixSocket),
 		ports:    [2]portTable{newPortTable(), newPortTable()},
 		inFlight: make(map[uint32]int),
 		netlink:  make(map[netlinkKey]*netlinkSocket),
 	}
 	s.sockets.prev, s.sockets.next = &s.sockets, &s.sockets
+	s.setUp(!cfg.Down)
 	return s
 }
 

@@ -37,9 +37,7 @@ var dynamicInShort = map[string]bool{
 
 // gaps are the guests that tine does not pass yet, and what it lacks. They run
 // all the same, but for those that hang: one that passes must leave the list.
-var gaps = map[string]string{
-	"cow_kinds": "the last owner's write is not counted as a minor fault",
-}
+var gaps = map[string]string{}
 
 func TestGuests(t *testing.T) {
 	sources, err := filepath.Glob(filepath.Join(moduleRoot(), "testdata/guest/*.c"))

@@ -45,6 +45,7 @@ type File struct {
 	Async any
 
 	refs       int
+	reader     bool         // counts in InodeCommon.readers
 	inodeCount int          // its part of InodeCommon.writers: 1, 0 or -1; see writers.go
 	anon       *InodeCommon // holds the locks of a file without an inode
 	onRelease  []func()
@@ -80,6 +81,7 @@ func (f *File) release() {
 	}
 	f.onRelease = nil
 	releaseFileLocks(f)
+	dropLease(f)
 	if d := f.Path.Dentry; d != nil && f.Flags&linux.O_PATH == 0 {
 		event := uint32(linux.IN_CLOSE_NOWRITE)
 		if f.Writable() {

@@ -89,9 +89,11 @@ type InodeCommon struct {
 
 	refs     int         // dentries, watches, holders
 	writers  int         // open for writing; negative: executing, writing is denied
+	readers  int         // open for reading only, executions included
 	linkable bool        // an O_TMPFILE file that linkat may name
 	orphanOf *Superblock // has no name, but is in use
 	locks    *lockTable
+	lifetime uint8 // what F_SET_RW_HINT has said
 	watches  []*watch
 }
 

@@ -252,8 +252,8 @@ func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) 
 		return an.reopen(o.c, o.flags)
 	}
 	f := NewFile(nil, o.flags&^creationFlags)
-	if f.Writable() && a.IsRegular() {
-		if errno := f.openWriter(p); errno != 0 {
+	if a.IsRegular() {
+		if errno := o.openRegular(f, p); errno != 0 {
 			return nil, errno
 		}
 	}
@@ -272,6 +272,21 @@ func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) 
 		}
 	}
 	return f, 0
+}
+
+// openRegular counts the opening of a regular file, and waits for the leases in
+// its way.
+func (o *opening) openRegular(f *File, p Path) linux.Errno {
+	if !f.Writable() {
+		f.openReader(p)
+	} else if errno := f.openWriter(p); errno != 0 {
+		return errno
+	}
+	errno := o.c.breakLeases(p.Dentry.inode.Common(), f.Writable(), o.flags&linux.O_NONBLOCK != 0)
+	if errno != 0 {
+		f.closeCounts(p)
+	}
+	return errno
 }
 
 // ops makes the operations by kind of file.
@@ -315,6 +330,9 @@ func OpenExec(c *Context, start Path, name string, flags uint64) (*File, linux.E
 		return nil, linux.EACCES
 	}
 	if errno := c.permission(p.Dentry.inode, MayExec); errno != 0 {
+		return nil, errno
+	}
+	if errno := c.breakLeases(p.Dentry.inode.Common(), false, false); errno != 0 {
 		return nil, errno
 	}
 	f := NewFile(nil, linux.O_RDONLY)

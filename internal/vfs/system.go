@@ -66,6 +66,7 @@ type System struct {
 	nextCookie uint32 // of renames, for inotify
 
 	mounts    int         // that exist
+	groups    []bool      // numbers of peer groups in use
 	lockWaits map[any]any // see Context.lockWaits
 	lru       dentryList
 	lruMax    int

@@ -23,11 +23,22 @@ func (f *File) denyWriters(p Path) linux.Errno {
 		return errno
 	}
 	f.inodeCount = -1
+	f.openReader(p)
 	return 0
 }
 
-// closeCounts undoes openWriter and denyWriters.
+// openReader counts an opening of a regular file that is not for writing.
+func (f *File) openReader(p Path) {
+	f.reader = true
+	p.Dentry.inode.Common().readers++
+}
+
+// closeCounts undoes openWriter, openReader and denyWriters.
 func (f *File) closeCounts(p Path) {
+	if f.reader {
+		f.reader = false
+		p.Dentry.inode.Common().readers--
+	}
 	if f.inodeCount == 0 {
 		return
 	}
