@@ -191,7 +191,7 @@ var Rows = []Row{
 		{"Queues of real-time signals", guests("signal_queue")},
 		{"sigsuspend, sigwait, signalfd", guests("signal_wait")},
 		{"EINTR and restart, call by call", guests("signal_restart", "signal_restart_calls")},
-		{"Registers and floating point state survive a handler", guests("signal_state")},
+		{"Registers and floating point state survive a handler", guests("signal_state", "avx_state", "xsave")},
 		{"Stops and continuing", guests("stop_cont")},
 		{"Whom kill reaches; kill -s NAME of shells", guests("kill_who")},
 		{"SIGPIPE; SIGIO", guests("pipes", "sigio")},
