@@ -5,10 +5,10 @@ GO      ?= go
 PKGS    := ./...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test short full race model bench lint fuzz cross deps clean
+.PHONY: build test short full race model bench bench-scale bench-page lint fuzz cross deps clean
 
 build:
-	$(GO) build -o bin/tine ./cmd/tine
+	CGO_ENABLED=0 $(GO) build -o bin/tine ./cmd/tine
 
 # What a change must pass: about ten minutes on two cores.
 test: deps lint cross
@@ -27,8 +27,17 @@ model: deps
 	TINE_ORACLE=full $(GO) test -json -timeout 60m ./internal/oracle ./internal/kernel ./internal/mm ./internal/tty ./cmd/tine \
 		| $(GO) run ./internal/oracle/mkmodel -record
 
-bench: build deps-bench
-	$(GO) run ./bench -tine bin/tine -json bench.json
+# Measurements beside native Linux, qemu-user and gVisor, added to bench.json:
+# all rows, or what BENCH='-run ^cpu/' selects; how costs grow; and the page of
+# both, docs/performance.md.
+bench: deps-bench
+	$(GO) run ./bench -json bench.json $(BENCH)
+
+bench-scale:
+	$(GO) run ./bench -scale -json bench.json $(BENCH)
+
+bench-page:
+	$(GO) run ./bench -page -json bench.json
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
@@ -56,7 +65,10 @@ deps:
 
 .PHONY: deps-bench
 deps-bench:
-	@command -v qemu-x86_64 >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq qemu-user >/dev/null; } || echo "qemu-user is not installed: its column will be empty"
+	@for p in qemu-x86_64:qemu-user runsc:runsc; do command -v $${p%:*} >/dev/null && continue; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq $${p#*:} >/dev/null || echo "$${p#*:} cannot be installed: its column will be missing"; \
+	else echo "$${p#*:} is not installed: its column will be missing"; fi; done
 
 clean:
 	rm -rf bin bench.json

@@ -136,12 +136,14 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Memory < 0 || cfg.MaxProcs < 0 || cfg.CPULimit < 0 {
 		return nil, errors.New("tine: a limit is negative")
 	}
-	newEngine, err := engineMaker(cfg.Engine)
+	newEngine, translates, err := engineMaker(cfg.Engine)
 	if err != nil {
 		return nil, err
 	}
 	kcfg := kernel.Config{
 		CPUs: cfg.CPUs, NewEngine: newEngine,
+		// From a seed the processor is the same on every host.
+		NoAVX:   translates && jit.MissingV3() && cfg.Seed == nil,
 		Clock:   &hostClock{start: time.Now()},
 		Entropy: func(p []byte) { rand.Read(p) },
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
@@ -167,23 +169,24 @@ func New(cfg Config) (*Machine, error) {
 	return m, nil
 }
 
-// engineMaker returns what makes an engine for each processor.
-func engineMaker(name string) (func() cpu.Engine, error) {
+// engineMaker returns what makes an engine for each processor, and whether that
+// translates to the host's instructions.
+func engineMaker(name string) (newEngine func() cpu.Engine, translates bool, err error) {
 	switch name {
 	case "", "auto":
 		if jit.Available() == nil {
-			return jit.New, nil
+			return jit.New, true, nil
 		}
-		return interp.New, nil
+		return interp.New, false, nil
 	case "interp":
-		return interp.New, nil
+		return interp.New, false, nil
 	case "jit":
 		if err := jit.Available(); err != nil {
-			return nil, fmt.Errorf("tine: %w", err)
+			return nil, false, fmt.Errorf("tine: %w", err)
 		}
-		return jit.New, nil
+		return jit.New, true, nil
 	}
-	return nil, fmt.Errorf("tine: there is no engine %q: auto, interp and jit can be had", name)
+	return nil, false, fmt.Errorf("tine: there is no engine %q: auto, interp and jit can be had", name)
 }
 
 // Close ends all processes and frees everything that belongs to the machine.

@@ -1,16 +1,25 @@
-// Command bench measures tine beside native Linux and qemu-user, in one run:
-// process operations, system calls, computing, and whole programs.
+// Command bench measures tine beside native Linux, qemu-user and gVisor, in
+// one run: process operations, system calls, computing, and whole programs.
 //
-//	go run ./bench [-quick] [-run REGEX] [-json FILE] [-tine PATH] [flags for tine run]
+//	go run ./bench [-quick] [-run REGEX] [-json FILE] [flags for tine run]
+//	go run ./bench -scale [-run REGEX] [-json FILE]
+//	go run ./bench -page [-json FILE]
+//
+// The first form measures rows, the second how costs grow with the number of
+// processes, the memory and the mappings; -json adds what was measured to
+// what the file has of this host, so that long measurements can be made in
+// parts. The third form measures nothing: it writes docs/performance.md and
+// its curves from the file.
 //
 // The micro programs in bench/micro measure themselves, so that the start of a
 // process is not counted; programs are timed from outside, start included.
 // Each value is the median of at least three. Flags that bench does not know
-// go to tine run, as -cpus=1 or --engine=interp.
+// go to tine run, as -cpus=1.
 package main
 
 import (
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -28,9 +37,13 @@ var microSources embed.FS
 // options are the command line.
 type options struct {
 	quick     bool
+	scale     bool
+	page      bool
+	docs      string
 	run       *regexp.Regexp
 	json      string
 	tine      string
+	built     bool // tine was built for this run
 	rounds    int
 	limit     time.Duration
 	tineFlags []string
@@ -38,7 +51,11 @@ type options struct {
 
 func main() {
 	o, err := parse(os.Args[1:])
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.page:
+		err = publish(o)
+	default:
 		err = bench(o)
 	}
 	if err != nil {
@@ -51,9 +68,12 @@ func main() {
 func parse(args []string) (*options, error) {
 	o := &options{}
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
-	fs.BoolVar(&o.quick, "quick", false, "fewer and smaller measurements")
-	pattern := fs.String("run", "", "measure only what matches this `regular expression`")
-	fs.StringVar(&o.json, "json", "", "write all values to this `file`")
+	fs.BoolVar(&o.quick, "quick", false, "fewer and shorter measurements")
+	fs.BoolVar(&o.scale, "scale", false, "measure how costs grow, in place of the rows")
+	fs.BoolVar(&o.page, "page", false, "measure nothing, write performance.md and its curves from the -json file")
+	fs.StringVar(&o.docs, "docs", "docs", "the `folder` that -page writes to")
+	pattern := fs.String("run", "", "measure only what matches this `regular expression`, such as ^cpu/")
+	fs.StringVar(&o.json, "json", "", "add all values to this `file`")
 	fs.StringVar(&o.tine, "tine", "", "`path` of the tine binary (default: ./cmd/tine is built)")
 	fs.IntVar(&o.rounds, "rounds", 3, "how often each is measured; at least 3")
 	fs.DurationVar(&o.limit, "limit", 2*time.Minute, "longest time for one measurement on one target")
@@ -77,6 +97,9 @@ func parse(args []string) (*options, error) {
 	if err := fs.Parse(own); err != nil {
 		return nil, err
 	}
+	if o.page && o.json == "" {
+		o.json = filepath.Join(o.docs, "performance.json")
+	}
 	o.rounds = max(o.rounds, 3)
 	var err error
 	o.run, err = regexp.Compile(*pattern)
@@ -87,6 +110,14 @@ func bench(o *options) error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return fmt.Errorf("native values need linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
+	if o.quick && o.json != "" {
+		return errors.New("-quick is for a look: its values do not belong among those of -json")
+	}
+	host := thisHost()
+	known, err := readReport(o.json, host)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "tine-bench-")
 	if err != nil {
 		return err
@@ -95,24 +126,39 @@ func bench(o *options) error {
 	if err := build(o, dir); err != nil {
 		return err
 	}
-	targets := findTargets(o, dir)
-	report := &report{Targets: targets}
-	for _, m := range measurements(o) {
-		if !o.run.MatchString(m.name) {
-			continue
+	s := &session{options: o, dir: dir, targets: findTargets(o, dir), start: time.Now()}
+	if host.Busy() {
+		s.say("the host is busy: others use %.1f of %d processors; values will be noisy", host.Load, host.Processors)
+	}
+	r := &report{Host: host, Targets: s.targets}
+	if o.scale {
+		s.measureScale(r)
+	} else {
+		s.measureRows(r)
+	}
+	r.print(os.Stdout)
+	if o.json == "" {
+		return nil
+	}
+	known.merge(r)
+	return known.writeJSON(o.json)
+}
+
+// measureRows measures the rows that were asked for, and what goes with them.
+func (s *session) measureRows(r *report) {
+	var list []measurement
+	for _, m := range measurements(s.options) {
+		if m.matches(s.run) {
+			list = append(list, m)
 		}
-		row := m.measure(o, dir, targets)
-		report.Rows = append(report.Rows, row)
 	}
-	report.Clock = clockCheck(o, dir, targets)
-	if o.run.MatchString("memory of a fork") {
-		report.Memory = forkMemory(o, dir, targets)
+	for i, m := range list {
+		r.Rows = append(r.Rows, s.measure(m, fmt.Sprintf("[%d/%d]", i+1, len(list)))...)
 	}
-	report.print(os.Stdout)
-	if o.json != "" {
-		return report.writeJSON(o.json)
+	r.Clock = s.clockCheck()
+	if s.run.MatchString("process/memory of a fork") {
+		r.Memory = s.forkMemory()
 	}
-	return nil
 }
 
 // build compiles the micro programs, and tine if no binary was given.
@@ -130,6 +176,9 @@ func build(o *options, dir string) error {
 			return err
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "lines.c"), []byte(fiveHundredLines()), 0o644); err != nil {
+		return err
+	}
 	for _, s := range sources {
 		name, isC := strings.CutSuffix(s.Name(), ".c")
 		if !isC {
@@ -146,7 +195,7 @@ func build(o *options, dir string) error {
 		o.tine, err = filepath.Abs(o.tine)
 		return err
 	}
-	o.tine = filepath.Join(dir, "tine")
+	o.tine, o.built = filepath.Join(dir, "tine"), true
 	progress("building ./cmd/tine")
 	out, err := exec.Command("go", "build", "-o", o.tine, "github.com/tinevm/tine/cmd/tine").CombinedOutput()
 	if err != nil {

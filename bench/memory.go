@@ -20,30 +20,41 @@ type memoryStage struct {
 	MB map[string]float64 `json:"mb"`
 }
 
+// Megabytes is one value as text.
+func (s memoryStage) Megabytes(target string) string {
+	if mb, ok := s.MB[target]; ok {
+		return fmt.Sprintf("%.0f", mb)
+	}
+	return "–"
+}
+
 // forkMemory shows that a fork does not double the memory in use: a program
 // touches 1 GB, forks, and the child reads all of it and writes a sixteenth.
-func forkMemory(o *options, dir string, targets []*target) []memoryStage {
+func (s *session) forkMemory() []memoryStage {
 	mb := 1024
-	if o.quick {
+	if s.quick {
 		mb = 256
 	}
 	stages := []memoryStage{{Stage: fmt.Sprintf("%d MB touched", mb)}, {Stage: "forked, child has read all"}, {Stage: "child has written 1/16"}}
 	for i := range stages {
 		stages[i].MB = map[string]float64{}
 	}
-	for _, t := range targets {
-		progress("memory of a fork: %s", t.Name)
-		if err := memoryOf(o, dir, t, mb, stages); err != nil {
-			progress("memory of a fork: %s: %v", t.Name, err)
+	for _, t := range s.targets {
+		if t.Name == "runsc" { // its processes are no children of the command
+			continue
+		}
+		s.say("memory of a fork: %s", t.Name)
+		if err := s.memoryOf(t, mb, stages); err != nil {
+			s.say("memory of a fork: %s: %v", t.Name, err)
 		}
 	}
 	return stages
 }
 
-func memoryOf(o *options, dir string, t *target, mb int, stages []memoryStage) error {
-	args := append(append([]string{}, t.prefix...), filepath.Join(dir, "process"), "memory", strconv.Itoa(mb))
+func (s *session) memoryOf(t *target, mb int, stages []memoryStage) error {
+	args := append(append([]string{}, t.prefix...), filepath.Join(s.dir, "process"), "0", "memory", strconv.Itoa(mb))
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = dir
+	cmd.Dir = s.dir
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -55,7 +66,7 @@ func memoryOf(o *options, dir string, t *target, mb int, stages []memoryStage) e
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	stop := time.AfterFunc(o.limit, func() { cmd.Process.Kill() })
+	stop := time.AfterFunc(s.limit, func() { cmd.Process.Kill() })
 	defer stop.Stop()
 	lines := bufio.NewScanner(out)
 	for i := range stages {

@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -20,28 +20,83 @@ type target struct {
 	prefix  []string
 }
 
-// findTargets gives native, tine, and qemu-user where it is installed.
+// targetNames are all targets in the order of the columns, with their headings.
+var targetNames = []struct{ name, heading string }{
+	{"native", "native"}, {"tine", "tine"}, {"interp", "tine, interpreted"}, {"qemu", "qemu-user"}, {"runsc", "gVisor"},
+}
+
+// findTargets gives native, tine with both engines, and qemu-user and gVisor's
+// runsc where they are installed.
 func findTargets(o *options, dir string) []*target {
-	tine := []string{o.tine, "run", "--stats", "-v", dir + ":" + dir + ":rw", "-w", dir}
-	tine = append(append(tine, o.tineFlags...), "--")
+	run := []string{o.tine, "run", "--stats", "-v", dir + ":" + dir + ":rw", "-w", dir}
+	run = append(run, o.tineFlags...)
 	list := []*target{
-		{Name: "native", Version: version("uname", "-sr")},
-		{Name: "tine", Version: version(o.tine, "version"), prefix: tine},
+		{Name: "native", Version: firstLine("uname", "-sr")},
+		{Name: "tine", Version: tineVersion(o), prefix: append(run[:len(run):len(run)], "--")},
 	}
-	for _, name := range []string{"qemu-x86_64", "qemu-x86_64-static"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return append(list, &target{Name: "qemu", Version: version(path, "--version"), prefix: []string{path}})
-		}
+	if !strings.Contains(strings.Join(o.tineFlags, " "), "-engine") {
+		list = append(list, &target{Name: "interp", Version: "--engine=interp", prefix: append(run[:len(run):len(run)], "--engine=interp", "--")})
 	}
-	progress("qemu-x86_64 is not installed (package qemu-user): no column for it")
+	if qemu := findQemu(); qemu != nil {
+		list = append(list, qemu)
+	}
+	if runsc := findRunsc(); runsc != nil {
+		list = append(list, runsc)
+	}
 	return list
 }
 
-func version(args ...string) string {
-	out, err := exec.Command(args[0], args[1:]...).Output()
-	if err != nil {
-		return "unknown"
+func findQemu() *target {
+	for _, name := range []string{"qemu-x86_64", "qemu-x86_64-static"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return &target{Name: "qemu", Version: firstLine(path, "--version"), prefix: []string{path}}
+		}
 	}
+	progress("qemu-x86_64 is not installed (package qemu-user): no column for it")
+	return nil
+}
+
+// findRunsc tries gVisor, which not every host lets run, with the platform it
+// chooses itself.
+func findRunsc() *target {
+	path, err := exec.LookPath("runsc")
+	if err != nil {
+		progress("runsc is not installed (package runsc): no column for gVisor")
+		return nil
+	}
+	prefix := []string{path, "--network=none"}
+	if os.Getuid() != 0 {
+		prefix = append(prefix, "--rootless")
+	}
+	prefix = append(prefix, "do", "-quiet")
+	version := strings.TrimPrefix(firstLine(path, "--version"), "runsc version ")
+	flags, _ := exec.Command(path, "flags").CombinedOutput() // its exit status is that of a usage error
+	if m := regexp.MustCompile(`-platform string\n.*\(default "?([a-z]+)`).FindSubmatch(flags); m != nil {
+		version += fmt.Sprintf(" (platform %s)", m[1])
+	}
+	t := &target{Name: "runsc", Version: "runsc " + version, prefix: prefix}
+	if _, err := t.run("/", []string{"/bin/true"}, 10*time.Second); err != nil {
+		progress("runsc does not run here, no column for it: %v", err)
+		return nil
+	}
+	return t
+}
+
+// tineVersion names the commit too, if the binary was built just now, and the
+// flags that were given for all runs.
+func tineVersion(o *options) string {
+	version := firstLine(o.tine, "version")
+	if o.built {
+		if commit := firstLine("git", "describe", "--always", "--dirty"); commit != "" {
+			version += ", commit " + commit
+		}
+	}
+	return strings.Join(append([]string{version}, o.tineFlags...), " ")
+}
+
+// firstLine is what a command says first.
+func firstLine(args ...string) string {
+	out, _ := exec.Command(args[0], args[1:]...).Output()
 	line, _, _ := strings.Cut(string(out), "\n")
 	return line
 }
@@ -89,18 +144,13 @@ func (t *target) run(dir string, args []string, limit time.Duration) (sample, er
 	return s, nil
 }
 
+var statsLines = regexp.MustCompile(`(?m)^(instructions|memory|peak memory|tasks created|tasks|switches|uptime): .*\n?`)
+
+// lastLine is the last line of an error output but for the counters of --stats.
 func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(instructionsOut(s)), "\n")
+	lines := strings.Split(strings.TrimSpace(statsLines.ReplaceAllString(s, "")), "\n")
 	return lines[len(lines)-1]
 }
-
-// instructionsOut takes out the counters of --stats.
-func instructionsOut(s string) string {
-	return regexp.MustCompile(`(?m)^(instructions|memory|peak memory|tasks created): \d+\n?`).ReplaceAllString(s, "")
-}
-
-// errNotComparable marks a measurement that means nothing on a target.
-var errNotComparable = errors.New("not comparable")
 
 // child is the command that execs a small program on this target: qemu-user
 // runs an exec'd program natively unless it is told to start itself again.

@@ -124,6 +124,8 @@ static uint64_t bytecode(void) {
 __attribute__((noinline)) static int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
 static uint64_t calls(void) { return fib(30); }
 
+static volatile uint64_t sink;
+
 static const struct { const char *name; uint64_t (*f)(void); } kernels[] = {
 	{"hash", hash}, {"sort", sort}, {"matrix", matrix}, {"mandelbrot", mandelbrot},
 	{"chase", chase}, {"strings", strings}, {"bytecode", bytecode}, {"calls", calls},
@@ -132,14 +134,20 @@ static const struct { const char *name; uint64_t (*f)(void); } kernels[] = {
 int main(int argc, char **argv) {
 	if (argc < 3)
 		return 2;
-	int n = atoi(argv[2]);
+	budget = atof(argv[1]) * 1e6;
 	for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
-		if (!strcmp(argv[1], kernels[k].name)) {
-			uint64_t sum = 0;
-			double t0 = now_ns();
-			for (int i = 0; i < n; i++)
-				sum += kernels[k].f();
-			report(argv[1], (now_ns() - t0) / n);
+		if (!strcmp(argv[2], kernels[k].name)) {
+			double start = now_ns();
+			uint64_t sum = kernels[k].f(); // warms up, too
+			double t0 = now_ns(), t;
+			long n = 0;
+			do {
+				sink += kernels[k].f();
+				n++;
+				t = now_ns();
+			} while (t - t0 < budget);
+			report(argv[2], (t - t0) / n);
+			report("elapsed", t - start);
 			printf("= %llx\n", (unsigned long long)sum); // the same everywhere, or the processor is wrong
 			return 0;
 		}

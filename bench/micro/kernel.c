@@ -3,10 +3,28 @@
 #include <linux/futex.h>
 #include <pthread.h>
 
-static volatile int hits;
-static void handler(int sig) { hits++; }
+static void null_call(void) { syscall(SYS_getppid); }
 
-static int words[2];
+static volatile int hits;
+static pid_t self;
+static void handler(int sig) { hits++; }
+static void signal_self(void) { kill(self, SIGUSR1); }
+
+static int to[2], from[2];
+static void pipe_trip(void) {
+	char c = 0;
+	if (write(to[1], &c, 1) != 1 || read(from[0], &c, 1) != 1)
+		die("pipe");
+}
+static void echo(void) {
+	char c;
+	close(to[1]);
+	while (read(to[0], &c, 1) == 1)
+		write(from[1], &c, 1);
+	_exit(0);
+}
+
+static int words[2], turn;
 
 static void wait_for(int *w, int value) {
 	while (__atomic_load_n(w, __ATOMIC_ACQUIRE) != value)
@@ -17,57 +35,41 @@ static void set(int *w, int value) {
 	syscall(SYS_futex, w, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 static void *other(void *arg) {
-	for (int i = 1; i <= (int)(long)arg; i++) {
+	for (int i = 1;; i++) { // until the process ends
 		wait_for(&words[0], i);
 		set(&words[1], i);
 	}
 	return NULL;
 }
+static void futex_trip(void) {
+	turn++;
+	set(&words[0], turn);
+	wait_for(&words[1], turn);
+}
 
 int main(int argc, char **argv) {
 	if (argc < 3)
 		return 2;
-	int n = atoi(argv[2]);
-	double t0 = 0;
-	if (!strcmp(argv[1], "null")) {
-		t0 = now_ns();
-		for (int i = 0; i < n; i++)
-			syscall(SYS_getppid);
-	} else if (!strcmp(argv[1], "signal")) {
+	budget = atof(argv[1]) * 1e6;
+	if (!strcmp(argv[2], "null"))
+		measure("null", 1000, null_call);
+	else if (!strcmp(argv[2], "signal")) {
 		signal(SIGUSR1, handler);
-		pid_t pid = getpid();
-		t0 = now_ns();
-		for (int i = 0; i < n; i++)
-			kill(pid, SIGUSR1);
-		if (hits != n)
+		self = getpid();
+		measure("signal", 100, signal_self);
+		if (hits == 0)
 			return 1;
-	} else if (!strcmp(argv[1], "pipe")) {
-		int a[2], b[2];
-		char c = 0;
-		pipe(a);
-		pipe(b);
-		pid_t pid = fork();
-		if (pid == 0) {
-			close(a[1]);
-			while (read(a[0], &c, 1) == 1)
-				write(b[1], &c, 1);
-			_exit(0);
-		}
-		t0 = now_ns();
-		for (int i = 0; i < n; i++) {
-			write(a[1], &c, 1);
-			read(b[0], &c, 1);
-		}
-	} else if (!strcmp(argv[1], "futex")) {
+	} else if (!strcmp(argv[2], "pipe")) {
+		if (pipe(to) || pipe(from))
+			die("pipe");
+		if (fork() == 0)
+			echo();
+		measure("pipe", 100, pipe_trip);
+	} else if (!strcmp(argv[2], "futex")) {
 		pthread_t t;
-		pthread_create(&t, NULL, other, (void *)(long)n);
-		t0 = now_ns();
-		for (int i = 1; i <= n; i++) {
-			set(&words[0], i);
-			wait_for(&words[1], i);
-		}
+		pthread_create(&t, NULL, other, NULL);
+		measure("futex", 100, futex_trip);
 	} else
 		return 2;
-	report(argv[1], (now_ns() - t0) / n);
 	return 0;
 }

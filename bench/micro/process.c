@@ -5,30 +5,44 @@
 
 extern char **environ;
 
-static void do_fork(long mb, int n) {
-	const int warm = 20; // rounds that are not counted: caches, and code that is translated
-	touched(mb);
-	double call = 0, all = 0;
-	for (int i = -warm; i < n; i++) {
-		if (i == 0)
-			call = all = 0;
-		double t0 = now_ns();
-		pid_t pid = fork();
-		if (pid == 0)
-			_exit(0);
-		double t1 = now_ns();
-		waitpid(pid, NULL, 0);
-		all += now_ns() - t0;
-		call += t1 - t0;
-	}
-	report("call", call / n);
-	report("wait", all / n);
+static double in_call; // nanoseconds of all fork calls
+
+static void fork_wait(void) {
+	double t0 = now_ns();
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		die("fork");
+	in_call += now_ns() - t0;
+	waitpid(pid, NULL, 0);
 }
 
-static void do_cow(int pages) {
-	char *m = touched(pages * 4096L >> 20);
+// do_fork warms up twice: small, for the code, which the engine of tine or
+// qemu may have to translate, and at its size. The largest forks of native
+// Linux take seconds, and two must do.
+static void do_fork(long mb, long mappings) {
+	for (int i = 0; i < 20; i++)
+		fork_wait();
+	touched(mb, mappings);
+	fork_wait();
+	int n = 0;
+	in_call = 0;
+	double t0 = now_ns(), t;
+	do {
+		fork_wait();
+		n++;
+		t = now_ns();
+	} while (t - t0 < budget || n < 2);
+	report("call", in_call / n);
+	report("wait", (t - t0) / n);
+}
+
+static void do_cow(void) {
+	const int pages = 16384, rounds = 4; // the first is not counted
+	char *m = touched(pages * 4096L >> 20, 1);
 	double t = 0;
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < rounds; round++) {
 		pid_t pid = fork();
 		if (pid == 0) {
 			pause();
@@ -37,59 +51,60 @@ static void do_cow(int pages) {
 		double t0 = now_ns();
 		for (int i = 0; i < pages; i++)
 			m[i * 4096L] = 2;
-		t += now_ns() - t0;
+		t += round ? now_ns() - t0 : 0;
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
-	report("cow", t / 3 / pages);
+	report("cow", t / (rounds - 1) / pages);
 }
 
-static void do_touch(int pages) {
-	double t0 = now_ns();
-	touched(pages * 4096L >> 20);
-	report("touch", (now_ns() - t0) / pages);
-}
-
-static void do_exec(const char *how, int n, char **child) {
-	double t0 = now_ns();
-	for (int i = 0; i < n; i++) {
-		pid_t pid;
-		if (!strcmp(how, "spawn")) {
-			if (posix_spawn(&pid, child[0], NULL, NULL, child, environ))
-				exit(1);
-		} else if ((pid = !strcmp(how, "vfork") ? vfork() : fork()) == 0) {
-			execv(child[0], child);
-			_exit(127);
-		}
-		int status;
-		waitpid(pid, &status, 0);
-		if (status)
-			exit(1);
+static void do_touch(void) {
+	const int pages = 16384, rounds = 4; // the first is not counted
+	double t = 0;
+	for (int round = 0; round < rounds; round++) {
+		double t0 = now_ns();
+		char *m = touched(pages * 4096L >> 20, 1);
+		t += round ? now_ns() - t0 : 0;
+		munmap(m, pages * 4096L);
 	}
-	report(how, (now_ns() - t0) / n);
+	report("touch", t / (rounds - 1) / pages);
+}
+
+static enum { FORK, VFORK, SPAWN } how;
+static char **child;
+
+static void exec_wait(void) {
+	pid_t pid;
+	if (how == SPAWN) {
+		if (posix_spawn(&pid, child[0], NULL, NULL, child, environ))
+			die("posix_spawn");
+	} else if ((pid = how == VFORK ? vfork() : fork()) == 0) {
+		execv(child[0], child);
+		_exit(127);
+	}
+	int status;
+	if (waitpid(pid, &status, 0) != pid || status) {
+		fprintf(stderr, "%s: status %#x\n", child[0], status);
+		exit(1);
+	}
 }
 
 static void *nothing(void *arg) { return arg; }
 
-static void do_thread(int n) {
-	double t0 = now_ns();
-	for (int i = 0; i < n; i++) {
-		pthread_t t;
-		pthread_create(&t, NULL, nothing, NULL);
-		pthread_join(t, NULL);
-	}
-	report("thread", (now_ns() - t0) / n);
+static void thread(void) {
+	pthread_t t;
+	if (pthread_create(&t, NULL, nothing, NULL))
+		die("pthread_create");
+	pthread_join(t, NULL);
 }
 
 // do_memory tells its reader the stages of a fork, and waits for a line between them.
 static void do_memory(long mb) {
-	char *m = touched(mb);
+	char *m = touched(mb, 1);
 	char c;
 	puts("touched");
 	fflush(stdout);
 	read(0, &c, 1);
-	int go[2];
-	pipe(go);
 	pid_t pid = fork();
 	if (pid == 0) {
 		for (long i = 0; i < mb << 20; i += 4096)
@@ -108,22 +123,31 @@ static void do_memory(long mb) {
 }
 
 int main(int argc, char **argv) {
-	const char *what = argc > 1 ? argv[1] : "";
-	int n = argc > 2 ? atoi(argv[2]) : 1;
-	if (!strcmp(what, "nothing"))
+	if (argc == 2 && !strcmp(argv[1], "nothing"))
 		return 0;
-	else if (!strcmp(what, "fork"))
-		do_fork(atol(argv[3]), n);
+	if (argc < 3)
+		return 2;
+	budget = atof(argv[1]) * 1e6;
+	const char *what = argv[2];
+	child = argv + 3;
+	if (!strcmp(what, "fork") && argc == 5)
+		do_fork(atol(argv[3]), atol(argv[4]));
 	else if (!strcmp(what, "cow"))
-		do_cow(n);
+		do_cow();
 	else if (!strcmp(what, "touch"))
-		do_touch(n);
+		do_touch();
 	else if (!strcmp(what, "thread"))
-		do_thread(n);
-	else if (!strcmp(what, "memory"))
-		do_memory(n);
-	else if (argc > 3)
-		do_exec(what, n, argv + 3);
+		measure("thread", 20, thread);
+	else if (!strcmp(what, "memory") && argc == 4)
+		do_memory(atol(argv[3]));
+	else if (!strcmp(what, "forkexec") && argc > 3)
+		measure("forkexec", 5, exec_wait);
+	else if (!strcmp(what, "vfork") && argc > 3)
+		how = VFORK, measure("vfork", 5, exec_wait);
+	else if (!strcmp(what, "spawn") && argc > 3)
+		how = SPAWN, measure("spawn", 5, exec_wait);
+	else if (!strcmp(what, "repeat") && argc > 3) // a command that takes long
+		measure("repeat", 1, exec_wait);
 	else
 		return 2;
 	return 0;

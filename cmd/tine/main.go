@@ -27,16 +27,8 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // failure is the error of a command that runs no program.
 type failure struct{ error }
 
-// ballast is never written, so that it takes no memory, but makes the garbage
-// collector wait until as much again has been allocated: the kernel makes and
-// drops objects with every process, and a small heap would be collected all the
-// time.
-var ballast []byte
-
-const ballastSize = 64 << 20
-
 func main() {
-	ballast = make([]byte, ballastSize)
+	collectSeldom()
 	ignoreBrokenPipes()
 	root := &cobra.Command{
 		Use:           "tine",

@@ -60,7 +60,11 @@ type Regs struct {
 	MXCSR  uint32
 	XMM    [16][2]uint64 // low and high quadword
 	X87    x87.State     // also the MMX registers
-	Segs   [6]uint16     // selectors in ES, DS, FS, GS, numbered as the encoding does; CS and SS are what Linux makes them
+	Upper  [16][2]uint64 // the upper halves of the YMM registers, if they are in use
+	// UpperUsed: some upper half may not be zero. Otherwise what Upper has means
+	// nothing.
+	UpperUsed bool
+	Segs      [6]uint16 // selectors in ES, DS, FS, GS, numbered as the encoding does; CS and SS are what Linux makes them
 }
 
 // Reset gives the state a program starts with (System V ABI, AMD64

@@ -7,6 +7,9 @@ import "github.com/tinevm/tine/internal/mm"
 type VCPU struct {
 	mm.Runner
 	ID int
+	// NoAVX: CPUID does not report AVX and what depends on it. It is there all
+	// the same.
+	NoAVX bool
 
 	// TSC counts all instructions this processor has executed since it was
 	// made; RDTSC reports it. Only the processor's own goroutine uses it.

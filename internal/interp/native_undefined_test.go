@@ -37,7 +37,20 @@ var hostFlags = sync.OnceValue(func() string {
 
 // featureOf is what the host must have for an operation to be compared.
 func featureOf(op x86.Op) string {
+	if op >= x86.VEX {
+		switch {
+		case op >= x86.VFMADDSUBPS:
+			return "fma"
+		case op == x86.VCVTPH2PS || op == x86.VCVTPS2PH:
+			return "f16c"
+		}
+		return "avx2"
+	}
 	switch op {
+	case x86.XSAVE, x86.XRSTOR, x86.XGETBV:
+		return "xsave"
+	case x86.XSAVEC:
+		return "xsavec"
 	case x86.MOVBE:
 		return "movbe"
 	case x86.LZCNT:

@@ -34,6 +34,12 @@ type runner struct {
 	one   op // for single steps
 	bytes [x86.MaxLen]byte
 
+	// For operations on halves of vectors; see avx.go. While gather is set
+	// floating point exceptions are only collected.
+	lane     [16][2]uint64
+	gather   bool
+	gathered uint32
+
 	fenced  atomic.Uint32
 	wf      [tlbSize]mm.Frame // the frames of wt
 	cross   [crossSize]crossEntry

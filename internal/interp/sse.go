@@ -61,6 +61,10 @@ func (c *core) settle(ex uint32) bool {
 	if ex == 0 {
 		return true
 	}
+	if c.gather {
+		c.gathered |= ex
+		return true
+	}
 	mx := c.regs.MXCSR
 	stop := unmasked(ex, mx)
 	if stop != 0 && ex&mxReported == 0 {

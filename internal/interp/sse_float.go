@@ -248,8 +248,9 @@ func (t *floatFormat) compare(a, b uint64, mx uint32, signal bool) (rel, ex uint
 }
 
 // predicates has the relations for which each predicate of CMPPS and its
-// relatives holds (SDM vol. 2, table 3-1), numbered by the immediate.
-var predicates = [8]uint32{
+// relatives holds (SDM vol. 2, table 3-1), numbered by the immediate. Only with
+// VEX are there the second eight.
+var predicates = [16]uint32{
 	isEqual,
 	isBelow,
 	isBelow | isEqual,
@@ -258,13 +259,23 @@ var predicates = [8]uint32{
 	isAbove | isEqual | isUnordered,
 	isAbove | isUnordered,
 	isBelow | isAbove | isEqual,
+	isEqual | isUnordered,
+	isBelow | isUnordered,
+	isBelow | isEqual | isUnordered,
+	0,
+	isBelow | isAbove,
+	isAbove | isEqual,
+	isAbove,
+	isBelow | isAbove | isEqual | isUnordered,
 }
 
 // cmp is a lane of CMPPS: all ones or zero, in 64 bits. The predicates less
-// and less-or-equal and their negations signal for quiet NaNs.
+// and less-or-equal and their negations signal for quiet NaNs, or with bit 4 set
+// all the others.
 func (t *floatFormat) cmp(a, b uint64, imm uint8, mx uint32) (uint64, uint32) {
-	rel, ex := t.compare(a, b, mx, imm&3 == 1 || imm&3 == 2)
-	if rel&predicates[imm&7] != 0 {
+	signals := imm&3 == 1 || imm&3 == 2
+	rel, ex := t.compare(a, b, mx, signals != (imm&16 != 0))
+	if rel&predicates[imm&15] != 0 {
 		return ^uint64(0), ex
 	}
 	return 0, ex

@@ -41,6 +41,7 @@ type nativeState struct {
 	Flags uint64
 	MXCSR uint64
 	XMM   [16][2]uint64
+	Upper [16][2]uint64
 }
 
 type nativeRequest struct {
@@ -143,6 +144,17 @@ func (g sseGen) state(r *nativeRequest) {
 			r.In.XMM[i][0] = uint64(g.Intn(70))
 		}
 	}
+	for i := range r.In.Upper {
+		r.In.Upper[i] = r.In.XMM[g.Intn(16)]
+		if floats {
+			r.In.Upper[i][g.Intn(2)] = uint64(g.single()) | uint64(g.single())<<32
+		} else if g.pick(2) {
+			r.In.Upper[i][g.Intn(2)] = g.quad()
+		}
+	}
+	if !hostHas("avx") {
+		r.In.Upper = [16][2]uint64{}
+	}
 	for i := 0; i < windowSize; i += 8 {
 		v := g.quad()
 		if g.pick(2) {
@@ -194,6 +206,14 @@ func (g sseGen) instance(row *x86.Row, r *nativeRequest) {
 	case "NP":
 		fields = fields[1:]
 	}
+	vex := strings.HasPrefix(row.Enc, "VEX")
+	if vex {
+		code, fields = g.vexPrefix(row, fields, rex)
+		if len(fields) == 1 { // VZEROUPPER and VZEROALL
+			r.Len = uint64(copy(r.Code[:], append(code, hexOf(fields[0]))))
+			return
+		}
+	}
 	digit := -1
 	if f := fields[len(fields)-1]; f != "/r" {
 		digit = int(f[1] - '0')
@@ -205,7 +225,7 @@ func (g sseGen) instance(row *x86.Row, r *nativeRequest) {
 			memory = true
 		case 'U', 'R':
 			memory = false
-		case 'I':
+		case 'I', 'L':
 			imm = true
 		}
 	}
@@ -227,6 +247,10 @@ func (g sseGen) instance(row *x86.Row, r *nativeRequest) {
 		modrm |= 0x40 | 6
 		r.In.GPR[cpu.RSI+8*int(rex&1)] = nativeWindow + uint64(off) - uint64(int64(d))
 		disp = []byte{byte(d)}
+		if strings.Contains(row.Attr, "vsib") {
+			modrm ^= 2
+			disp = []byte{g.gather(row, rex, r), byte(d)}
+		}
 	} else {
 		rm := byte(g.Intn(8))
 		if rm == cpu.RSP && rex&1 == 0 {
@@ -237,7 +261,9 @@ func (g sseGen) instance(row *x86.Row, r *nativeRequest) {
 	if row.Op == x86.MASKMOVDQU {
 		r.In.GPR[cpu.RDI] = nativeWindow + uint64(g.Intn(windowSize))
 	}
-	code = append(code, 0x40|rex)
+	if !vex {
+		code = append(code, 0x40|rex)
+	}
 	for _, f := range fields[:len(fields)-1] {
 		code = append(code, hexOf(f))
 	}
@@ -246,6 +272,51 @@ func (g sseGen) instance(row *x86.Row, r *nativeRequest) {
 		code = append(code, byte(g.Intn(256)))
 	}
 	r.Len = uint64(copy(r.Code[:], code))
+}
+
+// vexPrefix makes the prefix of an instance, and gives what follows it. rex has
+// the bits that go into it.
+func (g sseGen) vexPrefix(row *x86.Row, fields []string, rex byte) (code []byte, rest []string) {
+	pp, w, m := byte(0), rex>>3, byte(1)
+	l := map[string]byte{"VEX.256": 1, "VEX.L": byte(g.Intn(2))}[fields[0]]
+	for fields = fields[1:]; fields[0] != "0F"; fields = fields[1:] {
+		switch fields[0] {
+		case "W0":
+			w = 0
+		case "W1":
+			w = 1
+		default:
+			pp = map[string]byte{"NP": 0, "66": 1, "F3": 2, "F2": 3}[fields[0]]
+		}
+	}
+	fields = fields[1:]
+	if len(fields) > 1 && (fields[0] == "38" || fields[0] == "3A") && fields[1][0] != '/' {
+		m = map[string]byte{"38": 2, "3A": 3}[fields[0]]
+		fields = fields[1:]
+	}
+	v := byte(0)
+	if strings.Contains(row.Args, "H") {
+		v = byte(g.Intn(16))
+	}
+	return []byte{0xc4, ^rex&7<<5 | m, w<<7 | ^v&15<<3 | l<<2 | pp}, fields
+}
+
+// gather makes the SIB byte of a gather from the base register that instance has
+// chosen, and gives indices that are mostly inside.
+func (g sseGen) gather(row *x86.Row, rex byte, r *nativeRequest) byte {
+	index := byte(g.Intn(8))
+	x := index | rex&2<<2
+	for _, half := range []*[2]uint64{&r.In.XMM[x], &r.In.Upper[x]} {
+		for i := range half {
+			half[i] = uint64(g.Intn(64))
+			if row.Op == x86.VPGATHERDD || row.Op == x86.VPGATHERDQ {
+				half[i] |= uint64(uint32(g.Intn(64)-16)) << 32
+			} else if g.pick(4) {
+				half[i] = -half[i]
+			}
+		}
+	}
+	return byte(g.Intn(2))<<6 | index<<3 | cpu.RSI
 }
 
 func hexOf(s string) byte {
@@ -352,6 +423,7 @@ func (m *sseMachine) run(t *testing.T, r *nativeRequest) (out nativeOutcome) {
 	m.regs.Reset()
 	m.regs.GPR, m.regs.Flags, m.regs.XMM = r.In.GPR, r.In.Flags, r.In.XMM
 	m.regs.MXCSR, m.regs.RIP = uint32(r.In.MXCSR), nativeCode
+	m.regs.Upper, m.regs.UpperUsed = r.In.Upper, true
 	m.write(t, nativeWindow, r.Mem[:])
 	m.write(t, nativeCode, append(r.Code[:r.Len:r.Len], 0xcc))
 	trap, _ := m.eng.Run(&m.v, &m.regs, m.as, 100)
@@ -367,7 +439,10 @@ func (m *sseMachine) run(t *testing.T, r *nativeRequest) (out nativeOutcome) {
 	if m.regs.RIP != rip {
 		t.Errorf("% x: RIP is %#x after %+v", r.Code[:r.Len], m.regs.RIP, trap)
 	}
-	out.Out = nativeState{m.regs.GPR, m.regs.Flags, uint64(m.regs.MXCSR), m.regs.XMM}
+	if !m.regs.UpperUsed {
+		m.regs.Upper = [16][2]uint64{}
+	}
+	out.Out = nativeState{m.regs.GPR, m.regs.Flags, uint64(m.regs.MXCSR), m.regs.XMM, m.regs.Upper}
 	if _, errno := m.as.CopyIn(nativeWindow, out.Mem[:]); errno != 0 {
 		t.Fatal(errno)
 	}
@@ -393,6 +468,9 @@ func (want *nativeOutcome) diff(got *nativeOutcome) string {
 		if got.Out.XMM[i] != want.Out.XMM[i] {
 			fmt.Fprintf(&b, " xmm%d %016x, want %016x;", i, got.Out.XMM[i], want.Out.XMM[i])
 		}
+		if got.Out.Upper[i] != want.Out.Upper[i] {
+			fmt.Fprintf(&b, " upper %d %016x, want %016x;", i, got.Out.Upper[i], want.Out.Upper[i])
+		}
 	}
 	if got.Mem != want.Mem {
 		fmt.Fprintf(&b, " memory %x, want %x;", got.Mem, want.Mem)
@@ -411,6 +489,9 @@ func (want *nativeOutcome) tolerate(op x86.Op, got *nativeOutcome) {
 	if hostAMD() && op >= x86.SHA1MSG1 && op <= x86.SHA256RNDS2 && got.Vector == cpu.VectorGP {
 		*got = *want
 	}
+	if op >= x86.VEX && op < x86.FirstAVX {
+		op -= x86.VEX
+	}
 	switch op {
 	case x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS:
 		alike = func(g, w float64) bool { return math.Abs(g-w) <= math.Abs(w)*2*1.5/4096 } // either one's error
@@ -420,13 +501,15 @@ func (want *nativeOutcome) tolerate(op x86.Op, got *nativeOutcome) {
 	default:
 		return
 	}
-	for i := range got.Out.XMM {
-		for j := range 2 {
-			g, w := &got.Out.XMM[i][j], want.Out.XMM[i][j]
-			for s := 0; s < 64; s += width {
-				if alike(number(*g>>s), number(w>>s)) {
-					lane := uint64(1<<width-1) << s
-					*g = *g&^lane | w&lane
+	for _, r := range [2][2]*[16][2]uint64{{&got.Out.XMM, &want.Out.XMM}, {&got.Out.Upper, &want.Out.Upper}} {
+		for i := range 16 {
+			for j := range 2 {
+				g, w := &r[0][i][j], r[1][i][j]
+				for s := 0; s < 64; s += width {
+					if alike(number(*g>>s), number(w>>s)) {
+						lane := uint64(1<<width-1) << s
+						*g = *g&^lane | w&lane
+					}
 				}
 			}
 		}
@@ -440,7 +523,7 @@ func TestSSENative(t *testing.T) {
 	m := newSSEMachine(t)
 	total, failed := 0, 0
 	for _, row := range x86.Rows() {
-		if (row.Op < x86.FirstSSE || row.Op >= x86.FirstX87) && !crypto(row.Op) || !hostHas(featureOf(row.Op)) || !strings.Contains(row.Enc+" "+row.Args, *sseOnly) {
+		if (row.Op < x86.FirstSSE || row.Op >= x86.FirstX87) && !crypto(row.Op) && row.Op < x86.VEX || !hostHas(featureOf(row.Op)) || !strings.Contains(row.Enc+" "+row.Args, *sseOnly) {
 			continue
 		}
 		g := sseGen{rand.New(rand.NewSource(*sseSeed))}

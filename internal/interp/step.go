@@ -48,6 +48,12 @@ func Special(flags uint64, mxcsr uint32) bool {
 	return flags&stepFlags != 0 || mxcsr&masks != masks
 }
 
+// CPUID does what that instruction does, but for RIP.
+func (s *Stepper) CPUID(v *cpu.VCPU, r *cpu.Regs) {
+	g := &r.GPR
+	identify(v, &g[cpu.RAX], &g[cpu.RBX], &g[cpu.RCX], &g[cpu.RDX])
+}
+
 // Terminal reports whether an operation may go elsewhere than to the next
 // instruction, or changes how the next one is executed.
 func Terminal(op x86.Op) bool { return terminal[op] }

@@ -14,7 +14,11 @@ func (o *op) fill(in *x86.Inst, pc uint64) {
 	if handlers[o.x] == nil {
 		o.x = x86.BAD
 	}
-	o.operands(in)
+	if o.x >= x86.VEX && o.x < blockEnd {
+		o.fillVEX(in)
+	} else {
+		o.operands(in)
+	}
 	next := pc + uint64(in.Len)
 	if in.RIPRel {
 		o.disp += next
@@ -29,6 +33,8 @@ func (o *op) fill(in *x86.Inst, pc uint64) {
 		o.cc = in.Imm2
 	case in.Op == x86.MOV && o.form == formRI:
 		o.disp = uint64(in.Imm)
+	case in.Op >= x86.CMPPS && in.Op <= x86.CMPSD:
+		o.imm &= 7 // the rest is reserved without VEX
 	}
 	o.prefixes(in)
 	if terminal[o.x] {

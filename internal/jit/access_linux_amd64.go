@@ -95,7 +95,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	aligned = aligned && size > 1
 	if g := t.groupFor(o, size, write); g != nil {
 		m := t.reach(g, o)
-		if !aligned || g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
+		if !aligned || size <= 16 && g.aligned && (o.disp+g.adj-g.lo)%16 == 0 {
 			return m
 		}
 		return t.align(in, m, size)
@@ -103,11 +103,11 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	t.clobber(in)
 	t.lostT1()
 	if o.base == none && o.index == none && o.seg == x86.SegNone && !aligned && uint64(o.disp)&pageMask+uint64(size) <= mm.PageSize {
-		return t.checkConst(uint64(o.disp), size, write)
+		return t.checkConst(in, uint64(o.disp), size, write)
 	}
 	g, members, apart := t.plan(o, size, write)
 	// If the operand must be aligned so must be the start of the group.
-	shared := members > 1 && (!aligned || (o.disp-g.lo)%16 == 0)
+	shared := members > 1 && (!aligned || (o.disp-g.lo)%max(16, int64(size)) == 0)
 	first := o.disp
 	span := int32(size)
 	if shared {
@@ -115,7 +115,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	quick := o.base == cpu.RSP && o.index == none && !aligned
 	_, kind := tlbFor(write)
-	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared}
+	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared, simple: simple(in)}
 	if shared {
 		s.size = 1
 	}
@@ -132,7 +132,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if !shared {
 		return mem{base: hT0, index: hT1}
 	}
-	g.aligned = aligned && size == 16
+	g.aligned = aligned && size >= 16
 	m := t.begin(g, apart)
 	m.disp = int32(first - g.lo)
 	return m
@@ -235,7 +235,7 @@ func tlbFor(write bool) (tlb int32, kind siteKind) {
 }
 
 // checkConst is check for an address that is known.
-func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
+func (t *translator) checkConst(in *inst, va uint64, size uint8, write bool) mem {
 	tlb, kind := tlbFor(write)
 	page := va &^ pageMask
 	entry := tlb + int32(va>>mm.PageShift%tlbSize)*16
@@ -248,7 +248,7 @@ func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
 	}
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
-	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true})
+	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true, simple: simple(in)})
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

@@ -157,7 +157,9 @@ var cache struct {
 	freeLink uint32
 	pages    int32 // used numbers in context.pages
 	common   common
-	flushes  atomic.Uint64 // generation; changes when all code is thrown away
+	// More common routines; see fpu_linux_amd64.go.
+	fpuLoad, fpuUnload, fpuEnter int32
+	flushes                      atomic.Uint64 // generation; changes when all code is thrown away
 
 	// published changes with every block: an engine that loads it sees all
 	// blocks that it can have run.

@@ -18,7 +18,9 @@ const (
 // executed shall not be in the way of the rest.
 type cold struct {
 	kind          coldKind
-	inHost, inMem bool     // where the flags are
+	inHost, inMem bool // where the flags are
+	fpu           bool // see translator
+	fpuPC         uint64
 	from          [2]int32 // displacements of the jumps that lead there, 0 if there is none
 	n             int
 	v             uint64
@@ -31,7 +33,7 @@ type cold struct {
 
 // later has a piece emitted after the block.
 func (t *translator) later(c cold) {
-	c.inHost, c.inMem = t.inHost, t.inMem
+	c.inHost, c.inMem, c.fpu, c.fpuPC = t.inHost, t.inMem, t.fpu, t.fpuPC
 	t.cold = append(t.cold, c)
 }
 
@@ -45,7 +47,7 @@ func (t *translator) emitCold() {
 			}
 		}
 		t.cur = 0
-		t.inHost, t.inMem = c.inHost, c.inMem
+		t.inHost, t.inMem, t.fpu, t.fpuPC = c.inHost, c.inMem, c.fpu, c.fpuPC
 		switch c.kind {
 		case coldConst:
 			t.moveImm(hT0, c.v)
@@ -61,6 +63,7 @@ func (t *translator) emitCold() {
 			t.saveFlags()
 			t.jmpBack(t.out.mem)
 		case coldEdge:
+			t.unloadFPU()
 			if c.n > 0 {
 				t.refund(c.n)
 			}
@@ -145,6 +148,7 @@ func emitCommon() int32 {
 		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
 		t.here(miss)
 	})
+	t.emitFPU()
 	return (t.pos() + 15) &^ 15
 }
 
@@ -171,6 +175,7 @@ func (t *translator) coldShared(c *cold) {
 	rest := len(t.list) - int(s.idx) // s does not outlive plainEdge
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)
+	t.unloadFPU()
 	t.refund(rest)
 	t.inHost, t.inMem = false, true
 	t.plainEdge(c.v)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x87"
 )
 
 // Sizes of the arrays in a context.
@@ -40,6 +41,8 @@ type lastEntry struct {
 //
 // It is on the Go heap. The engine that runs the machine code holds on to it.
 type context struct {
+	image fpuImage // see loadFPU; first, because it must be aligned
+
 	flags  uint64            // arithmetic flags as LAHF and SETO AL leave them in AX
 	target uint64            // scratch
 	site   uint64            // exits: which one of the block
@@ -54,7 +57,10 @@ type context struct {
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
-	hostMX    uint32 // the host's MXCSR
+
+	fpuLive bool   // image has the state of x87
+	control uint16 // the host's control word
+	hostMX  uint32 // the host's MXCSR
 
 	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
@@ -67,11 +73,12 @@ type context struct {
 
 	// Not for machine code.
 	space   uintptr // the address space, only to be compared
-	gen     uint64  // of the address space, as far as seen
-	flushes uint64
+	seen    mm.Version
 	flushed uint64            // generation of the code cache that jumpCode is of
 	wf      [tlbSize]mm.Frame // frames of wt
-	filled  []filled          // unless it is full, all that is not empty
+	// Unless they are full, all that is not empty.
+	reads   []readEntry
+	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
 }
@@ -86,7 +93,7 @@ type codeEntry struct {
 
 // Where things are from register B.
 const (
-	bias = 128
+	bias = 128 + int32(unsafe.Sizeof(fpuImage{}))
 
 	offLeft       = int32(unsafe.Offsetof(context{}.left)) - bias
 	offFlags      = int32(unsafe.Offsetof(context{}.flags)) - bias
@@ -107,6 +114,12 @@ const (
 	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
 	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
 	offXMM        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.XMM))
+	offUpper      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.Upper))
+	offUpperUsed  = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.UpperUsed))
+	offFIP        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.X87)) + int32(unsafe.Offsetof(x87.State{}.FIP))
+	offImage      = int32(unsafe.Offsetof(context{}.image)) - bias
+	offFPULive    = int32(unsafe.Offsetof(context{}.fpuLive)) - bias
+	offControl    = int32(unsafe.Offsetof(context{}.control)) - bias
 	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
@@ -131,25 +144,20 @@ const deadCount = 1 << 30
 
 func newContext() *context {
 	c := new(context)
+	c.control = 0x037f // as FNINIT leaves it
+	if uintptr(unsafe.Pointer(c))%64 != 0 {
+		panic("jit: a context is not aligned") // one so large begins a page
+	}
 	for i := range c.counts {
 		c.counts[i] = uint64(i)
 	}
 	c.counts[maxInsts+1] = deadCount
 	c.clearJumps()
 	c.rt, c.wt = emptyTLB, emptyTLB
-	c.filled = make([]filled, 0, 512)
+	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
 	return c
-}
-
-// forget empties the entries of a page.
-func forget(l *[lastSize]lastEntry, page uint64) {
-	for i := range l {
-		if e := &l[i]; e.page == page {
-			e.small, e.large = 0, 0
-		}
-	}
 }
 
 // clearCode forgets where code is.
@@ -172,54 +180,6 @@ func noJump(i uint64) uint64 {
 		return 1
 	}
 	return 0
-}
-
-// noPage is what entry i of a TLB has if it is empty: a page that no address
-// looks for there.
-func noPage(i int) uint64 {
-	if i == 0 {
-		return mm.PageSize
-	}
-	return 0
-}
-
-var emptyTLB = func() (t [tlbSize]tlbEntry) {
-	for i := range t {
-		t[i].page = noPage(i)
-	}
-	return t
-}()
-
-// clearTLB forgets all translations: one by one if they are few, as after a fork.
-func (c *context) clearTLB() {
-	c.stack = lastEntry{}
-	c.clearCode()
-	c.rl, c.wl = [lastSize]lastEntry{}, [lastSize]lastEntry{}
-	if len(c.filled) == cap(c.filled) {
-		c.rt, c.wt = emptyTLB, emptyTLB
-		clear(c.wf[:])
-		clear(c.pages[:])
-	} else {
-		for _, f := range c.filled {
-			i := f.n % tlbSize
-			c.rt[i], c.wt[i], c.wf[i] = emptyTLB[i], emptyTLB[i], 0
-			c.pages[f.page] = 0
-		}
-	}
-	c.filled = c.filled[:0]
-}
-
-// note remembers for clearTLB that an entry of a TLB, or of pages, was filled.
-func (c *context) note(n uint64, page int32) {
-	if len(c.filled) < cap(c.filled) {
-		c.filled = append(c.filled, filled{uint32(n), page})
-	}
-}
-
-// filled is an entry of both TLBs and one of pages that are in use.
-type filled struct {
-	n    uint32
-	page int32
 }
 
 // Arithmetic flags in AX: SF, ZF, AF, PF and CF are where RFLAGS has them, but

@@ -108,7 +108,9 @@ func (e *engine) waitForOthers() {
 
 // special reports whether the registers are in a state in which only the
 // interpreter can run: exceptions that are not masked would be the host's.
-func special(r *cpu.Regs) bool { return interp.Special(r.Flags, r.MXCSR) }
+func special(r *cpu.Regs) bool {
+	return interp.Special(r.Flags, r.MXCSR) || r.X87.CW&fpuMasks != fpuMasks
+}
 
 // Run implements cpu.Engine.
 func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
@@ -120,6 +122,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	e.c.regs, e.c.flags = *r, packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
+	e.c.leaveImage()
 	*r = e.c.regs
 	n := budget - e.left
 	e.total += n
@@ -153,46 +156,18 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock
-	c.space, c.gen = space, 0 // no address space has this generation
+	c.space, c.seen = space, mm.Version{} // no address space has this version
+	c.clearTLB()
+	if v, parent := as.Origin(); parent.Gen != 0 {
+		for _, p := range e.contexts {
+			if p != nil && p != c && p.seen == parent {
+				c.inherit(p, v)
+				break
+			}
+		}
+	}
 	c.update(as)
 	return c
-}
-
-// update brings the translations up to date.
-func (c *context) update(as *mm.AddressSpace) {
-	gen, flushes := as.Gen(), as.Flushes()
-	if gen != c.gen || flushes != c.flushes && !as.Flushed(c.flushes, c.evict) {
-		c.clearTLB()
-	}
-	c.gen, c.flushes = gen, flushes
-}
-
-// evict forgets one page; bit 0 of its address says that it was executable.
-func (c *context) evict(va uint64) {
-	page := va &^ pageMask
-	i := page >> mm.PageShift % tlbSize
-	if c.rt[i].page == page {
-		c.rt[i] = emptyTLB[i]
-	}
-	forget(&c.rl, page)
-	if c.wt[i].page == page {
-		c.dropWrite(uint64(i))
-	}
-	if va&1 != 0 {
-		clear(c.pages[:])
-		c.clearCode()
-	}
-}
-
-// dropWrite empties an entry of wt.
-func (c *context) dropWrite(i uint64) {
-	if c.stack.page == c.wt[i].page {
-		c.stack = lastEntry{}
-	}
-	if c.wf[i] != 0 {
-		forget(&c.wl, c.wt[i].page)
-	}
-	c.wt[i], c.wf[i] = emptyTLB[i], 0
 }
 
 // dropWrites gives up the write translations of frames that have become code
@@ -265,6 +240,16 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	return p
 }
 
+// unfetchable reports whether there is nothing to execute at pc, which is said
+// sooner without the interpreter.
+func (e *engine) unfetchable(pc uint64) bool {
+	if pc >= mm.UserTop {
+		return false // perhaps it is not canonical
+	}
+	_, ok := e.as.Lookup(pc, mm.AccessExec)
+	return !ok
+}
+
 // markCode makes f a frame with code: no engine writes it unnoticed any more.
 func (e *engine) markCode(f mm.Frame) {
 	if f.HasCode() {
@@ -284,7 +269,7 @@ func (e *engine) markCode(f mm.Frame) {
 func (e *engine) mapped(page int32) {
 	if page != 0 && e.c.pages[page] == 0 {
 		e.c.pages[page] = 1
-		e.c.note(0, page)
+		e.c.noteRead(0, page)
 	}
 }
 
@@ -294,6 +279,7 @@ type where struct {
 	take int64 // instructions of the block that are still to be done
 	// plain: in the variant without groups, because of what is at RIP.
 	plain bool
+	fpu   bool // with the x87 registers in the host's
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -322,6 +308,9 @@ func (e *engine) run() cpu.Trap {
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.plain)
+			if b == nil && e.unfetchable(c.regs.RIP) {
+				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
+			}
 			if b == nil || e.left < int64(b.n) {
 				n := int64(1)
 				if b != nil {
@@ -368,6 +357,10 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	given := min(e.left, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
+	if w.fpu {
+		c.loadImage()
+		c.target, c.entry = c.entry, host(cache.fpuEnter)
+	}
 	enter(c)
 	from = blockAt(c.block)
 	s = &from.sites[c.site]

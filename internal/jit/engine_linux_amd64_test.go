@@ -38,7 +38,9 @@ func TestEnterAndExit(t *testing.T) {
 	for i := range m.R.GPR {
 		m.R.GPR[i] = uint64(i) * 0x0101010101010101
 		m.R.XMM[i] = [2]uint64{uint64(i) << 60, ^uint64(i)}
+		m.R.Upper[i] = [2]uint64{uint64(i) << 40, ^uint64(i) << 1}
 	}
+	m.R.UpperUsed = hostAVX
 	m.R.Flags |= cpu.FlagOF | cpu.FlagSF | cpu.FlagPF | cpu.FlagDF
 	m.R.MXCSR = 0x5fa1
 	m.R.RIP = cputest.CodeAt

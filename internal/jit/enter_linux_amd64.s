@@ -13,6 +13,8 @@
 //	R12 R13				temporaries
 //	RSP				the host's stack
 //	XMM0-XMM15, MXCSR		the guest's
+//	upper halves of YMM0-YMM15	the guest's, which are zero unless it uses
+//					them
 //	MM0				instructions until machine code returns to Go.
 //					In memory it would be a chain of loads and
 //					stores that each block waits for.
@@ -45,6 +47,30 @@ TEXT ·enter(SB), 0, $32-8
 	MOVUPS	(const_offXMM+0xd0)(R14), X13
 	MOVUPS	(const_offXMM+0xe0)(R14), X14
 	MOVUPS	(const_offXMM+0xf0)(R14), X15
+	CMPB	·hostAVX(SB), $0
+	JEQ	run
+	CMPB	const_offUpperUsed(R14), $0
+	JNE	upper
+	VZEROUPPER
+	JMP	run
+upper:
+	VINSERTF128	$1, (const_offUpper+0x00)(R14), Y0, Y0
+	VINSERTF128	$1, (const_offUpper+0x10)(R14), Y1, Y1
+	VINSERTF128	$1, (const_offUpper+0x20)(R14), Y2, Y2
+	VINSERTF128	$1, (const_offUpper+0x30)(R14), Y3, Y3
+	VINSERTF128	$1, (const_offUpper+0x40)(R14), Y4, Y4
+	VINSERTF128	$1, (const_offUpper+0x50)(R14), Y5, Y5
+	VINSERTF128	$1, (const_offUpper+0x60)(R14), Y6, Y6
+	VINSERTF128	$1, (const_offUpper+0x70)(R14), Y7, Y7
+	VINSERTF128	$1, (const_offUpper+0x80)(R14), Y8, Y8
+	VINSERTF128	$1, (const_offUpper+0x90)(R14), Y9, Y9
+	VINSERTF128	$1, (const_offUpper+0xa0)(R14), Y10, Y10
+	VINSERTF128	$1, (const_offUpper+0xb0)(R14), Y11, Y11
+	VINSERTF128	$1, (const_offUpper+0xc0)(R14), Y12, Y12
+	VINSERTF128	$1, (const_offUpper+0xd0)(R14), Y13, Y13
+	VINSERTF128	$1, (const_offUpper+0xe0)(R14), Y14, Y14
+	VINSERTF128	$1, (const_offUpper+0xf0)(R14), Y15, Y15
+run:
 	MOVQ	const_offFlags(R14), AX
 	ADDB	$0x7f, AL // sets OF if AL is 1
 	SAHF
@@ -97,6 +123,28 @@ TEXT ·enter(SB), 0, $32-8
 	MOVUPS	X13, (const_offXMM+0xd0)(R14)
 	MOVUPS	X14, (const_offXMM+0xe0)(R14)
 	MOVUPS	X15, (const_offXMM+0xf0)(R14)
+	CMPB	const_offUpperUsed(R14), $0
+	JEQ	left
+	CMPB	·hostAVX(SB), $0
+	JEQ	left
+	VEXTRACTF128	$1, Y0, (const_offUpper+0x00)(R14)
+	VEXTRACTF128	$1, Y1, (const_offUpper+0x10)(R14)
+	VEXTRACTF128	$1, Y2, (const_offUpper+0x20)(R14)
+	VEXTRACTF128	$1, Y3, (const_offUpper+0x30)(R14)
+	VEXTRACTF128	$1, Y4, (const_offUpper+0x40)(R14)
+	VEXTRACTF128	$1, Y5, (const_offUpper+0x50)(R14)
+	VEXTRACTF128	$1, Y6, (const_offUpper+0x60)(R14)
+	VEXTRACTF128	$1, Y7, (const_offUpper+0x70)(R14)
+	VEXTRACTF128	$1, Y8, (const_offUpper+0x80)(R14)
+	VEXTRACTF128	$1, Y9, (const_offUpper+0x90)(R14)
+	VEXTRACTF128	$1, Y10, (const_offUpper+0xa0)(R14)
+	VEXTRACTF128	$1, Y11, (const_offUpper+0xb0)(R14)
+	VEXTRACTF128	$1, Y12, (const_offUpper+0xc0)(R14)
+	VEXTRACTF128	$1, Y13, (const_offUpper+0xd0)(R14)
+	VEXTRACTF128	$1, Y14, (const_offUpper+0xe0)(R14)
+	VEXTRACTF128	$1, Y15, (const_offUpper+0xf0)(R14)
+	VZEROUPPER
+left:
 	STMXCSR	const_offMXCSR(R14)
 	LDMXCSR	const_offHostMX(R14)
 	RET

@@ -38,10 +38,10 @@ var conditionReads = [8]uint8{fO, fC, fZ, fC | fZ, fS, fP, fS | fO, fZ | fS | fO
 // are not among those that are certainly written.
 // varies says that it depends on more than the operation.
 func effectOf(in *x86.Inst) (e effect, varies bool) {
-	switch in.Op {
+	switch withoutVEX(in.Op) {
 	case x86.ADD, x86.SUB, x86.AND, x86.OR, x86.XOR, x86.CMP, x86.TEST, x86.NEG, x86.XADD, x86.CMPXCHG,
 		x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3, x86.POPCNT,
-		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST,
+		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST, x86.VTESTPS, x86.VTESTPD,
 		x86.PCMPESTRI, x86.PCMPESTRM, x86.PCMPISTRI, x86.PCMPISTRM:
 		return effect{0, fAll, fAll}, false
 	case x86.ADC, x86.SBB:
@@ -60,6 +60,26 @@ func effectOf(in *x86.Inst) (e effect, varies bool) {
 		return effect{fC, fC, fC}, false
 	case x86.BSF, x86.BSR:
 		return effect{0, fAll, fZ}, false
+	case x86.LZCNT, x86.TZCNT:
+		return effect{0, fAll, fC | fZ}, false
+	case x86.ANDN, x86.BLSI, x86.BLSMSK, x86.BLSR, x86.BZHI:
+		return effect{0, fAll, fC | fZ | fS | fO}, false
+	case x86.BEXTR:
+		return effect{0, fAll, fC | fZ | fO}, false
+	case x86.ADCX:
+		return effect{fC, fC, fC}, false
+	case x86.FCOMI, x86.FCOMIP, x86.FUCOMI, x86.FUCOMIP:
+		return effect{0, fAll, fAll}, false
+	case x86.FCMOVB, x86.FCMOVNB:
+		return effect{fC, 0, 0}, false
+	case x86.FCMOVE, x86.FCMOVNE:
+		return effect{fZ, 0, 0}, false
+	case x86.FCMOVBE, x86.FCMOVNBE:
+		return effect{fC | fZ, 0, 0}, false
+	case x86.FCMOVU, x86.FCMOVNU:
+		return effect{fP, 0, 0}, false
+	case x86.ADOX:
+		return effect{fO, fO, fO}, false
 	case x86.CMPXCHG8B, x86.CMPXCHG16B:
 		return effect{0, fZ, fZ}, false
 	case x86.SETCC, x86.CMOVCC, x86.JCC:

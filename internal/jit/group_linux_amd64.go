@@ -245,8 +245,8 @@ func (in *inst) written() (set uint32) {
 	if rows[in.Row].first {
 		arg(0)
 	}
-	switch in.Op {
-	case x86.XCHG, x86.XADD:
+	switch withoutVEX(in.Op) {
+	case x86.XCHG, x86.XADD, x86.MULX:
 		arg(1)
 	case x86.MUL, x86.IMUL1, x86.CWD, x86.CMPXCHG8B, x86.CMPXCHG16B:
 		set |= 1<<cpu.RAX | 1<<cpu.RDX

@@ -14,5 +14,8 @@ func Available() error {
 	return fmt.Errorf("jit: there is none for %s/%s hosts", runtime.GOOS, runtime.GOARCH)
 }
 
+// MissingV3 must not be called.
+func MissingV3() bool { panic(Available()) }
+
 // New must not be called.
 func New() cpu.Engine { panic(Available()) }

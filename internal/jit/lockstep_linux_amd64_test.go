@@ -15,6 +15,7 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
 	"github.com/tinevm/tine/internal/x86/x86test"
+	"github.com/tinevm/tine/internal/x87"
 )
 
 // The same random programs on the interpreter and on the JIT.
@@ -123,10 +124,10 @@ func newMaker(seed int64, only string) *maker {
 // is privileged, or needs operands that it would get by chance only.
 func unsuitable(r *x86.Row) bool {
 	switch r.Op {
-	case x86.LDMXCSR, x86.FXRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
+	case x86.LDMXCSR, x86.VEX + x86.LDMXCSR, x86.FXRSTOR, x86.XRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
 	}
-	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX
+	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX && (!passedFPU[r.Op] || r.Op == x86.FLDCW)
 }
 
 // vague reports whether an operation leaves flags undefined: the two sides may
@@ -135,7 +136,8 @@ func vague(op x86.Op) bool {
 	switch op {
 	case x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3, x86.DIV, x86.IDIV, x86.AND, x86.OR, x86.XOR, x86.TEST,
 		x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD, x86.ROL, x86.ROR, x86.RCL, x86.RCR,
-		x86.BSF, x86.BSR, x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.LAR:
+		x86.BSF, x86.BSR, x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.LAR,
+		x86.LZCNT, x86.TZCNT, x86.ANDN, x86.BEXTR, x86.BLSI, x86.BLSMSK, x86.BLSR, x86.BZHI:
 		return true
 	}
 	return false
@@ -279,6 +281,22 @@ func (m *maker) jump() []byte {
 	return []byte{0x48, 0x83, 0xf8 | r, byte(m.Uint32()), 0x70 | byte(m.Intn(16)), 0}
 }
 
+// extended makes a number of x87.
+func (m *maker) extended() x87.F80 {
+	f := x87.F80{Mant: m.Uint64() | 1<<63, SE: 0x3fff - 20 + uint16(m.Intn(40)) | uint16(m.Intn(2))<<15}
+	switch m.Intn(8) {
+	case 0:
+		f.Mant = 1 << 63
+	case 1:
+		f = x87.F80{SE: f.SE & 0x8000} // zero
+	case 2:
+		f.SE |= 0x7fff // an infinity or a NaN
+	case 3:
+		f.SE = uint16(m.Uint32())
+	}
+	return f
+}
+
 func (m *maker) program() (p program) {
 	open := -1
 	loop := -1
@@ -324,6 +342,17 @@ func (m *maker) program() (p program) {
 	for i := range p.regs.XMM {
 		p.regs.XMM[i] = [2]uint64{m.Value(), m.Value()}
 	}
+	if p.regs.UpperUsed = m.Intn(2) == 0; p.regs.UpperUsed {
+		for i := range p.regs.Upper {
+			p.regs.Upper[i] = [2]uint64{m.Value(), m.Value()}
+		}
+	}
+	if m.Intn(2) == 0 {
+		for range 1 + m.Intn(8) {
+			p.regs.X87.LoadF80(m.extended())
+		}
+		p.regs.X87.CW = 0x007f | uint16(m.Intn(4))<<10 | []uint16{0, 2, 3}[m.Intn(3)]<<8
+	}
 	p.regs.GPR[cpu.RSP] = dataAt + mm.PageSize + uint64(m.Intn(64))*8 - 256
 	p.regs.Flags |= m.Uint64() & arithFlags
 	p.regs.RIP = progAt + uint64(m.Intn(int(mm.PageSize)+800-len(p.code)))
@@ -351,6 +380,8 @@ func compare(a, b *side, p *program, slice int64) string {
 	x, y := a.r, b.r
 	x.Flags &^= arithFlags
 	y.Flags &^= arithFlags
+	sameUpper(&x)
+	sameUpper(&y)
 	if s := cmp.Diff(x, y); s != "" {
 		d.WriteString(s)
 	}
@@ -366,6 +397,14 @@ func compare(a, b *side, p *program, slice int64) string {
 		}
 	}
 	return d.String()
+}
+
+// sameUpper makes what means the same look the same.
+func sameUpper(r *cpu.Regs) {
+	if !r.UpperUsed {
+		r.Upper = [16][2]uint64{}
+	}
+	r.UpperUsed = r.Upper != [16][2]uint64{}
 }
 
 func newJIT(t testing.TB) cpu.Engine {

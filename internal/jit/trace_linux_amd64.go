@@ -243,20 +243,14 @@ var passed = func() (t [x86.NumOps]bool) {
 	} {
 		t[op] = true
 	}
-	for _, r := range x86.Rows() {
-		if r.Op >= x86.FirstSSE && r.Op < x86.FirstX87 {
-			t[r.Op] = true
-		}
+	for op, yes := range optional {
+		t[op] = t[op] || yes
 	}
-	for _, op := range []x86.Op{
-		x86.LDMXCSR,    // may unmask exceptions
-		x86.MASKMOVDQU, // has an implicit operand
-		// Approximations, and the choice among NaNs, differ from processor to
-		// processor.
-		x86.DPPS, x86.DPPD,
-		x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS,
-	} {
-		t[op] = false
+	for op, yes := range sse {
+		t[op] = t[op] || yes
+	}
+	for op, yes := range passedFPU {
+		t[op] = t[op] || yes
 	}
 	return t
 }()
@@ -298,6 +292,8 @@ func kindOfOp(op x86.Op) kind {
 	switch op {
 	case x86.NOP, x86.PREFETCH:
 		return kindNop
+	case x86.FWAIT, x86.FNSETPM:
+		return kindNop // no exception is pending as long as all are masked
 	case x86.PUSH:
 		return kindPush
 	case x86.POP:
@@ -365,6 +361,8 @@ func (in *inst) suits(row *rowInfo) bool {
 		case x86.BT, x86.BTS, x86.BTR, x86.BTC:
 			// A bit string: the address depends on the number.
 			return !in.Mem || in.Places[1] != 'G'
+		case x86.MULX:
+			return !in.tooMany()
 		}
 		return !row.high || in.Rex != 0 || in.canBeHigh()
 	}

@@ -25,6 +25,11 @@ type translator struct {
 	tier   tier
 	groups [maxGroups]group
 	began  bool // by the current instruction
+	upper  bool // cpu.Regs.UpperUsed is set
+
+	fpu   bool     // the guest's x87 registers are in the host's
+	fpuPC uint64   // the last instruction that used them, 0 if none has yet
+	fpuAt []uint64 // by site: the same there
 
 	cold  []cold
 	sites []site     // the rest of it is room for those of other blocks
@@ -63,6 +68,8 @@ const (
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
+	siteCPUID
+	siteFPU // the image shall be loaded
 	siteSyscall
 )
 
@@ -76,7 +83,9 @@ type site struct {
 	// TLB misses: a group is looked for; the address is in T0, rather than what
 	// probe leaves.
 	shared, constant bool
+	simple           bool // see faulted
 	host             bool // edges: linked to the entry with flags in the host's
+	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the
 	// instruction, and where to go on after it.
 	retry, next uint16
@@ -89,8 +98,9 @@ type site struct {
 // translate makes the block of list.
 func (t *translator) translate() *block {
 	t.pc = t.list[0].pc
-	t.cold, t.from, t.heldAt = t.cold[:0], t.from[:0], 0
+	t.cold, t.from, t.fpuAt, t.heldAt = t.cold[:0], t.from[:0], t.fpuAt[:0], 0
 	t.dropGroups()
+	t.upper, t.fpu, t.fpuPC = false, false, 0
 	t.head()
 	for t.cur = range t.list {
 		in := &t.list[t.cur]
@@ -103,6 +113,7 @@ func (t *translator) translate() *block {
 		}
 	}
 	if last := &t.list[len(t.list)-1]; !last.kind.ends() {
+		t.unloadFPU()
 		t.edge(last.follow())
 	}
 	t.emitCold()
@@ -143,12 +154,13 @@ func (t *translator) holds(g uint8) bool { return t.heldAt == t.pos() && t.held 
 
 // site makes an exit and returns its number in the block.
 func (t *translator) site(s site) int {
-	s.idx = uint8(t.cur)
+	s.idx, s.fpu = uint8(t.cur), t.fpu
 	if s.kind != siteEdge {
 		s.pc = t.list[t.cur].pc
 	}
 	t.sites = append(t.sites, s)
 	t.from = append(t.from, [2]int32{})
+	t.fpuAt = append(t.fpuAt, t.fpuPC)
 	return len(t.sites) - 1
 }
 
@@ -170,6 +182,10 @@ func (t *translator) emitTail() {
 // returns where it is.
 func (t *translator) emitExit(n int) int32 {
 	pos := t.pos()
+	if t.sites[n].fpu {
+		t.noteFPU(t.fpuAt[n])
+		t.callCommon(cache.fpuUnload)
+	}
 	if n < 128 {
 		t.put2(0x6a, byte(n)) // push
 	} else {
@@ -309,10 +325,20 @@ func (t *translator) wrote(in *inst) {
 
 // inst translates one instruction.
 func (t *translator) inst(in *inst) {
+	if in.kind.ends() || in.kind == kindJcc && t.cur == len(t.list)-1 {
+		t.unloadFPU()
+	}
 	switch in.kind {
 	case kindNop:
 	case kindPass:
-		t.pass(in)
+		switch {
+		case in.Vex:
+			t.passVEX(in)
+		case passedFPU[in.Op]:
+			t.passFPU(in)
+		default:
+			t.pass(in)
+		}
 	case kindLea:
 		t.leaInst(in)
 	case kindDivide:
@@ -345,17 +371,27 @@ func (t *translator) inst(in *inst) {
 
 // step leaves the instruction to the interpreter.
 func (t *translator) step(in *inst) {
+	t.unloadFPU()
 	t.clobber(in)
 	t.dropGroups()
-	t.exit(t.site(site{kind: siteStep}))
+	kind := siteStep
+	if in.Op == x86.CPUID && in.Len == cpuidLen {
+		kind = siteCPUID
+	}
+	t.exit(t.site(site{kind: kind}))
 	t.inHost, t.inMem = true, true // enter loads the flags
+	t.upper = false
 }
 
 // writesFirst reports whether an operation writes its first operand.
 func writesFirst(op x86.Op) bool {
-	switch op {
+	if op >= x86.FirstX87 && op < x86.FirstMMX {
+		return storesFPU(op)
+	}
+	switch withoutVEX(op) {
 	case x86.CMP, x86.TEST, x86.BT, x86.MUL, x86.IMUL1, x86.DIV, x86.IDIV, x86.PUSH,
-		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST:
+		x86.UCOMISS, x86.COMISS, x86.UCOMISD, x86.COMISD, x86.PTEST, x86.VTESTPS, x86.VTESTPD,
+		x86.PCMPESTRI, x86.PCMPISTRI:
 		return false
 	}
 	return true
@@ -386,6 +422,9 @@ func accessOf(in *inst) (size uint8, write, aligned bool) {
 		size = in.Args[i].Size
 		write = i == 0 && rows[in.Row].first
 		break
+	}
+	if in.Vex {
+		return size, write, alignedVEX(in.Op)
 	}
 	switch in.Op {
 	case x86.XCHG, x86.XADD:

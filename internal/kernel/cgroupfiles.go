@@ -434,10 +434,11 @@ func (c *cgroup) memoryStat() string {
 	if c.parent == nil {
 		a = c.acct
 	}
-	file := a.Cached()
-	return fmt.Sprintf("anon %d\nfile %d\nkernel 0\nshmem %d\nfile_mapped 0\nfile_dirty 0\ninactive_anon 0\nactive_anon %d\n"+
+	file, tables := a.Cached(), a.Tables()
+	anon := a.Used() - file - tables
+	return fmt.Sprintf("anon %d\nfile %d\nkernel %d\npagetables %d\nshmem %d\nfile_mapped 0\nfile_dirty 0\ninactive_anon 0\nactive_anon %d\n"+
 		"inactive_file 0\nactive_file 0\nunevictable %d\npgfault %d\npgmajfault %d\n",
-		a.Used()-file, file, file, a.Used()-file, file, c.pgfault, c.pgmajfault)
+		anon, file, tables, tables, file, anon, file, c.pgfault, c.pgmajfault)
 }
 
 // showPages shows a limit in pages.

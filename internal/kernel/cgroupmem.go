@@ -102,12 +102,11 @@ func (c *cgroup) memoryGroup() *cgroup {
 	return c
 }
 
-// countFault counts a page fault in the group and all above it.
-func (c *cgroup) countFault(major bool) {
+// countFaults counts page faults in the group and all above it.
+func (c *cgroup) countFaults(n, major int64) {
 	for ; c != nil; c = c.parent {
-		if c.pgfault++; major {
-			c.pgmajfault++
-		}
+		c.pgfault += n
+		c.pgmajfault += major
 	}
 }
 
@@ -115,14 +114,18 @@ func (c *cgroup) countFault(major bool) {
 func (t *Task) enterMemory(call bool) { t.k.acct.Enter(t.group.cgroup.acct, call) }
 
 // settleMemory is called when a system call or a page fault of t has charged
-// memory: a group that has reached its limit loses a process, one beyond
-// memory.high is slowed down. It reports whether a group was at its limit.
+// memory: a group or a machine that has reached its limit loses a process, one
+// beyond memory.high is slowed down. It reports whether a limit was reached.
 func (t *Task) settleMemory() bool {
 	a := t.k.acct
 	full := a.Full()
 	if full != nil {
-		c := full.Owner.(*cgroup)
-		c.memEvent(memEventMax)
+		c, group := full.Owner.(*cgroup)
+		if group {
+			c.memEvent(memEventMax)
+		} else {
+			c = t.k.cgroups.root
+		}
 		t.k.outOfMemory(c)
 	}
 	if n := a.OverHigh(); n > 0 {
@@ -130,6 +133,14 @@ func (t *Task) settleMemory() bool {
 		t.slowDown()
 	}
 	return full != nil
+}
+
+// settleCall is settleMemory after a system call, which has gone on beyond the
+// limit: the next one waits until the memory is there again.
+func (t *Task) settleCall() {
+	if t.settleMemory() {
+		t.awaitMemory()
+	}
 }
 
 const (
@@ -190,11 +201,11 @@ func (k *Kernel) outOfMemory(c *cgroup) {
 			if as == nil || g == k.pids.init || g.oomAdj == -1000 {
 				continue
 			}
-			if g.exiting {
+			if g.exiting && !g.dumping() {
 				dying = true
 				continue
 			}
-			score := int64(as.RSSPages()) + int64(g.oomAdj)*total/1000
+			score := int64(as.RSSPages()+as.TableBytes()>>mm.PageShift) + int64(g.oomAdj)*total/1000
 			if victim == nil || score > worst {
 				victim, worst = g, score
 			}

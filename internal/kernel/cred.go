@@ -49,7 +49,7 @@ func (t *Task) mayInspect(u *Task) bool {
 	same := c.UID == o.UID && c.UID == o.EUID && c.UID == o.SUID && c.GID == o.GID && c.GID == o.EGID && c.GID == o.SGID
 	// A capability of u's would be the caller's for the asking.
 	same = same && o.Permitted&^c.Permitted == 0
-	return same && u.group.dumpable == 1 || u.group == t.group || t.capableIn(o.user, linux.CAP_SYS_PTRACE)
+	return same && u.group.dumpable == dumpUser || u.group == t.group || t.capableIn(o.user, linux.CAP_SYS_PTRACE)
 }
 
 // changeCred gives the task a changed copy of its credentials.
@@ -57,7 +57,7 @@ func (t *Task) changeCred(change func(c *Cred)) {
 	c := *t.cred
 	change(&c)
 	if c.EUID != t.cred.EUID || c.EGID != t.cred.EGID || c.FSUID != t.cred.FSUID || c.FSGID != t.cred.FSGID {
-		t.group.dumpable = 0
+		t.group.dumpable = t.k.core.suidDumpable
 		t.pdeathsig = 0
 	}
 	if c.UID != t.cred.UID {
@@ -76,9 +76,16 @@ func (c *Cred) root() uint32 {
 	return keepID
 }
 
+// Bits of PR_SET_SECUREBITS (capabilities(7)). PR_SET_KEEPCAPS is another way to
+// set the first.
+const (
+	secureKeepCaps       = 1 << 4
+	secureKeepCapsLocked = 1 << 5
+)
+
 // fixCaps adjusts capabilities after user ids changed from old
 // (capabilities(7), "Effect of user ID changes on capabilities").
-func (c *Cred) fixCaps(old *Cred, keep bool) {
+func (c *Cred) fixCaps(old *Cred) {
 	const noSetuidFixup = 1 << 2
 	if c.SecureBits&noSetuidFixup != 0 {
 		return
@@ -87,7 +94,7 @@ func (c *Cred) fixCaps(old *Cred, keep bool) {
 	wasRoot := old.UID == root || old.EUID == root || old.SUID == root
 	isRoot := c.UID == root || c.EUID == root || c.SUID == root
 	if wasRoot && !isRoot {
-		if !keep {
+		if c.SecureBits&secureKeepCaps == 0 {
 			c.Permitted, c.Caps = 0, 0
 		}
 		c.Ambient = 0
@@ -121,25 +128,41 @@ func (t *Task) execCred(f *vfs.File) *Cred {
 			c.EGID = st.Gid
 		}
 	}
-	changed := c.EUID != t.cred.EUID || c.EGID != t.cred.EGID
+	const noRoot = 1
+	root := c.SecureBits&noRoot == 0 && (c.UID == c.root() || c.EUID == c.root())
+	effective := root && c.EUID == c.root()
+	c.Permitted = 0
+	if root {
+		c.Permitted = c.Inheritable | c.Bounding
+	}
+	setID := c.EUID != t.cred.UID || c.EGID != t.cred.GID
+	if (setID || c.Permitted&^t.cred.Permitted != 0) && t.execUnsafe() {
+		if t.noNewPrivs || !t.capable(linux.CAP_SETUID) {
+			c.EUID, c.EGID = c.UID, c.GID
+		}
+		c.Permitted &= t.cred.Permitted
+	}
 	c.SUID, c.FSUID = c.EUID, c.EUID
 	c.SGID, c.FSGID = c.EGID, c.EGID
-	const noRoot = 1
-	if changed {
+	if setID {
 		c.Ambient = 0
 	}
-	switch {
-	case c.SecureBits&noRoot == 0 && (c.UID == c.root() || c.EUID == c.root()):
-		c.Permitted = c.Inheritable | c.Bounding
-		c.Caps = c.Ambient
-		if c.EUID == c.root() {
-			c.Caps = c.Permitted
-		}
-	default:
-		c.Permitted, c.Caps = c.Ambient, c.Ambient
+	c.Permitted |= c.Ambient
+	c.Caps = c.Ambient
+	if effective {
+		c.Caps = c.Permitted
 	}
-	c.secureExec = changed || c.UID != c.EUID || c.GID != c.EGID
+	c.SecureBits &^= secureKeepCaps
+	c.secureExec = setID
 	return &c
+}
+
+// execUnsafe reports whether the caller may not gain rights by an exec
+// (check_unsafe_exec): it has said so itself, or somebody with fewer rights
+// could steer what it does with them.
+func (t *Task) execUnsafe() bool {
+	p := t.ptrace
+	return t.noNewPrivs || p != nil && !p.tracer.capableIn(t.cred.user, linux.CAP_SYS_PTRACE) || t.fs.refs > len(t.group.threads)
 }
 
 // userTable counts the tasks of each user, for RLIMIT_NPROC.
@@ -199,7 +222,7 @@ func (t *Task) setUIDs(r, e, s uint32) (uint64, linux.Errno) {
 	old := t.cred
 	t.changeCred(func(c *Cred) {
 		c.UID, c.EUID, c.SUID, c.FSUID = r, e, s, e
-		c.fixCaps(old, t.keepCaps)
+		c.fixCaps(old)
 	})
 	return 0, 0
 }
@@ -324,7 +347,7 @@ func sysSetfsuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if ok && (id == c.UID || id == c.EUID || id == c.SUID || id == c.FSUID || t.capableIn(c.user, linux.CAP_SETUID)) {
 		t.changeCred(func(n *Cred) {
 			n.FSUID = id
-			n.fixCaps(c, t.keepCaps)
+			n.fixCaps(c)
 		})
 	}
 	return uint64(c.user.uidOut(c.FSUID)), 0

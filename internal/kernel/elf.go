@@ -378,7 +378,7 @@ func auxVector(img *image, cred *Cred, execfn, platform, random uint64) []uint64
 		linux.AT_HWCAP2, 1 << 1, // user code may use RDFSBASE and its kin
 		linux.AT_EXECFN, execfn,
 		linux.AT_PLATFORM, platform,
-		linux.AT_MINSIGSTKSZ, frameSize + fxsaveSize + 64 + redZone,
+		linux.AT_MINSIGSTKSZ, frameSize + xstateFrameSize + 64 + redZone,
 		linux.AT_NULL, 0,
 	}
 }

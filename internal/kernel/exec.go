@@ -24,6 +24,7 @@ type execArgs struct {
 	argv    []string
 	envp    []string
 	closeFD bool // the descriptor it was opened by is close-on-exec
+	secret  bool // a file of it may be executed but not read
 }
 
 // execve replaces the caller's image (execve(2)). Until the new program has
@@ -38,6 +39,7 @@ func (t *Task) execve(e *execArgs) linux.Errno {
 		return errno
 	}
 	defer bin.close()
+	e.secret = !t.mayRead(bin.file) || bin.interp != nil && !t.mayRead(bin.interp.file)
 	cred := t.execCred(e.file)
 	as := mm.NewAddressSpace(t.group.cgroup.acct, t.k.peers)
 	as.Limits = t.memLimits()
@@ -55,6 +57,12 @@ func (t *Task) execve(e *execArgs) linux.Errno {
 	}
 	t.commitExec(e, img, as, cred)
 	return 0
+}
+
+// mayRead reports whether the caller may read a program, and so may have an image
+// of it.
+func (t *Task) mayRead(f *vfs.File) bool {
+	return vfs.Permission(t.ctx(), f.Path, vfs.MayRead) == 0
 }
 
 // becomeOnlyThread ends the other threads and makes the caller the leader
@@ -123,6 +131,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	g := t.group
 	t.leaveImage()
 	t.as = as
+	t.execTimeNS()
 	as.Exe = fileObject{e.file.Get()}
 	t.comm = baseName(e.path)
 	t.noteExec(e)
@@ -138,12 +147,11 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	if cred.EUID != t.cred.EUID || cred.EGID != t.cred.EGID {
 		t.pdeathsig = 0
 	}
-	g.dumpable = 1
-	if cred.EUID != cred.UID || cred.EGID != cred.GID {
-		g.dumpable = 0
+	g.dumpable = dumpUser
+	if cred.EUID != cred.UID || cred.EGID != cred.GID || e.secret {
+		g.dumpable = t.k.core.suidDumpable
 	}
 	t.cred = cred
-	t.keepCaps = false
 	t.personality &^= linux.PER_CLEAR_ON_SETID * b2u(cred.EUID != cred.UID)
 	t.Regs.Reset()
 	t.Regs.RIP = img.start
@@ -295,7 +303,7 @@ func (t *Task) doExec(dirfd int, pathAddr, argv, envp, flags uint64) (uint64, li
 	}
 	f, errno := vfs.OpenExec(t.ctx(), start, path, flags)
 	if errno != 0 {
-		return 0, errno
+		return t.fileWait(nil, 0, errno)
 	}
 	e.file = f
 	defer func() { e.file.Put() }()
@@ -308,7 +316,7 @@ func (t *Task) doExec(dirfd int, pathAddr, argv, envp, flags uint64) (uint64, li
 	if len(e.argv) == 0 {
 		e.argv = []string{""} // since Linux 5.18
 	}
-	return 0, t.execve(&e)
+	return t.fileWait(nil, 0, t.execve(&e))
 }
 
 // execfdPath is the name of a program started through a descriptor.

@@ -63,6 +63,10 @@ func (t *Task) exit(status int) {
 	t.leaveCgroup()
 	t.removeWaits()
 	t.cancelFutex()
+	if c := t.group.core; c != nil {
+		c.dumper.wake() // it waits for all threads to rest or end
+	}
+	t.exitSeccomp()
 	last := t.group.alive() == 0
 	if last {
 		t.group.stopTimers()
@@ -382,6 +386,7 @@ func (k *Kernel) initExited(init *Group) {
 
 // kill ends a process from the kernel's side.
 func (g *Group) kill(sig linux.Signal) {
+	g.interruptCore()
 	if !g.exiting && !g.zombie {
 		g.leader.noteSignal(sig, 0)
 		g.die(sig)
@@ -390,6 +395,9 @@ func (g *Group) kill(sig linux.Signal) {
 
 // die ends a process by a signal that has been sent.
 func (g *Group) die(sig linux.Signal) {
+	if sig == linux.SIGKILL {
+		g.interruptCore()
+	}
 	if g.exiting || g.zombie {
 		return
 	}
@@ -419,6 +427,7 @@ func (k *Kernel) destroyTasks() {
 			t.fs = nil
 		}
 		t.group.stopTimers()
+		t.group.dropCore()
 		t.forget()
 	}
 }

@@ -104,6 +104,42 @@ func (a *fasync) Wake(_ *vfs.WaitEntry, events vfs.PollMask) {
 	a.send(a.sig, linux.Siginfo{Code: code, Band: int64(band), FD: int32(a.fd)})
 }
 
+// setLease is F_SETLEASE. Who loses a lease is told as of input, by the owner
+// and the signal of the file; without an owner the caller is it.
+func (t *Task) setLease(f *vfs.File, fd int, arg uint64) linux.Errno {
+	if arg != linux.F_RDLCK && arg != linux.F_WRLCK && arg != linux.F_UNLCK {
+		return linux.EINVAL
+	}
+	st, errno := vfs.Fstat(f)
+	switch {
+	case errno != 0:
+		return errno
+	case st.Uid != t.cred.FSUID && !t.capable(linux.CAP_LEASE):
+		return linux.EACCES
+	case st.Mode&linux.S_IFMT != linux.S_IFREG:
+		return linux.EINVAL
+	}
+	a := t.k.fasyncOf(f)
+	if errno = vfs.SetLease(f, int16(arg), t.group.pid, func() { a.leaseBroken(fd) }); errno != 0 {
+		return errno
+	}
+	switch {
+	case arg == linux.F_UNLCK:
+		a.owner, a.sig = nil, 0
+	case a.owner == nil:
+		return t.setOwner(f, ownerPID, t.group.nr())
+	}
+	return 0
+}
+
+// leaseBroken tells the owner that a lease is to be given up.
+func (a *fasync) leaseBroken(fd int) {
+	const pollMsg = 0x400 // POLLMSG
+	if a.owner != nil {
+		a.send(a.sig, linux.Siginfo{Code: linux.POLL_MSG, Band: int64(vfs.PollIn | vfs.PollRdNorm | pollMsg), FD: int32(fd)})
+	}
+}
+
 // urgent sends SIGURG to the owner.
 func (a *fasync) urgent() {
 	if a.owner != nil {

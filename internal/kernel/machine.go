@@ -37,6 +37,7 @@ type Clock interface {
 type Config struct {
 	CPUs       int
 	NewEngine  func() cpu.Engine
+	NoAVX      bool // CPUID does not report AVX, because the engine does it slowly
 	Clock      Clock
 	Entropy    func(p []byte)    // fills p with random bytes
 	Memory     int64             // limit in bytes
@@ -89,14 +90,16 @@ type Kernel struct {
 	stops    int // processes that job control has stopped
 	switches int64
 
+	core    coreSettings
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
-	current *Task       // the task whose system call or page fault is handled
-	vfsCtx  vfs.Context // scratch of Task.ctx
-	bounce  []byte      // scratch of userBuf
-	unknown map[uint64]bool
-	done    map[*Group]func(status int) // told when a top-level process is reaped
+	current       *Task       // the task whose system call or page fault is handled
+	vfsCtx        vfs.Context // scratch of Task.ctx
+	bounce        []byte      // scratch of userBuf
+	seccompLogged int         // decisions of filters, see logSeccomp
+	unknown       map[uint64]bool
+	done          map[*Group]func(status int) // told when a top-level process is reaped
 
 	seeded *seeded // nil: order and time are the host's
 
@@ -125,13 +128,14 @@ func New(cfg Config) *Kernel {
 	k.futex.init()
 	k.needResched = make([]bool, k.cfg.CPUs)
 	for i := range k.cfg.CPUs {
-		p := &processor{k: k, id: i, v: &cpu.VCPU{ID: i}, eng: cfg.NewEngine(), cond: sync.NewCond(&k.mu)}
+		p := &processor{k: k, id: i, v: &cpu.VCPU{ID: i, NoAVX: cfg.NoAVX}, eng: cfg.NewEngine(), cond: sync.NewCond(&k.mu)}
 		k.cpus = append(k.cpus, p)
 	}
 	k.peers = k.runners()
 	k.started = k.now()
 	k.bootTime = k.cfg.Clock.Realtime() - k.started
 	k.wall = newWallState()
+	k.core.pattern = "core"
 	k.bootID = k.newUUID()
 	k.sys.k, k.sys.tty = k, tty.New(terminals{k})
 	k.initCgroups()

@@ -162,12 +162,30 @@ func (t *Task) copyNamespaces(child *Task, flags uint64) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	if ns.time != ns.timeNext && flags&linux.CLONE_VM == 0 {
-		ns.time = ns.timeNext
-		ns.time.used = true
+	if flags&linux.CLONE_VM == 0 {
+		ns.enterTimeNext()
 	}
 	child.ns = ns
 	return 0
+}
+
+func (ns *Namespaces) enterTimeNext() {
+	if ns.time != ns.timeNext {
+		ns.time = ns.timeNext
+		ns.time.used = true
+	}
+}
+
+// execTimeNS moves the caller to the time namespace it has made, which a new
+// address space allows (exec_task_namespaces).
+func (t *Task) execTimeNS() {
+	if t.ns.time == t.ns.timeNext {
+		return
+	}
+	own := t.ns.copy()
+	t.ns.put()
+	t.ns = own
+	own.enterTimeNext()
 }
 
 // newNamespaces makes those namespaces that flags ask for, owned by user; the
@@ -207,8 +225,8 @@ func (t *Task) newNamespaces(user *userNamespace, fs *FSInfo, flags uint64) (*Na
 	}
 	if flags&linux.CLONE_NEWNS != 0 {
 		old := ns.mnt
-		ns.mnt = old.Clone(&fs.Root, &fs.Cwd)
-		ns.mnt.Owner, ns.mnt.Ino = user, t.k.nextNamespace()
+		ns.mnt = old.Clone(user, &fs.Root, &fs.Cwd)
+		ns.mnt.Ino = t.k.nextNamespace()
 		old.Put()
 	}
 	return ns, 0

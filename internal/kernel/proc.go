@@ -113,14 +113,19 @@ func (ns *pidNamespace) procLookup(_ *vfs.Context, name string) *synthfs.Node {
 }
 
 func (k *Kernel) procCPUInfo() string {
+	// As the engines' CPUID has it.
+	level, fma, avx, avx2, xsave := 13, " fma", " xsave avx f16c", " avx2", " xsaveopt xsavec xgetbv1"
+	if k.cfg.NoAVX {
+		level, fma, avx, avx2, xsave = 7, "", "", "", ""
+	}
 	var b strings.Builder
 	for i := range k.cpus {
 		fmt.Fprintf(&b, "processor\t: %d\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 15\nmodel name\t: tine virtual CPU\n"+
 			"stepping\t: 1\ncpu MHz\t\t: 1000.000\ncache size\t: 8192 KB\nphysical id\t: 0\nsiblings\t: %d\ncore id\t\t: %d\n"+
-			"cpu cores\t: %d\napicid\t\t: %d\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 7\nwp\t\t: yes\n"+
-			"flags\t\t: fpu tsc cx8 cmov clflush mmx fxsr sse sse2 syscall nx rdtscp lm constant_tsc rep_good nopl cpuid pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 movbe popcnt aes hypervisor lahf_lm abm fsgsbase bmi1 bmi2 erms adx sha_ni rdpid fsrm\n"+
+			"cpu cores\t: %d\napicid\t\t: %d\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %d\nwp\t\t: yes\n"+
+			"flags\t\t: fpu tsc cx8 cmov clflush mmx fxsr sse sse2 syscall nx rdtscp lm constant_tsc rep_good nopl cpuid pni pclmulqdq ssse3%s cx16 sse4_1 sse4_2 movbe popcnt aes%s hypervisor lahf_lm abm fsgsbase bmi1%s bmi2 erms adx sha_ni%s rdpid fsrm\n"+
 			"bugs\t\t:\nbogomips\t: 2000.00\nclflush size\t: 64\ncache_alignment\t: 64\naddress sizes\t: 46 bits physical, 48 bits virtual\npower management:\n\n",
-			i, len(k.cpus), i, len(k.cpus), i)
+			i, len(k.cpus), i, len(k.cpus), i, level, fma, avx, avx2, xsave)
 	}
 	return b.String()
 }

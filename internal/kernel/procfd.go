@@ -81,6 +81,8 @@ func anonName(f *vfs.File) string {
 		return fmt.Sprintf("%s:[%d]", o.kind.kind, o.ref.ino)
 	case *anon.Epoll:
 		return "anon_inode:[eventpoll]"
+	case *seccompListener:
+		return "anon_inode:seccomp notify"
 	case *vfs.Inotify:
 		return "anon_inode:inotify"
 	}
@@ -144,7 +146,11 @@ func (t *Task) lockLine(l *vfs.LockInfo) string {
 	if t != nil {
 		pid = t.lockOwner(l.PID)
 	}
-	return fmt.Sprintf("%-6s ADVISORY  %s %d %02x:%02x:%d %d %s", l.Kind, mode, pid, linux.Major(l.Dev), linux.Minor(l.Dev), l.Ino, l.Start, end)
+	state := "ADVISORY"
+	if l.State != "" {
+		state, mode = l.State, l.Mode
+	}
+	return fmt.Sprintf("%-6s %-9s %s %d %02x:%02x:%d %d %s", l.Kind, state, mode, pid, linux.Major(l.Dev), linux.Minor(l.Dev), l.Ino, l.Start, end)
 }
 
 // procLocks is /proc/locks. Behind each lock are those who wait for it.

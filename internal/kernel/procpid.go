@@ -67,6 +67,9 @@ var taskFiles = []taskFile{
 	{name: "timens_offsets", node: func(v procView) *synthfs.Node { return v.t.k.procTimeOffsets(v.t) }},
 	{name: "timerslack_ns", mode: 0o644, text: func(v procView) string { return fmt.Sprintf("%d\n", v.t.timerSlack) }},
 	{name: "comm", node: func(v procView) *synthfs.Node { return v.t.k.procComm(v.t) }},
+	{name: "coredump_filter", node: func(v procView) *synthfs.Node {
+		return nsControl(0o644, func(*Task) string { return fmt.Sprintf("%08x\n", v.t.group.coreFilter) }, v.t.setCoreFilter)
+	}},
 	{name: "oom_score_adj", node: func(v procView) *synthfs.Node {
 		return procNumber(func() int { return v.t.group.oomAdj }, v.t.setOOMAdj)
 	}},
@@ -131,7 +134,7 @@ func procIno(t *Task, i int) uint64 { return uint64(t.tid)<<16 | uint64(i) | 1<<
 // own gives a node the task's owner and the inode number of its i-th file.
 func (v procView) own(i int, n *synthfs.Node) *synthfs.Node {
 	n.Ino = procIno(v.t, i)
-	if v.t.group.dumpable == 1 {
+	if v.t.group.dumpable == dumpUser {
 		n.UID, n.GID = v.t.cred.EUID, v.t.cred.EGID
 	}
 	return n
@@ -412,16 +415,9 @@ func (t *Task) procStat(ns *pidNamespace) string {
 		prio = -1 - t.sched.priority()
 	}
 	start := ticks(t.startTime) // of CLOCK_BOOTTIME, as in /proc/uptime
-	flags := 0x00400000
-	if t.forkNoExec {
-		flags |= 0x40
-	}
-	if t.superPriv {
-		flags |= 0x100
-	}
 	return fmt.Sprintf("%d (%s) %c %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d 0 %d %d %d %d %d %d %d %d %d "+
 		"%d %d %d %d 0 0 0 %d %d %d %d 0 0 0 %d %d %d %d %d %d %d %d\n",
-		t.id.in(ns), t.comm, t.state.Letter(), ppid, pgid, sid, tty, tpgid, flags,
+		t.id.in(ns), t.comm, t.state.Letter(), ppid, pgid, sid, tty, tpgid, t.flags(),
 		own.minflt, kids.minflt, own.majflt, kids.majflt,
 		ticks(own.user), ticks(own.system), ticks(kids.user), ticks(kids.system),
 		prio, t.sched.nice, len(g.threads), start, vsize, rss, g.rlimits[linux.RLIMIT_RSS].Cur,
@@ -429,6 +425,22 @@ func (t *Task) procStat(ns *pidNamespace) string {
 		uint64(t.pending.set)&0x7fffffff, uint64(t.sigmask)&0x7fffffff, uint64(ignored)&0x7fffffff, uint64(caught)&0x7fffffff,
 		int(t.exitSignal), t.cpu, t.sched.rtPrio, t.sched.policy,
 		data0, data1, brk, arg0, arg1, env0, env1, g.zombieStatus)
+}
+
+// flags are the flags of a task as /proc/PID/stat shows them (PF_ in
+// include/linux/sched.h): PF_RANDOMIZE is always set.
+func (t *Task) flags() int {
+	flags := 0x00400000
+	if t.forkNoExec {
+		flags |= 0x40
+	}
+	if t.superPriv {
+		flags |= 0x100
+	}
+	if t.inCore || t.group.core != nil && t.group.core.dumper == t {
+		flags |= 0x200 // PF_DUMPCORE
+	}
+	return flags
 }
 
 // stateName is the state as /proc/PID/status shows it.
@@ -467,12 +479,15 @@ func (t *Task) procStatus(ns *pidNamespace) string {
 		fmt.Fprintf(&b, "%s:%s\n", l.name, l.id.levels(ns))
 	}
 	t.statusMemory(&b)
+	if t.as != nil {
+		fmt.Fprintf(&b, "CoreDumping:\t%d\n", b2u(g.core != nil))
+	}
 	caught, ignored := t.caughtIgnored()
 	fmt.Fprintf(&b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n", len(g.threads),
 		len(g.pending.queue)+len(t.pending.queue), g.rlimits[linux.RLIMIT_SIGPENDING].Cur,
 		sigLine(t.pending.set), sigLine(g.pending.set), sigLine(t.sigmask), sigLine(ignored), sigLine(caught))
-	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
-		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs))
+	fmt.Fprintf(&b, "CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n",
+		c.Inheritable, c.Permitted, c.Caps, c.Bounding, c.Ambient, b2u(t.noNewPrivs), t.seccomp.mode, t.seccomp.filter.count())
 	mask := t.sched.affinity & t.k.allCPUs()
 	fmt.Fprintf(&b, "Cpus_allowed:\t%x\nCpus_allowed_list:\t%s\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t%d\n",
 		mask, cpuList(mask), t.usage.nvcsw, t.usage.nivcsw)
@@ -534,7 +549,7 @@ func (t *Task) statusMemory(b *strings.Builder) {
 		{"VmPeak", kb(as.TotalPages())}, {"VmSize", kb(as.TotalPages())}, {"VmLck", locked >> 10}, {"VmPin", 0},
 		{"VmHWM", kb(as.PeakPages())}, {"VmRSS", kb(as.RSSPages())}, {"RssAnon", anon >> 10}, {"RssFile", file >> 10},
 		{"RssShmem", shmem >> 10}, {"VmData", kb(as.DataPages())}, {"VmStk", stack >> 10}, {"VmExe", (as.CodeEnd - as.CodeStart) >> 10},
-		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", kb(as.RSSPages()) >> 9}, {"VmSwap", 0},
+		{"VmLib", max(text, as.CodeEnd-as.CodeStart)>>10 - (as.CodeEnd-as.CodeStart)>>10}, {"VmPTE", as.TableBytes() >> 10}, {"VmSwap", 0},
 	} {
 		fmt.Fprintf(b, "%s:\t%8d kB\n", l.name, l.kb)
 	}

@@ -146,10 +146,10 @@ func (k *Kernel) procUptime() string {
 }
 
 func (k *Kernel) procMeminfo() string {
-	total, free, cached := k.totalMemory()>>10, k.freeMemory()>>10, k.acct.Cached()>>10
+	total, free, cached, tables := k.totalMemory()>>10, k.freeMemory()>>10, k.acct.Cached()>>10, k.acct.Tables()>>10
 	var committed uint64
 	k.eachMemory(func(as *mm.AddressSpace) { committed += as.DataPages() })
-	anon := max(total-free-cached, 0)
+	anon := max(total-free-cached-tables, 0)
 	var b strings.Builder
 	for _, l := range []struct {
 		name string
@@ -159,7 +159,7 @@ func (k *Kernel) procMeminfo() string {
 		{"Active", anon + cached}, {"Inactive", 0}, {"Active(anon)", anon + cached}, {"Inactive(anon)", 0}, {"Active(file)", 0}, {"Inactive(file)", 0},
 		{"Unevictable", 0}, {"Mlocked", 0}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Dirty", 0}, {"Writeback", 0},
 		{"AnonPages", anon}, {"Shmem", cached}, {"KReclaimable", 0}, {"Slab", 0}, {"SReclaimable", 0}, {"SUnreclaim", 0},
-		{"KernelStack", 0}, {"PageTables", 0}, {"CommitLimit", total / 2}, {"Committed_AS", int64(committed) << 2},
+		{"KernelStack", 0}, {"PageTables", tables}, {"CommitLimit", total / 2}, {"Committed_AS", int64(committed) << 2},
 		{"VmallocTotal", 34359738367}, {"VmallocUsed", 0}, {"HugePages_Total", -1}, {"HugePages_Free", -1}, {"HugePages_Rsvd", -1},
 		{"HugePages_Surp", -1}, {"Hugepagesize", 2048},
 	} {
@@ -187,11 +187,11 @@ func (k *Kernel) procVmstat() string {
 	var u usage
 	k.pids.each(func(t *Task) { u.add(&t.usage) })
 	u.add(&k.deadUse)
-	cached, free := k.acct.Cached()>>mm.PageShift, k.freeMemory()>>mm.PageShift
-	anon := max(k.acct.Used()>>mm.PageShift-cached, 0)
+	cached, free, tables := k.acct.Cached()>>mm.PageShift, k.freeMemory()>>mm.PageShift, k.acct.Tables()>>mm.PageShift
+	anon := max(k.acct.Used()>>mm.PageShift-cached-tables, 0)
 	return fmt.Sprintf("nr_free_pages %d\nnr_inactive_anon 0\nnr_active_anon %d\nnr_inactive_file 0\nnr_active_file 0\nnr_anon_pages %d\n"+
-		"nr_mapped 0\nnr_file_pages %d\nnr_dirty 0\nnr_writeback 0\nnr_shmem %d\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %d\npgmajfault %d\n",
-		free, anon+cached, anon, cached, cached, u.minflt+u.majflt, u.majflt)
+		"nr_mapped 0\nnr_file_pages %d\nnr_dirty 0\nnr_writeback 0\nnr_page_table_pages %d\nnr_shmem %d\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %d\npgmajfault %d\n",
+		free, anon+cached, anon, cached, tables, cached, u.minflt+u.majflt, u.majflt)
 }
 
 // procOOMScore is /proc/PID/oom_score: the share of memory in thousandths,

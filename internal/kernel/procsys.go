@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,29 @@ import (
 // sysctl makes a read-only file of /proc/sys.
 func sysctl(name, value string) synthfs.Entry {
 	return synthfs.Entry{Name: name, Node: synthfs.Text(value + "\n")}
+}
+
+// sysctlNumber is a file of /proc/sys with a number that root can set.
+func sysctlNumber(name string, v *int, least, most int) synthfs.Entry {
+	return synthfs.Entry{Name: name, Node: procNumber(func() int { return *v }, func(_ *Task, n int) linux.Errno {
+		if n < least || n > most {
+			return linux.EINVAL
+		}
+		*v = n
+		return 0
+	})}
+}
+
+// sysctlText is one with a line of text, of which most bytes are kept.
+func sysctlText(name string, v *string, most int) synthfs.Entry {
+	return synthfs.Entry{Name: name, Node: nsControl(0o644,
+		func(*Task) string { return *v + "\n" },
+		func(_ *Task, text string) linux.Errno {
+			text, _, _ = strings.Cut(text, "\n")
+			text, _, _ = strings.Cut(text, "\x00")
+			*v = text[:min(len(text), most)]
+			return 0
+		})}
 }
 
 // procSys is /proc/sys: the values that programs ask for.
@@ -31,7 +55,9 @@ func (k *Kernel) procSys() *synthfs.Node {
 			utsControl("domainname", func(n *utsNamespace) *string { return &n.domainname }),
 			sysctl("pid_max", strconv.Itoa(pidMax)), sysctl("threads-max", strconv.Itoa(k.cfg.MaxTasks)),
 			sysctl("cap_last_cap", strconv.Itoa(linux.CAP_LAST_CAP)), sysctl("ngroups_max", "65536"),
-			sysctl("core_pattern", "core"), sysctl("core_uses_pid", "0"), sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"),
+			sysctlText("core_pattern", &k.core.pattern, maxCorePattern), sysctlNumber("core_uses_pid", &k.core.usesPID, 0, math.MaxInt32),
+			sysctlNumber("core_pipe_limit", &k.core.pipeLimit, 0, math.MaxInt32),
+			sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"),
 			sysctl("printk", "4\t4\t1\t7"), sysctl("panic", "0"), sysctl("dmesg_restrict", "0"), sysctl("kptr_restrict", "1"), sysctl("tainted", "0"), sysctl("shm_rmid_forced", "0"), sysctl("perf_event_paranoid", "2"), sysctl("randomize_va_space", "0"),
 			sysctl("sem", "32000\t1024000000\t500\t32000"), sysctl("shmmax", "18446744073692774399"),
 			sysctl("shmall", "18446744073692774399"), sysctl("shmmni", "4096"), sysctl("msgmax", "8192"), sysctl("msgmnb", "16384"), sysctl("msgmni", "32000"),
@@ -39,6 +65,10 @@ func (k *Kernel) procSys() *synthfs.Node {
 			dir("pty",
 				sysctl("max", strconv.Itoa(tty.MaxTTYs)), sysctl("reserve", "0"),
 				file("nr", func() string { return strconv.Itoa(k.sys.tty.Count()) }),
+			),
+			dir("seccomp",
+				sysctl("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow"),
+				sysctl("actions_logged", "kill_process kill_thread trap errno user_notif trace log"),
 			),
 			dir("random",
 				file("boot_id", func() string { return k.bootID }),
@@ -50,8 +80,8 @@ func (k *Kernel) procSys() *synthfs.Node {
 		dir("fs",
 			sysctl("file-max", "9223372036854775807"), file("file-nr", func() string { return fmt.Sprintf("%d\t0\t9223372036854775807", k.openFiles()) }), sysctl("nr_open", "1048576"),
 			sysctl("pipe-max-size", "1048576"), sysctl("protected_hardlinks", "1"), sysctl("protected_symlinks", "0"),
-			sysctl("protected_fifos", "0"), sysctl("protected_regular", "0"), sysctl("suid_dumpable", "0"),
-			sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"), sysctl("mount-max", "100000"),
+			sysctl("protected_fifos", "0"), sysctl("protected_regular", "0"), sysctlNumber("suid_dumpable", &k.core.suidDumpable, dumpNobody, dumpRoot),
+			sysctl("overflowuid", "65534"), sysctl("overflowgid", "65534"), sysctl("mount-max", "100000"), sysctl("leases-enable", "1"), sysctl("lease-break-time", "45"),
 			dir("epoll", sysctl("max_user_watches", "1048576")),
 			dir("inotify", sysctl("max_queued_events", "16384"), sysctl("max_user_instances", "128"), sysctl("max_user_watches", "65536")),
 			dir("mqueue"),

@@ -41,8 +41,9 @@ type stopPlace uint8
 const (
 	inSignal stopPlace = iota
 	inEvent
-	atEntry // to a system call
-	atExit  // from it
+	atEntry   // to a system call
+	atExit    // from it
+	atSeccomp // before it, by a filter
 )
 
 // dueStop is a stop to come.
@@ -146,17 +147,33 @@ func (t *Task) ptraceEntry() bool {
 		return false
 	}
 	t.Regs.GPR[cpu.RAX] = errnoResult(linux.ENOSYS)
+	t.sc.stopped = atEntry
 	t.ptraceStop(dueStop{code: p.syscallStop(), place: atEntry}, linux.Siginfo{Signo: linux.SIGTRAP, Code: int32(p.syscallStop())})
 	return true
 }
 
-// afterEntry takes over what the tracer has made of the call.
-func (t *Task) afterEntry() {
-	if p := t.ptrace; p != nil && p.place == atEntry {
-		p.place = inEvent
-		g := &t.Regs.GPR
-		t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
+// afterEntry goes on with a call that a tracer was shown before it is made, as
+// the tracer has left it: false means that it is not to be made. A number of -1
+// says so, with the result in RAX.
+func (t *Task) afterEntry() bool {
+	place := t.sc.stopped
+	if place == inSignal {
+		return true
 	}
+	t.sc.stopped = inSignal
+	if p := t.ptrace; p != nil {
+		p.place = inEvent
+	}
+	g := &t.Regs.GPR
+	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
+	if int32(t.sc.nr) < 0 {
+		t.endCall(g[cpu.RAX])
+		return false
+	}
+	if place == atEntry {
+		t.traceEnter()
+	}
+	return t.seccomp.mode == 0 || t.seccompEntry(place == atSeccomp)
 }
 
 // ptraceExitCall makes the task stop at the exit from a system call.

@@ -8,8 +8,8 @@ import (
 )
 
 // The signal frame (struct rt_sigframe, arch/x86): the return address, the
-// ucontext, the siginfo; the 512-byte FXSAVE image lies above it. Offsets are
-// from the start of the frame.
+// ucontext, the siginfo; the floating point state (xstate.go) lies above it.
+// Offsets are from the start of the frame.
 const (
 	frameUcontext = 8
 	frameStack    = frameUcontext + 16 // uc_stack
@@ -29,8 +29,9 @@ const (
 	fxsaveSize = 512
 	redZone    = 128
 
-	// UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS: the frame holds SS.
-	ucFlags = 0x2 | 0x4
+	// UC_FP_XSTATE: there is an area of XSAVE. UC_SIGCONTEXT_SS and
+	// UC_STRICT_RESTORE_SS: the frame holds SS.
+	ucFlags = 0x1 | 0x2 | 0x4
 )
 
 // contextRegs is the order of the general registers in struct sigcontext; RIP
@@ -54,11 +55,12 @@ const flagsFixable = cpu.FlagAC | cpu.FlagOF | cpu.FlagDF | cpu.FlagTF | cpu.Fla
 // frame on the stack, which rt_sigreturn restores.
 func (t *Task) setupHandler(act *linux.Sigaction, info *linux.Siginfo) {
 	sig := info.Signo
+	usable := t.rseq.addr == 0 || t.updateRseq()
 	sp, errno := t.pushFrame(act, info)
-	if errno != 0 {
-		// The stack is not usable: that is fatal, whatever the handler.
+	if errno != 0 || !usable {
+		// The stack or the area of rseq(2) is not usable: that is fatal, whatever the handler.
 		t.sighand.set(linux.SIGSEGV, linux.Sigaction{})
-		t.exitSignaled(linux.SIGSEGV)
+		t.exitSignaled(kernelSignal(linux.SIGSEGV))
 		return
 	}
 	g := &t.Regs.GPR
@@ -80,7 +82,7 @@ func (t *Task) setupHandler(act *linux.Sigaction, info *linux.Siginfo) {
 // pushFrame writes the frame and returns its address.
 func (t *Task) pushFrame(act *linux.Sigaction, info *linux.Siginfo) (uint64, linux.Errno) {
 	sp := t.frameStackTop(act)
-	fp := (sp - fxsaveSize) &^ 63
+	fp := (sp - xstateFrameSize) &^ 63
 	sp = (fp-frameSize)&^15 - 8
 	if t.onAltstack(t.Regs.GPR[cpu.RSP]) && !t.onAltstack(sp) && act.Flags&linux.SA_ONSTACK != 0 {
 		return 0, linux.EFAULT // the alternate stack has overflowed
@@ -88,9 +90,7 @@ func (t *Task) pushFrame(act *linux.Sigaction, info *linux.Siginfo) (uint64, lin
 	if act.Flags&linux.SA_RESTORER == 0 {
 		return 0, linux.EFAULT // there is no other way back on x86-64
 	}
-	var fx [fxsaveSize]byte
-	t.Regs.FXSave(&fx)
-	if errno := t.copyOut(fp, fx[:]); errno != 0 {
+	if errno := t.pushXState(fp); errno != 0 {
 		return 0, errno
 	}
 	var b [frameSize]byte
@@ -171,11 +171,8 @@ func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	}
 	regs.RIP = le.Uint64(ctx[16*8:])
 	regs.Flags = regs.Flags&^flagsFixable | le.Uint64(ctx[17*8:])&flagsFixable
-	if fp := le.Uint64(ctx[contextFP:]); fp != 0 {
-		var fx [fxsaveSize]byte
-		if errno := t.copyIn(fp, fx[:]); errno != 0 || !regs.FXRestore(&fx) {
-			return t.badFrame()
-		}
+	if fp := le.Uint64(ctx[contextFP:]); fp != 0 && !t.popXState(&regs, fp) {
+		return t.badFrame()
 	}
 	t.Regs = regs
 	t.setSigmask(linux.Sigset(le.Uint64(b[frameMask:])))
@@ -186,7 +183,7 @@ func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	}
 	// The registers are complete: no result may overwrite RAX.
 	t.traceExit(regs.GPR[cpu.RAX])
-	t.sc.active = false
+	t.sc.active, t.sc.entered = false, false
 	t.sc.restart = 0
 	return 0, 0
 }

@@ -409,7 +409,7 @@ func (t *Task) forceSignal(info linux.Siginfo) {
 		t.sigmask.Del(info.Signo)
 	}
 	if t.sighand.action(info.Signo).Handler == linux.SIG_DFL && t.group.isInit() {
-		t.exitSignaled(info.Signo)
+		t.exitSignaled(info)
 		return
 	}
 	t.pending.add(info)
@@ -439,8 +439,9 @@ func (t *Task) beforeUser() bool {
 		case t.ptrace != nil && len(t.ptrace.due) > 0 && !t.sc.active:
 			t.stopDue()
 		case t.sc.active:
-			t.afterEntry()
-			t.runSyscall()
+			if t.afterEntry() {
+				t.runSyscall()
+			}
 		case t.ptrace != nil && t.ptrace.signal != nil:
 			t.afterSignal()
 		case t.group.stopped && (t.ptrace == nil || !t.ptrace.passed):
@@ -461,17 +462,21 @@ func (t *Task) beforeUser() bool {
 
 // exitKilled ends a task whose process is ending.
 func (t *Task) exitKilled() {
-	if t.group.exiting {
+	switch {
+	case t.group.core != nil:
+		t.atCore()
+	case t.group.exiting:
 		t.exit(t.group.exitCode)
-	} else {
+	default:
 		t.exit(0)
 	}
 }
 
 // exitSignaled ends the process because of a signal.
-func (t *Task) exitSignaled(sig linux.Signal) {
-	core := sigDefaults[sig] == actCore && t.rlimit(linux.RLIMIT_CORE) > 0 && t.group.dumpable == 1
-	t.exitGroup(killedStatus(sig, core))
+func (t *Task) exitSignaled(info linux.Siginfo) {
+	if !t.startCore(info) {
+		t.exitGroup(killedStatus(info.Signo, false))
+	}
 }
 
 // takeSignal removes and returns the next signal for the task that is not in
@@ -507,7 +512,7 @@ func (t *Task) act(info linux.Siginfo) {
 	case linux.SIG_IGN:
 		return
 	case linux.SIG_DFL:
-		t.defaultSignal(sig)
+		t.defaultSignal(info)
 		return
 	}
 	if act.Flags&linux.SA_RESETHAND != 0 {
@@ -518,8 +523,8 @@ func (t *Task) act(info linux.Siginfo) {
 }
 
 // defaultSignal performs the default action.
-func (t *Task) defaultSignal(sig linux.Signal) {
-	g := t.group
+func (t *Task) defaultSignal(info linux.Siginfo) {
+	g, sig := t.group, info.Signo
 	action := sigDefaults[sig]
 	if action == actIgnore {
 		return
@@ -528,7 +533,7 @@ func (t *Task) defaultSignal(sig linux.Signal) {
 		return
 	}
 	if action != actStop {
-		t.exitSignaled(sig)
+		t.exitSignaled(info)
 		return
 	}
 	if sig != linux.SIGSTOP && g.pgrp.orphaned(nil) {
@@ -623,9 +628,12 @@ func (t *Task) restartSyscall(act *linux.Sigaction) {
 	}
 	t.Regs.RIP -= syscallLen
 	t.Regs.GPR[cpu.RAX] = t.sc.nr
-	if t.sc.gate32 {
+	switch {
+	case t.sc.gate32 && errno == linux.ERESTART_RESTARTBLOCK:
+		t.Regs.GPR[cpu.RAX] = int80Restart
+	case t.sc.gate32:
 		t.Regs.GPR[cpu.RAX] = uint64(t.sc.nr32)
-	} else if errno == linux.ERESTART_RESTARTBLOCK {
+	case errno == linux.ERESTART_RESTARTBLOCK:
 		t.Regs.GPR[cpu.RAX] = linux.SYS_restart_syscall
 	}
 }

@@ -77,7 +77,7 @@ func (k *Kernel) newProcess(p *Process) (*Task, linux.Errno) {
 	if root := k.cfg.Root; root != nil {
 		t.fs.Root, t.fs.Cwd = root.Root(), root.Root()
 	}
-	g := &Group{k: k, pid: id.nr, leader: t, threads: []*Task{t}, exitSignal: linux.SIGCHLD, startTime: t.startTime, dumpable: 1, loginUID: keepID, auditSession: keepID}
+	g := &Group{k: k, pid: id.nr, leader: t, threads: []*Task{t}, exitSignal: linux.SIGCHLD, startTime: t.startTime, dumpable: dumpUser, coreFilter: coreFilterDefault, loginUID: keepID, auditSession: keepID}
 	switch {
 	case k.pids.init == nil:
 		k.pids.init = g

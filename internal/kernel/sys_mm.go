@@ -114,8 +114,14 @@ func (t *Task) mapFile(r *mm.MapRequest, fd, flags uint64) linux.Errno {
 	if !f.Readable() {
 		return linux.EACCES
 	}
-	if f.Path.NoExec() && r.Prot&mm.ProtExec != 0 {
-		return linux.EPERM
+	if f.Path.NoExec() {
+		if r.Prot&mm.ProtExec != 0 {
+			return linux.EPERM
+		}
+		if r.MaxProt == 0 {
+			r.MaxProt = mm.ProtRead | mm.ProtWrite
+		}
+		r.MaxProt &^= mm.ProtExec
 	}
 	if z, ok := f.Ops.(anonymousMapper); ok && z.MapsAnonymous() {
 		// A mapping of /dev/zero is anonymous memory.

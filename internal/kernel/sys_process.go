@@ -151,9 +151,12 @@ func sysPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if a[1] > 1 {
 			return 0, linux.EINVAL
 		}
-		t.keepCaps = a[1] == 1
+		if t.cred.SecureBits&secureKeepCapsLocked != 0 {
+			return 0, linux.EPERM
+		}
+		t.changeCred(func(c *Cred) { c.SecureBits = c.SecureBits&^secureKeepCaps | secureKeepCaps*uint32(a[1]) })
 	case linux.PR_GET_KEEPCAPS:
-		return uint64(b2u(t.keepCaps)), 0
+		return uint64(b2u(t.cred.SecureBits&secureKeepCaps != 0)), 0
 	case linux.PR_SET_TIMERSLACK:
 		t.timerSlack = a[1]
 		if a[1] == 0 {
@@ -162,7 +165,9 @@ func sysPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case linux.PR_GET_TIMERSLACK:
 		return t.timerSlack, 0
 	case linux.PR_GET_SECCOMP:
-		return 0, 0
+		return uint64(t.seccomp.mode), 0
+	case linux.PR_SET_SECCOMP:
+		return t.prctlSeccomp(a[1], a[2])
 	case linux.PR_GET_TIMING:
 		return 0, 0
 	case linux.PR_SET_TIMING:
@@ -296,6 +301,7 @@ func sysPersonality(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 type rseqArea struct {
 	addr uint64
 	sig  uint32
+	cpu  int // what the area says; -1: nothing yet
 }
 
 const rseqSize = 32
@@ -327,7 +333,7 @@ func sysRseq(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	case addr&31 != 0 || size != rseqSize:
 		return 0, linux.EINVAL
 	}
-	t.rseq = rseqArea{addr, sig}
+	t.rseq = rseqArea{addr: addr, sig: sig, cpu: -1}
 	if !t.updateRseq() {
 		t.rseq = rseqArea{}
 		return 0, linux.EFAULT
@@ -336,12 +342,18 @@ func sysRseq(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 }
 
 // updateRseq tells the thread on which processor it is and aborts a critical
-// section that it was in when it lost the processor.
+// section that it was in when it lost the processor or a signal came. Its page
+// is only touched if there is something to say: after a fork it is shared, and
+// far from all caches when many processes take turns.
 func (t *Task) updateRseq() bool {
-	var b [rseqSize]byte
+	if t.sc.entered && t.rseq.cpu == t.cpu {
+		return true // it is in a system call, which no critical section may make
+	}
+	var b [16]byte
 	if t.copyIn(t.rseq.addr, b[:]) != 0 {
 		return false
 	}
+	was := b
 	le := binary.LittleEndian
 	le.PutUint32(b[0:], uint32(t.cpu)) // cpu_id_start
 	le.PutUint32(b[4:], uint32(t.cpu)) // cpu_id
@@ -351,7 +363,8 @@ func (t *Task) updateRseq() bool {
 		}
 		le.PutUint64(b[8:], 0)
 	}
-	return t.copyOut(t.rseq.addr, b[:16]) == 0
+	t.rseq.cpu = t.cpu
+	return b == was || t.copyOut(t.rseq.addr, b[:]) == 0
 }
 
 // abortRseq sends the thread to the abort handler of the critical section cs

@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 
+	"github.com/tinevm/tine/internal/bpf"
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
@@ -45,11 +46,9 @@ func sysPtrace(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		p.listen = true
 		return 0, 0
 	case linux.PTRACE_SETOPTIONS:
-		if data&^linux.PTRACE_O_MASK != 0 {
-			return 0, linux.EINVAL
-		}
-		p.options = data
-		return 0, 0
+		return 0, t.ptraceOptions(p, data)
+	case linux.PTRACE_SECCOMP_GET_FILTER, linux.PTRACE_SECCOMP_GET_METADATA:
+		return t.seccompOf(u, req, addr, data)
 	case linux.PTRACE_GETEVENTMSG:
 		return 0, t.putUint64(data, p.message)
 	case linux.PTRACE_GETSIGINFO:
@@ -58,6 +57,64 @@ func sysPtrace(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, t.getStruct(data, &p.info, linux.SizeofSiginfo)
 	}
 	return t.ptraceData(u, req, addr, data)
+}
+
+// ptraceOptions is PTRACE_SETOPTIONS.
+func (t *Task) ptraceOptions(p *ptraceState, options uint64) linux.Errno {
+	switch {
+	case options&^linux.PTRACE_O_MASK != 0:
+		return linux.EINVAL
+	case options&linux.PTRACE_O_SUSPEND_SECCOMP != 0 && !t.maySuspendSeccomp():
+		return linux.EPERM
+	}
+	p.options = options
+	return 0
+}
+
+// maySuspendSeccomp reports whether t may free others of their filters: only
+// who has none may.
+func (t *Task) maySuspendSeccomp() bool {
+	return t.capable(linux.CAP_SYS_ADMIN) && t.seccomp.mode == linux.SECCOMP_MODE_DISABLED
+}
+
+// seccompOf gives a filter of u, counted from the first that was set: its
+// program, or its flags.
+func (t *Task) seccompOf(u *Task, req, addr, data uint64) (uint64, linux.Errno) {
+	if !t.maySuspendSeccomp() {
+		return 0, linux.EACCES
+	}
+	index := addr
+	if req == linux.PTRACE_SECCOMP_GET_METADATA {
+		if addr < 8 {
+			return 0, linux.EINVAL
+		}
+		var errno linux.Errno
+		if index, errno = t.getUint64(data); errno != 0 {
+			return 0, errno
+		}
+	}
+	if u.seccomp.mode != linux.SECCOMP_MODE_FILTER {
+		return 0, linux.EINVAL
+	}
+	f, count := u.seccomp.filter, uint64(u.seccomp.filter.count())
+	if index >= count {
+		return 0, linux.ENOENT
+	}
+	for range count - 1 - index {
+		f = f.prev
+	}
+	if req == linux.PTRACE_SECCOMP_GET_METADATA {
+		b := binary.LittleEndian.AppendUint64(nil, index)
+		b = binary.LittleEndian.AppendUint64(b, linux.SECCOMP_FILTER_FLAG_LOG*uint64(b2u(f.log)))
+		n := min(addr, uint64(len(b)))
+		return n, t.copyOut(data, b[:n])
+	}
+	if data != 0 {
+		if errno := t.copyOut(data, bpf.Encode(f.prog)); errno != 0 {
+			return 0, errno
+		}
+	}
+	return uint64(len(f.prog)), 0
 }
 
 // traceMe makes the parent the caller's tracer.
@@ -73,6 +130,8 @@ func (t *Task) traceMe() linux.Errno {
 // ptraceAttach is PTRACE_ATTACH, which stops u, or PTRACE_SEIZE.
 func (t *Task) ptraceAttach(u *Task, seize bool, addr, data uint64) linux.Errno {
 	switch {
+	case seize && data&linux.PTRACE_O_SUSPEND_SECCOMP != 0 && !t.maySuspendSeccomp():
+		return linux.EPERM
 	case seize && (addr != 0 || data&^linux.PTRACE_O_MASK != 0):
 		return linux.EIO
 	case u.group == t.group, u.exiting, u.ptrace != nil, !t.mayInspect(u):
@@ -123,7 +182,7 @@ func (t *Task) ptraceResume(req, data uint64) linux.Errno {
 	if req == linux.PTRACE_SINGLESTEP {
 		t.Regs.Flags |= cpu.FlagTF
 	}
-	if p.inject != 0 && p.place != inSignal && p.place != inEvent {
+	if p.inject != 0 && (p.place == atEntry || p.place == atExit) {
 		t.pending.add(userSignal(p.inject, p.tracer)) // as if it had come now
 	}
 	t.ready()
@@ -217,6 +276,8 @@ func (t *Task) ptraceRegset(u *Task, set bool, kind, iov uint64) linux.Errno {
 		var fx [fxsaveSize]byte
 		u.Regs.FXSave(&fx)
 		b = fx[:]
+	case linux.NT_X86_XSTATE:
+		b = u.xstateRegset()
 	default:
 		return linux.EINVAL
 	}
@@ -228,6 +289,8 @@ func (t *Task) ptraceRegset(u *Task, set bool, kind, iov uint64) linux.Errno {
 		if errno = t.copyIn(v[0].Base, b[:n]); errno == 0 {
 			errno = u.setUserRegs(b)
 		}
+	case kind == linux.NT_X86_XSTATE:
+		errno = t.setXStateRegset(u, v[0].Base, v[0].Len)
 	default:
 		errno = t.setFPRegs(u, v[0].Base)
 	}
@@ -246,6 +309,7 @@ var userRegOrder = [...]int{
 
 const (
 	userRegsSize = 27 * 8
+	userRAX      = 10
 	userOrigRAX  = 15
 	userRIP      = 16
 	userCSField  = 17
@@ -262,7 +326,7 @@ const (
 // origRAX is the number of the system call that the task is in or comes from;
 // -1 if it is in none.
 func (t *Task) origRAX() uint64 {
-	if p := t.ptrace; t.sc.active || t.sc.restart != 0 || p != nil && (p.place == atEntry || p.place == atExit) {
+	if p := t.ptrace; t.sc.active || t.sc.entered || t.sc.restart != 0 || p != nil && (p.place == atEntry || p.place == atExit) {
 		return t.sc.nr
 	}
 	return ^uint64(0)
@@ -343,19 +407,22 @@ func (t *Task) setUserWord(off, v uint64) linux.Errno {
 // syscallInfo is PTRACE_GET_SYSCALL_INFO: struct ptrace_syscall_info, of which
 // at most size bytes are stored and whose full size is returned.
 func (t *Task) syscallInfo(u *Task, size, addr uint64) (uint64, linux.Errno) {
-	const opNone, opEntry, opExit = 0, 1, 2
-	const auditArchX8664 = 0xc000003e
+	const opNone, opEntry, opExit, opSeccomp = 0, 1, 2, 3
 	b := make([]byte, 24, 88)
 	le := binary.LittleEndian
-	le.PutUint32(b[4:], auditArchX8664)
+	le.PutUint32(b[4:], linux.AUDIT_ARCH_X86_64)
 	le.PutUint64(b[8:], u.Regs.RIP)
 	le.PutUint64(b[16:], u.Regs.GPR[cpu.RSP])
 	switch u.ptrace.place {
-	case atEntry:
+	case atEntry, atSeccomp:
 		b[0] = opEntry
 		b = le.AppendUint64(b, u.sc.nr)
 		for _, arg := range u.sc.args {
 			b = le.AppendUint64(b, arg)
+		}
+		if u.ptrace.place == atSeccomp {
+			b[0] = opSeccomp
+			b = le.AppendUint32(b, uint32(u.ptrace.message))
 		}
 	case atExit:
 		b[0] = opExit

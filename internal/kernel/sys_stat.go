@@ -266,7 +266,7 @@ func sysTruncate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		t.sendSignalSelf(linux.SIGXFSZ)
 		return 0, linux.EFBIG
 	}
-	return 0, vfs.Truncate(t.ctx(), start, path, int64(a[1]))
+	return t.fileWait(nil, 0, vfs.Truncate(t.ctx(), start, path, int64(a[1])))
 }
 
 // utimes sets the time stamps of a path, or of the open file dirfd if there is

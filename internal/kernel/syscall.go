@@ -25,17 +25,20 @@ const eBlock linux.Errno = 601
 // syscallState is the progress record of the call a task is in.
 type syscallState struct {
 	active          bool // a call has been entered and not finished
+	entered         bool // the task is in the kernel because of it, or was last
 	nr              uint64
 	args            [6]uint64
-	deadline        int64       // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
-	done            uint64      // bytes (or messages) moved so far
-	intr            linux.Errno // what a signal turns the wait into
-	abandon         func()      // undoes a half-finished call that a signal ends
-	step            int         // handlers with several stages count here
-	ret             uint64      // a result that must survive the wait
-	uninterruptible bool        // only a fatal signal ends the wait
-	restart         linux.Errno // the call has ended with this restart code
-	gate32          bool        // entered through INT 0x80, with the number nr32
+	deadline        int64         // CLOCK_MONOTONIC ns at which a timeout ends the wait; 0 is not set, noDeadline never
+	done            uint64        // bytes (or messages) moved so far
+	intr            linux.Errno   // what a signal turns the wait into
+	abandon         func()        // undoes a half-finished call that a signal ends
+	step            int           // handlers with several stages count here
+	ret             uint64        // a result that must survive the wait
+	uninterruptible bool          // only a fatal signal ends the wait
+	restart         linux.Errno   // the call has ended with this restart code
+	notify          *notification // waits for a supervisor, see seccompnotify.go
+	stopped         stopPlace     // stopped before the call is made: atEntry or atSeccomp
+	gate32          bool          // entered through INT 0x80, with the number nr32
 	nr32            uint32
 }
 
@@ -48,18 +51,28 @@ type restartBlock struct{ sc syscallState }
 // enterSyscall begins the call that the task's registers ask for.
 func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
-	t.sc = syscallState{active: true, nr: g[cpu.RAX]}
+	t.sc = syscallState{active: true, entered: true, nr: g[cpu.RAX]}
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
 	if t.ptraceEntry() {
 		return
 	}
+	t.beginSyscall()
+}
+
+// beginSyscall makes the call, unless a filter forbids it.
+func (t *Task) beginSyscall() {
 	t.traceEnter()
-	t.runSyscall()
+	if t.seccomp.mode == 0 || t.seccompEntry(false) {
+		t.runSyscall()
+	}
 }
 
 // runSyscall runs the handler of the call in progress, for the first time or
 // again after a wake-up, and finishes the call unless it blocks.
 func (t *Task) runSyscall() {
+	if t.sc.notify != nil && !t.awaitNotification() {
+		return
+	}
 	row := lookup(t.sc.nr)
 	if row.fn == nil {
 		t.k.unknownSyscall(t.sc.nr, row.Errno)
@@ -69,7 +82,7 @@ func (t *Task) runSyscall() {
 	t.removeWaits()
 	t.k.current = t
 	t.enterMemory(true)
-	defer t.settleMemory()
+	defer t.settleCall()
 	fn := row.fn
 	if t.sc.gate32 {
 		fn = compatHandler(t.sc.nr32, fn)
@@ -196,6 +209,12 @@ func (t *Task) setTimeout(ns int64) {
 func (t *Task) timedOut() bool {
 	return t.sc.deadline != 0 && t.k.now() >= t.sc.deadline
 }
+
+// StartTimeout bounds the wait of a call for what the file layer waits for.
+func (t *Task) StartTimeout(ns int64) { t.setTimeout(ns) }
+
+// TimedOut reports whether the time of StartTimeout is over.
+func (t *Task) TimedOut() bool { return t.timedOut() }
 
 // fileWait turns the internal result of a file operation into a wait: EAGAIN
 // waits for the file unless it is O_NONBLOCK, vfs.EWAIT for what the operation

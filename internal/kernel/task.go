@@ -97,11 +97,12 @@ type Task struct {
 	pdeathsig   linux.Signal
 	exiting     bool
 	killed      bool // must end as soon as it would run; the group has the status
+	inCore      bool // rests until the process has been dumped
 	forkNoExec  bool // PF_FORKNOEXEC: forked but has not exec'd
 	superPriv   bool // PF_SUPERPRIV: used superuser privileges (acct(5))
 	didExec     bool // setpgid by the parent is no longer allowed
 	noNewPrivs  bool
-	keepCaps    bool
+	seccomp     seccompState
 	timerSlack  uint64
 	personality uint32
 
@@ -168,6 +169,9 @@ type Group struct {
 	oomAdj    int
 	oomAdjMin int // what oomAdj was last set to by a privileged process
 	dumpable  int
+	core      *coreDump // being written; see coredump.go
+	// coreFilter is /proc/PID/coredump_filter.
+	coreFilter uint32
 
 	// Who logged in, and which login that was; keepID if nobody did.
 	loginUID, auditSession uint32

@@ -23,12 +23,11 @@ func (t *Task) pageFault(addr uint64, acc mm.Access) {
 	t.k.current = t
 	t.enterMemory(false)
 	res, major := t.as.Fault(addr, acc)
-	t.group.cgroup.countFault(major && t.k.seeded == nil)
 	full := t.settleMemory()
 	if major && t.k.seeded == nil { // what the host has read already must not show
-		t.usage.majflt++
+		t.countFaults(0, 1)
 	} else {
-		t.usage.minflt++
+		t.countFaults(1, 0)
 	}
 	if res == mm.FaultOK {
 		return
@@ -57,6 +56,12 @@ func (t *Task) pageFault(addr uint64, acc mm.Access) {
 		return
 	}
 	t.forceSignal(info)
+}
+
+func (t *Task) countFaults(minor, major int64) {
+	t.usage.minflt += minor
+	t.usage.majflt += major
+	t.group.cgroup.countFaults(minor+major, major)
 }
 
 // exception sends the signal of a processor exception (Intel SDM vol. 3,

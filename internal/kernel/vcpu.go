@@ -79,6 +79,10 @@ func (p *processor) run() {
 		t.sched.onCPU = false
 		if t.state == TaskRunning && !k.stopped {
 			k.enqueuePreempted(t)
+			if t.group.core != nil { // a long time in the kernel: let others in
+				k.mu.Unlock()
+				k.mu.Lock()
+			}
 		} else {
 			t.unload()
 		}
@@ -129,13 +133,16 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	trap, n := p.eng.Run(v, &t.Regs, as, budget)
 	v.Leave()
 	k.mu.Lock()
-	p.outOfGuest()
 	p.inGuest = false
 	t.account(n)
+	if n := as.TakeFaults(); n != 0 {
+		t.countFaults(n, 0)
+	}
 	p.insns += uint64(n)
 	if k.seeded != nil {
 		k.seeded.ran(n)
 	}
+	p.outOfGuest()
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
 }
@@ -160,6 +167,7 @@ func (p *processor) budget(t *Task) int64 {
 
 // handleTrap does what the guest needs.
 func (p *processor) handleTrap(t *Task, trap cpu.Trap) {
+	t.sc.entered = false
 	switch trap.Kind {
 	case cpu.TrapSyscall:
 		t.enterSyscall()

@@ -53,7 +53,7 @@ func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	if a[3] != 0 {
 		ru := r.usage.rusage()
-		if errno := t.putStruct(a[3], &ru, linux.SizeofRusage); errno != 0 {
+		if errno := t.putRusage(a[3], &ru); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -114,7 +114,7 @@ func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func (t *Task) putWaitid(infop, rusage uint64, r waitResult, found bool) linux.Errno {
 	if found && rusage != 0 {
 		ru := r.usage.rusage()
-		if errno := t.putStruct(rusage, &ru, linux.SizeofRusage); errno != 0 {
+		if errno := t.putRusage(rusage, &ru); errno != 0 {
 			return errno
 		}
 	}
@@ -236,6 +236,11 @@ func (g *Group) totalUsage() usage {
 // ownUsage is the usage of all threads, living and ended.
 func (g *Group) ownUsage() usage {
 	g.k.chargeRunning()
+	return g.chargedUsage()
+}
+
+// chargedUsage is ownUsage without what has not been charged yet.
+func (g *Group) chargedUsage() usage {
 	u := g.deadUse
 	for _, t := range g.threads {
 		u.add(&t.usage)

@@ -163,7 +163,17 @@ type Siginfo struct {
 	FD      int32  // SIGIO
 	Call    uint64 // SIGSYS
 	Syscall int32  // SIGSYS
+	Arch    uint32 // SIGSYS
 }
+
+// The architectures of seccomp_data and SIGSYS (linux/audit.h).
+const (
+	AUDIT_ARCH_I386   = 0x40000003
+	AUDIT_ARCH_X86_64 = 0xc000003e
+)
+
+// SYS_SECCOMP is the si_code of a call that a filter does not allow.
+const SYS_SECCOMP = 1
 
 // SizeofSiginfo is its size.
 const SizeofSiginfo = 128
@@ -188,7 +198,7 @@ func (s *Siginfo) Encode(b []byte) {
 	case layoutSys:
 		le.PutUint64(b[16:], s.Call)
 		le.PutUint32(b[24:], uint32(s.Syscall))
-		le.PutUint32(b[28:], 0xc000003e) // AUDIT_ARCH_X86_64
+		le.PutUint32(b[28:], s.Arch)
 	case layoutChild:
 		le.PutUint32(b[16:], uint32(s.PID))
 		le.PutUint32(b[20:], s.UID)

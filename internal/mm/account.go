@@ -13,6 +13,8 @@ type Account struct {
 	limit  int64 // frames; noLimit = none
 	used   atomic.Int64
 	cached atomic.Int64 // of them, those of page caches
+	tables atomic.Int64 // of them, those of page tables
+	nodes  nodePool
 	peak   int64
 	parent *Account // nil for a machine's
 	machine
@@ -39,14 +41,14 @@ type Account struct {
 type machine struct {
 	current  *Account // charged for page caches; nil: the machine's own
 	lenient  bool     // see Enter
-	full     *Account // the group that has reached its limit
+	full     *Account // what has reached its limit
 	overHigh int64    // frames charged to groups beyond High
 	open     int64    // accounts below it that have a number
 }
 
 const (
 	noLimit = 1<<63 - 1
-	// slack is by how many frames a system call may exceed a group's limit.
+	// slack is by how many frames a system call may exceed a limit.
 	slack = 1024
 	// maxGroups is how many accounts a machine can have below its own
 	// (MEM_CGROUP_ID_MAX).
@@ -68,7 +70,13 @@ var (
 	freeAccount uint32 = 1 // no lower number is free
 )
 
-func accountOf(id uint32) *Account { return accounts[id/acctChunk].Load()[id%acctChunk].Load() }
+// accountOf is the account of a number, nil for 0.
+func accountOf(id uint32) *Account {
+	if id == 0 {
+		return nil
+	}
+	return accounts[id/acctChunk].Load()[id%acctChunk].Load()
+}
 
 // NewAccount makes an account with a limit in bytes; 0 means none. It returns
 // nil if the host process has no number left for one.
@@ -152,6 +160,9 @@ func (a *Account) Used() int64 { return a.used.Load() << PageShift }
 // Cached is the part of Used that page caches have.
 func (a *Account) Cached() int64 { return a.cached.Load() << PageShift }
 
+// Tables is the part of Used that page tables take.
+func (a *Account) Tables() int64 { return a.tables.Load() << PageShift }
+
 // Peak returns the largest value Used has had.
 func (a *Account) Peak() int64 { return max(a.peak, a.used.Load()) << PageShift }
 
@@ -174,16 +185,17 @@ func (a *Account) SetLimit(frames int64) {
 func (a *Account) Over() bool { return a.used.Load() > a.limit }
 
 // Enter says, of a machine's account, whom page caches charge from now on. A
-// system call may exceed the limit of a group a little, so that it need not
-// stop halfway: who comes back from it asks Full.
+// system call may exceed a limit a little, so that it need not stop halfway: who
+// comes back from it asks Full.
 func (a *Account) Enter(who *Account, call bool) {
 	if a != nil {
 		a.current, a.lenient = who, call
 	}
 }
 
-// Full returns the group of the machine that has reached its limit since the
-// last time, nil if none has.
+// Full returns the group of the machine, or the machine itself, that has
+// reached its limit since the last time, nil if none has. A page fault that
+// reaches the machine's limit does not count: it fails.
 func (a *Account) Full() *Account {
 	if a == nil {
 		return nil
@@ -204,12 +216,13 @@ func (a *Account) OverHigh() int64 {
 	return n
 }
 
-// charge counts one frame, unless the account or one above it is full.
-func (a *Account) charge() bool {
+// charge counts one frame with the given flags, unless the account or one above
+// it is full, which force ignores.
+func (a *Account) charge(force bool, flags uint32) bool {
 	high := false
 	for c := a; c != nil; c = c.parent {
 		n := c.used.Add(1)
-		if n > c.limit && !c.exceed(a, n) {
+		if n > c.limit && !c.exceed(a, n, flags) && !force {
 			for u := a; u != c.parent; u = u.parent {
 				u.used.Add(-1)
 			}
@@ -225,10 +238,11 @@ func (a *Account) charge() bool {
 }
 
 // exceed decides what becomes of a charge to a that makes n frames of c, more
-// than its limit.
-func (c *Account) exceed(a *Account, n int64) bool {
+// than its limit. Files are told when the machine is full; the memory of
+// processes is had by ending one of them.
+func (c *Account) exceed(a *Account, n int64, flags uint32) bool {
 	top := a.top()
-	if c == top {
+	if c == top && (!top.lenient || flags&frameCached != 0) {
 		return false
 	}
 	if top.full == nil {
@@ -237,13 +251,16 @@ func (c *Account) exceed(a *Account, n int64) bool {
 	return top.lenient && n <= c.limit+slack
 }
 
-// uncharge undoes charge.
-func (a *Account) uncharge(cached bool) {
+// uncharge undoes charge for n frames with the same flags.
+func (a *Account) uncharge(n int64, flags uint32) {
 	for c := a; c != nil; c = c.parent {
-		if cached {
-			c.cached.Add(-1)
+		if flags&frameCached != 0 {
+			c.cached.Add(-n)
 		}
-		if c.used.Add(-1) == 0 && c.parent != nil && c.closing.Load() {
+		if flags&frameTable != 0 {
+			c.tables.Add(-n)
+		}
+		if c.used.Add(-n) == 0 && c.parent != nil && c.closing.Load() {
 			c.unregister()
 		}
 	}
@@ -260,25 +277,27 @@ func (a *Account) payer() *Account {
 // alloc returns a frame with one reference, charged to a. Its contents are
 // zero if zero is set, otherwise arbitrary. ok is false if the account is full
 // or the host has no more memory.
-func (a *Account) alloc(zero bool) (f Frame, ok bool) {
-	a = a.payer()
-	if !a.charge() {
+func (a *Account) alloc(zero bool) (f Frame, ok bool) { return a.payer().allocFrame(zero, false, 0) }
+
+// allocFrame is alloc for a frame with the given flags. With force the account
+// may be full.
+func (a *Account) allocFrame(zero, force bool, flags uint32) (f Frame, ok bool) {
+	if !a.charge(force, flags) {
 		return 0, false
 	}
-	f, ok = arena.get()
+	f, ok = arena.get(force)
 	if !ok {
-		a.uncharge(false)
+		a.uncharge(1, 0)
 		return 0, false
 	}
 	m := f.meta()
 	if zero && m.flags.Load()&frameZeroed == 0 {
 		clear(f.Bytes())
 	}
-	var id uint32
 	if a != nil {
-		id = a.id
+		flags |= a.id << acctShift
 	}
-	m.flags.Store(id << acctShift)
+	m.flags.Store(flags)
 	m.refs.Store(1)
 	return f, true
 }
@@ -289,11 +308,24 @@ func (a *Account) allocCache(zero bool) (f Frame, ok bool) {
 		a = a.current
 	}
 	a = a.payer()
-	if f, ok = a.alloc(zero); ok {
-		f.meta().flags.Or(frameCached)
+	if f, ok = a.allocFrame(zero, false, frameCached); ok {
 		for c := a; c != nil; c = c.parent {
 			c.cached.Add(1)
 		}
+	}
+	return f, ok
+}
+
+// allocSlab is alloc for the nodes of page tables. Where the kernel cannot do
+// without, force takes what limits would refuse: a process that unmaps memory
+// may need a node to do so.
+func (a *Account) allocSlab(force bool) (f Frame, ok bool) {
+	if f, ok = a.allocFrame(false, force, frameTable); ok {
+		for c := a; c != nil; c = c.parent {
+			c.tables.Add(1)
+		}
+	} else if force {
+		panic("mm: the host has no memory for a page table")
 	}
 	return f, ok
 }

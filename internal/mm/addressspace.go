@@ -16,11 +16,16 @@ type Limits struct {
 // page table. Threads share one; tasks hold references.
 type AddressSpace struct {
 	mu   sync.Mutex // the page table, against Lookup from guest mode
-	root *table
+	root node
+	recent
 
 	gen     atomic.Uint64 // see Gen
+	reads   uint64        // see Version
+	origin  struct{ child, parent Version }
 	flushes atomic.Uint64 // see Flushed
 	flushed [flushRing]uint64
+	faults  atomic.Int64 // see TakeFaults
+	epoch   uint32       // changes with each fork; no other address space has it
 
 	vmas  *vmaSet
 	acct  *Account
@@ -43,7 +48,7 @@ type AddressSpace struct {
 
 	// hint: every hole between hint and MmapBase is smaller than hintHole.
 	hint, hintHole uint64
-	peakPages      int32
+	peakPages      uint32
 	dontFork       bool   // some area has MapDontFork, MapWipeFork or MapLocked
 	truncSeen      uint64 // truncations when the engines were last told
 	// LockFuture: new mappings are locked (mlockall(MCL_FUTURE)); LockOnFault
@@ -54,13 +59,18 @@ type AddressSpace struct {
 
 const flushRing = 32
 
-// generations are unique over all address spaces of the host process.
-var lastGen atomic.Uint64
+// generations and epochs are unique over all address spaces of the host process.
+var (
+	lastGen   atomic.Uint64
+	lastEpoch atomic.Uint32
+)
 
 // NewAddressSpace makes an empty address space with one reference, whose
 // memory is charged to acct and whose users run on peers.
 func NewAddressSpace(acct *Account, peers []*Runner) *AddressSpace {
-	as := &AddressSpace{root: newTable(false), vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as := &AddressSpace{vmas: newVMASet(), acct: acct, peers: peers, refs: 1}
+	as.epoch = lastEpoch.Add(1)
+	as.root, _ = acct.newNode(1, true)
 	as.MmapBase = defaultMmapBase
 	as.hint = as.MmapBase
 	as.Limits = Limits{AS: ^uint64(0), Data: ^uint64(0), Stack: 8 << 20, Memlock: ^uint64(0)}
@@ -76,7 +86,28 @@ const defaultMmapBase = 0x7fff_f7ff_f000
 // two address spaces ever have the same value.
 func (as *AddressSpace) Gen() uint64 { return as.gen.Load() }
 
-func (as *AddressSpace) newGen() { as.gen.Store(lastGen.Add(1)) }
+func (as *AddressSpace) newGen() {
+	as.reads = lastGen.Add(1)
+	as.gen.Store(as.reads)
+}
+
+// Version says more exactly than Gen what an engine has to forget. It does not
+// change while an engine runs in the address space.
+type Version struct {
+	Gen     uint64 // see AddressSpace.Gen
+	Reads   uint64 // changes with Gen, but for forks: they leave what is read where it is
+	Flushes uint64 // see AddressSpace.Flushed
+}
+
+// Version is the present one. Called on entry to guest mode.
+func (as *AddressSpace) Version() Version {
+	return Version{as.gen.Load(), as.reads, as.flushes.Load()}
+}
+
+// Origin tells an engine that begins with the address space where it comes from:
+// when its version was the first, all could be read as in the address space whose
+// version was the second. That is zero if there is none.
+func (as *AddressSpace) Origin() (child, parent Version) { return as.origin.child, as.origin.parent }
 
 // Flushes counts the single pages whose translation changed; see Flushed.
 func (as *AddressSpace) Flushes() uint64 { return as.flushes.Load() }
@@ -126,8 +157,11 @@ func (as *AddressSpace) Put() {
 	}
 	as.quiesce()
 	as.dead = true
-	as.root.put()
-	as.root = nil
+	as.forget()
+	var b freeBatch
+	as.root.put(0, &b)
+	b.flush()
+	as.root = 0
 	as.vmas.put()
 	if as.Exe != nil {
 		as.Exe.Drop()
@@ -147,17 +181,24 @@ func (as *AddressSpace) Fork() *AddressSpace {
 		BrkStart: as.BrkStart, Brk: as.Brk, StackTop: as.StackTop, StackBase: as.StackBase,
 		ArgStart: as.ArgStart, ArgEnd: as.ArgEnd, EnvStart: as.EnvStart, EnvEnd: as.EnvEnd,
 		MmapBase: as.MmapBase, Exe: as.Exe, Auxv: as.Auxv,
-		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork,
+		hint: as.hint, hintHole: as.hintHole, peakPages: as.peakPages, dontFork: as.dontFork, truncSeen: as.truncSeen,
 	}
-	as.root.refs.Add(1)
+	as.mu.Lock()
+	as.root.header().refs.Add(1)
+	as.forget() // nothing is owned any more
+	as.epoch, child.epoch = lastEpoch.Add(1), lastEpoch.Add(1)
+	as.mu.Unlock()
 	as.vmas.refs++
 	if child.Exe != nil {
 		child.Exe.Hold()
 	}
-	as.newGen() // the parent's write translations are void
+	before := as.Version()
+	as.gen.Store(lastGen.Add(1)) // the parent's write translations are void
 	child.newGen()
 	if as.dontFork {
 		child.dropUnforked()
+	} else {
+		child.origin.child, child.origin.parent = child.Version(), before
 	}
 	return child
 }
@@ -190,11 +231,12 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	l, owned := as.root.find(va)
-	if l == nil {
+	leaf, owned := as.leafOf(va)
+	if leaf == 0 {
 		return 0, false
 	}
-	e := l.pte[index(va, leafShift)]
+	h, i := leaf.header(), index(va, leafLevel)
+	e := pte(h.get(i))
 	if e == 0 || !e.allows(acc) {
 		return 0, false
 	}
@@ -202,10 +244,29 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if f.truncated() {
 		return 0, false
 	}
-	if acc&AccessWrite != 0 && e&pteShared == 0 && !(owned && f.Refs() == 1) {
+	if acc&AccessWrite == 0 || e&pteShared != 0 {
+		return f, true
+	}
+	if !owned || f.Refs() != 1 {
 		return 0, false
 	}
+	if h.meet(as.epoch); h.old>>i&1 != 0 {
+		// Linux takes a fault here: fork has made the page read-only, and for its
+		// last owner it is made writable again (wp_page_reuse).
+		h.old &^= 1 << i
+		as.faults.Add(1)
+	}
 	return f, true
+}
+
+// TakeFaults returns the number of minor page faults since the last time that
+// Fault does not tell: the last owner's first write to a page after a fork, and
+// those of the kernel on behalf of the process.
+func (as *AddressSpace) TakeFaults() int64 {
+	if as.faults.Load() == 0 {
+		return 0
+	}
+	return as.faults.Swap(0)
 }
 
 // FindVMA returns the mapping that contains va.
@@ -235,11 +296,16 @@ func (as *AddressSpace) LockedPages() (n uint64) {
 	return n
 }
 
+func (as *AddressSpace) pages() uint32 { return as.root.header().pages }
+
 // RSSPages is the number of pages present.
-func (as *AddressSpace) RSSPages() uint64 { return uint64(as.root.pages) }
+func (as *AddressSpace) RSSPages() uint64 { return uint64(as.pages()) }
+
+// TableBytes is the size of the page table, with the nodes that it shares.
+func (as *AddressSpace) TableBytes() uint64 { return as.root.size(0) }
 
 // PeakPages is the largest value RSSPages has had.
-func (as *AddressSpace) PeakPages() uint64 { return uint64(max(as.peakPages, as.root.pages)) }
+func (as *AddressSpace) PeakPages() uint64 { return uint64(max(as.peakPages, as.pages())) }
 
 // Account is the account that new pages are charged to.
 func (as *AddressSpace) Account() *Account { return as.acct }
@@ -292,48 +358,7 @@ func (as *AddressSpace) Usage(start, end uint64) (u Usage) {
 // PrivatePages is the number of pages that nobody else has, as the Private_
 // lines of smaps count them. Nodes that have another owner are not entered, so
 // that the cost is that of what has been written since the last fork.
-func (as *AddressSpace) PrivatePages() uint64 { return as.root.private() }
-
-func (t *table) private() (n uint64) {
-	if t.refs.Load() > 1 {
-		return 0
-	}
-	for _, k := range t.kids {
-		if k != nil && k.pages > 0 {
-			n += k.private()
-		}
-	}
-	if t.dirs == nil {
-		return n
-	}
-	for _, d := range t.dirs {
-		if d == nil || d.pages == 0 || d.refs.Load() > 1 {
-			continue
-		}
-		for _, l := range d.kids {
-			if l != nil && l.pages > 0 && l.refs.Load() == 1 {
-				n += l.private()
-			}
-		}
-	}
-	return n
-}
-
-func (l *leaf) private() (n uint64) {
-	for _, e := range l.pte {
-		if e == 0 || e.frame() == zeroFrame {
-			continue
-		}
-		owners := e.frame().Refs()
-		if e&pteFile != 0 {
-			owners-- // the page cache's own
-		}
-		if owners == 1 {
-			n++
-		}
-	}
-	return n
-}
+func (as *AddressSpace) PrivatePages() uint64 { return as.root.private(0) }
 
 // nomem is the errno for what exceeds a limit.
 const nomem = linux.ENOMEM

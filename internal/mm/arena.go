@@ -13,6 +13,12 @@ const (
 	maxFrames  = 1 << 26 // 256 GiB
 	minFrames  = 1 << 18 // 1 GiB: less is refused
 	growFrames = 1 << 12 // 16 MiB
+	// hugeSize is the alignment that the host's huge pages need.
+	hugeSize = 2 << 20
+	// populateFrames are made ready at a time.
+	populateFrames = 1 << 6
+	// spareFrames are left to page tables of processes that give memory back.
+	spareFrames = 1 << 10
 )
 
 // arena is the memory of all machines of the host process.
@@ -27,7 +33,9 @@ type frameArena struct {
 	committed int     // frames made of it
 	next      int     // first frame never handed out
 	freeList  []Frame // freed frames, last in first out
+	trimmed   []Frame // freed frames that Trim has seen
 	live      int     // frames handed out now
+	small     int     // see populate
 }
 
 func init() {
@@ -42,9 +50,10 @@ func (a *frameArena) reserve() error {
 	var err error
 	for n := maxFrames; n >= minFrames; n /= 2 {
 		var p unsafe.Pointer
-		if p, err = hostReserve(uintptr(n) * (PageSize + metaSize)); err != nil {
+		if p, err = hostReserve(uintptr(n)*(PageSize+metaSize) + hugeSize); err != nil {
 			continue
 		}
+		p = unsafe.Add(p, -uintptr(p)%hugeSize)
 		a.base, a.meta, a.reserved = p, unsafe.Add(p, uintptr(n)<<PageShift), n
 		a.next = int(zeroFrame) + 1 // frame 0 is none
 		return a.grow()
@@ -70,31 +79,40 @@ func (a *frameArena) grow() error {
 	return nil
 }
 
-// get hands out a frame.
-func (a *frameArena) get() (Frame, bool) {
+// get hands out a frame. The last ones there could be are for who cannot do
+// without.
+func (a *frameArena) get(force bool) (Frame, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if n := len(a.freeList); n > 0 {
-		f := a.freeList[n-1]
-		a.freeList = a.freeList[:n-1]
-		a.live++
-		return f, true
+	if a.live >= a.reserved-spareFrames && !force {
+		return 0, false
+	}
+	for _, list := range []*[]Frame{&a.freeList, &a.trimmed} {
+		if n := len(*list); n > 0 {
+			f := (*list)[n-1]
+			*list = (*list)[:n-1]
+			a.live++
+			return f, true
+		}
 	}
 	if a.next == a.committed && a.grow() != nil {
 		return 0, false
 	}
 	f := Frame(a.next)
+	if a.next%populateFrames == 0 {
+		a.populate(f)
+	}
 	a.next++
 	a.live++
 	f.meta().flags.Store(frameZeroed)
 	return f, true
 }
 
-// put takes a frame back.
-func (a *frameArena) put(f Frame) {
+// put takes frames back.
+func (a *frameArena) put(f ...Frame) {
 	a.mu.Lock()
-	a.freeList = append(a.freeList, f)
-	a.live--
+	a.freeList = append(a.freeList, f...)
+	a.live -= len(f)
 	a.mu.Unlock()
 }
 
@@ -105,19 +123,22 @@ func Live() int {
 	return arena.live
 }
 
-// Trim gives the memory of free frames back to the host. It is called when a
-// machine closes.
+// Trim gives the memory of the frames that were freed since the last time back
+// to the host. It is called when a machine closes.
 func Trim() {
 	a := &arena
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	slices.Sort(a.freeList)
-	for i := 0; i < len(a.freeList); {
+	list := a.freeList
+	a.freeList = nil
+	a.mu.Unlock()
+	// Other machines need not wait while the host works.
+	slices.Sort(list)
+	for i := 0; i < len(list); {
 		j := i + 1
-		for j < len(a.freeList) && a.freeList[j] == a.freeList[j-1]+1 {
+		for j < len(list) && list[j] == list[j-1]+1 {
 			j++
 		}
-		run := a.freeList[i:j]
+		run := list[i:j]
 		if hostDiscard(run[0].Addr(), uintptr(len(run))<<PageShift) {
 			for _, f := range run {
 				f.meta().flags.Store(frameZeroed)
@@ -125,4 +146,7 @@ func Trim() {
 		}
 		i = j
 	}
+	a.mu.Lock()
+	a.trimmed = append(a.trimmed, list...)
+	a.mu.Unlock()
 }

@@ -6,15 +6,22 @@
 // All guest memory is 4 KiB frames in one arena per host process, off the Go
 // heap, shared by every machine in the process. A frame has a reference count:
 // one for each page table leaf entry and each page cache slot that names it.
+// The arena takes memory from the host in large steps: a page fault of the host
+// costs more than one of the guest.
 //
 // # Page tables
 //
-// A page table is a radix tree of reference-counted nodes with 64 entries.
-// Fork takes one reference on the root; no entry is touched. A node may be
-// modified only if it and all its ancestors have one owner, so the first write
-// on a path copies the nodes on that path (own), each copy taking a reference
-// on every child. Whether a private page may be written in place is therefore
-// a property of the path: all nodes owned, and the frame's count one.
+// A page table is a radix tree of reference-counted nodes with 64 entries, of
+// which a node stores those it has. Fork takes one reference on the root; no
+// entry is touched. A node may be modified only if it and all its ancestors have
+// one owner, so the first write on a path copies the nodes on that path (own),
+// each copy taking a reference on every child. Whether a private page may be
+// written in place is therefore a property of the path: all nodes owned, and the
+// frame's count one.
+//
+// Nodes live in frames as well. The account of the address space pays for them,
+// and a fault that finds no room for one ends like one that finds none for a
+// page; giving memory back never fails for want of a node.
 //
 // # Who may touch what
 //

@@ -1,7 +1,5 @@
 package mm
 
-import "github.com/tinevm/tine/internal/linux"
-
 // FaultResult says how a page fault ended.
 type FaultResult uint8
 
@@ -36,16 +34,30 @@ func (as *AddressSpace) Fault(va uint64, acc Access) (res FaultResult, major boo
 		return FaultAccErr, false
 	}
 	page := va &^ pageMask
-	if acc&AccessWrite != 0 && v.private() && as.wouldCopy(page) {
+	if acc&AccessWrite != 0 && v.private() && as.elsewhere() && as.wouldCopy(page) {
 		as.quiesce()
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	p := as.ownPath(page)
-	if e := p.leaf.pte[index(page, leafShift)]; e != 0 {
-		return as.upgrade(&p, page, e, &v, acc), false
+	p, ok := as.ownPath(page, false)
+	if !ok {
+		return FaultOOM, false
 	}
-	return as.fill(&p, page, &v, acc)
+	e := p.get(page)
+	if e != 0 && e.frame().truncated() {
+		// The file was cut off here; it may have grown again.
+		as.mu.Unlock()
+		as.dropPages(page, page+PageSize)
+		as.mu.Lock()
+		if p, ok = as.ownPath(page, false); !ok {
+			return FaultOOM, false
+		}
+		e = 0
+	}
+	if e != 0 {
+		return as.upgrade(p, page, e, &v, acc), false
+	}
+	return as.fill(p, page, &v, acc)
 }
 
 // allowsAll is allows for bits that are not an entry.
@@ -54,19 +66,16 @@ func (p pte) allowsAll(acc Access) bool { return p&pte(acc) == pte(acc) }
 // wouldCopy reports whether a present translation of page will change when it
 // is written.
 func (as *AddressSpace) wouldCopy(page uint64) bool {
-	l, owned := as.root.find(page)
-	if l == nil {
+	leaf, owned := as.find(page)
+	if leaf == 0 {
 		return false
 	}
-	e := l.pte[index(page, leafShift)]
+	e := pte(leaf.header().get(index(page, leafLevel)))
 	return e != 0 && !(owned && e.frame().Refs() == 1)
 }
 
 // upgrade handles a fault on a present page, whose path is owned.
 func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access) FaultResult {
-	if e.frame().truncated() {
-		return FaultBus
-	}
 	bits := e&(pteShared|pteFile) | v.Prot.pteBits()
 	switch {
 	case acc&AccessWrite == 0:
@@ -79,7 +88,11 @@ func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access)
 		// Copy-on-write: the frame has other owners.
 		return as.copyPage(p, page, e, v)
 	}
-	p.leaf.pte[index(page, leafShift)] = makePTE(e.frame(), bits)
+	h, i := p.leaf(), index(page, leafLevel)
+	*h.slot(i) = uint32(makePTE(e.frame(), bits))
+	if acc&AccessWrite != 0 {
+		h.old &^= 1 << i // this fault is told
+	}
 	return FaultOK
 }
 
@@ -95,7 +108,7 @@ func (as *AddressSpace) copyPage(p *path, page uint64, e pte, v *VMA) FaultResul
 			as.acct.OnCopy(as, page, e&pteFile != 0)
 		}
 	}
-	p.set(page, makePTE(f, v.Prot.pteBits()))
+	as.set(p, page, makePTE(f, v.Prot.pteBits()), false) // in the entry's place
 	as.flushPage(page, e&pteExec != 0)
 	return FaultOK
 }
@@ -122,7 +135,10 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 				return FaultOOM, false
 			}
 		}
-		p.set(page, makePTE(f, bits))
+		if !as.set(p, page, makePTE(f, bits), false) {
+			f.Put()
+			return FaultOOM, false
+		}
 		as.notePeak()
 		return FaultOK, false
 	}
@@ -143,7 +159,10 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 			bits &^= pteWrite // the first write makes it dirty
 		}
 	}
-	p.set(page, makePTE(f, bits))
+	if !as.set(p, page, makePTE(f, bits), false) {
+		f.Put()
+		return FaultOOM, major
+	}
 	if write && v.private() {
 		return as.copyPage(p, page, makePTE(f, bits), v), major
 	}
@@ -154,30 +173,30 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	return FaultOK, major
 }
 
-// fillAround maps the neighbours in the same leaf that the page cache has
-// anyway, so that a program's start takes fewer faults.
+// fillAround maps the neighbours that the page cache has anyway, so that a
+// program's start takes fewer faults: those in the same 64 KiB, as Linux does
+// (fault_around_bytes), which are in one leaf.
 func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCache, idx uint64) {
-	const around = 8
+	const around = 16 << PageShift
 	bits := v.Prot.pteBits() | pteFile
 	if !v.private() {
 		bits = bits&^pteWrite | pteShared
 	}
-	for i := uint64(1); i < around; i++ {
-		at := page + i<<PageShift
-		if at >= v.End || at&(nodeMask<<PageShift) == 0 || p.leaf.pte[index(at, leafShift)] != 0 {
-			return
+	base := page &^ (around - 1)
+	first, end := max(base, v.Start), min(base+around, v.End)
+	read := as.acct != nil && as.acct.ReadAround
+	cache.around(idx-(page-first)>>PageShift, (end-first)>>PageShift, read, func(i uint64, f Frame) bool {
+		at := first + i<<PageShift
+		if p.get(at) != 0 {
+			f.Put()
+			return true
 		}
-		f, ok := cache.cached(idx + i)
-		if !ok && as.acct != nil && as.acct.ReadAround {
-			var errno linux.Errno
-			f, errno = cache.Page(idx+i, false)
-			ok = errno == 0
+		if !as.set(p, at, makePTE(f, bits), false) {
+			f.Put()
+			return false
 		}
-		if !ok {
-			return
-		}
-		p.set(at, makePTE(f, bits))
-	}
+		return true
+	})
 }
 
 // growStack extends the stack v, the first area above va, down to va if it is
@@ -200,4 +219,4 @@ func (as *AddressSpace) growStack(v VMA, va uint64) (VMA, bool) {
 	return as.vmas.find(va)
 }
 
-func (as *AddressSpace) notePeak() { as.peakPages = max(as.peakPages, as.root.pages) }
+func (as *AddressSpace) notePeak() { as.peakPages = max(as.peakPages, as.pages()) }

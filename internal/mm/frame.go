@@ -37,6 +37,7 @@ const (
 	frameGone   = 1 << 2 // its file was truncated: mappings get a bus error
 	frameStores = 1 << 3 // an engine has had a write translation of this frame
 	frameCached = 1 << 4 // counted as a page cache's by its account
+	frameTable  = 1 << 5 // a slab of page table nodes
 	acctShift   = 6
 )
 
@@ -93,11 +94,57 @@ func (f Frame) free(m *frameMeta) {
 	if flags&frameCode != 0 {
 		f.dropCode()
 	}
-	if id := flags >> acctShift; id != 0 {
-		accountOf(id).uncharge(flags&frameCached != 0)
-	}
+	accountOf(flags>>acctShift).uncharge(1, flags)
 	m.flags.Store(0)
 	arena.put(f)
+}
+
+// account is who pays for f, nil if nobody does.
+func (f Frame) account() *Account { return accountOf(f.meta().flags.Load() >> acctShift) }
+
+// freeBatch drops references on many frames, and frees those that had no other
+// together: the end of a large process would otherwise take as many locks as it
+// has pages. The zero value is empty; flush must be called at the end.
+type freeBatch struct {
+	flags  uint32 // what the frames have in common: account and kind
+	n      int
+	frames [nodeSize]Frame
+}
+
+func (b *freeBatch) put(f Frame) {
+	if f == zeroFrame {
+		return
+	}
+	m := f.meta()
+	// Nobody can take a reference while we have the only one.
+	if m.refs.Load() > 1 {
+		if n := m.refs.Add(-1); n > 0 {
+			return
+		} else if n < 0 {
+			panic("mm: frame released more often than taken")
+		}
+	}
+	flags := m.flags.Load()
+	if flags&frameCode != 0 {
+		f.dropCode()
+	}
+	const kind = (1<<acctBits-1)<<acctShift | frameCached | frameTable
+	if b.n == len(b.frames) || b.n > 0 && flags&kind != b.flags {
+		b.flush()
+	}
+	b.flags = flags & kind
+	m.refs.Store(0)
+	m.flags.Store(0)
+	b.frames[b.n] = f
+	b.n++
+}
+
+func (b *freeBatch) flush() {
+	if b.n > 0 {
+		accountOf(b.flags>>acctShift).uncharge(int64(b.n), b.flags)
+		arena.put(b.frames[:b.n]...)
+		b.n = 0
+	}
 }
 
 // truncations counts the frames that files lost while they were mapped.

@@ -171,14 +171,14 @@ func (as *AddressSpace) unmap(start, end uint64) {
 
 // dropPages forgets all translations of [start, end).
 func (as *AddressSpace) dropPages(start, end uint64) {
+	if !as.anyPresent(start, end) {
+		return
+	}
 	as.quiesce()
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	before := as.root.pages
 	as.clearRange(start, end)
-	if as.root.pages != before {
-		as.newGen()
-	}
+	as.newGen()
 }
 
 // Protect changes the protection of [addr, addr+n) (mprotect(2)).
@@ -247,27 +247,20 @@ func (as *AddressSpace) protect(start, end uint64, prot Prot) {
 		v.Prot = prot
 		as.vmas.insert(v)
 	}
-	var pages []uint64
-	as.present(start, end, func(va uint64, _ pte, _ bool) bool {
-		pages = append(pages, va)
-		return true
-	})
-	if len(pages) == 0 {
+	if !as.anyPresent(start, end) {
 		return
 	}
 	as.quiesce()
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	bits := prot.pteBits()
-	for _, va := range pages {
-		p := as.ownPath(va)
-		slot := &p.leaf.pte[index(va, leafShift)]
+	as.change(start, end, func(e pte) pte {
 		nb := bits
-		if *slot&(pteShared|pteFile) == pteShared|pteFile {
+		if e&(pteShared|pteFile) == pteShared|pteFile {
 			nb &^= pteWrite // the next write makes it dirty
 		}
-		*slot = *slot&^pteProt | nb
-	}
+		return e&^pteProt | nb
+	})
 	as.newGen()
 }
 
@@ -381,14 +374,15 @@ func (as *AddressSpace) movePages(from, to, n uint64) {
 	as.quiesce()
 	as.mu.Lock()
 	defer as.mu.Unlock()
+	// The references are taken before they are dropped: a frame with one must
+	// not be freed in between.
 	for _, m := range list {
 		m.e.frame().Get()
-		src := as.ownPath(m.va)
-		src.set(m.va, 0)
 		at := m.va - from + to
-		dst := as.ownPath(at)
-		dst.set(at, m.e)
+		p, _ := as.ownPath(at, true)
+		as.set(p, at, m.e, true)
 	}
+	as.clearRange(from, from+n)
 	as.newGen()
 }
 

@@ -90,6 +90,40 @@ func TestForkCopiesOnWriteOnly(t *testing.T) {
 	}
 }
 
+// TestLastOwnerFaults: the last owner's first write to each page after a fork
+// counts as a fault, whoever of the two it is, and only that one.
+func TestLastOwnerFaults(t *testing.T) {
+	const pages = 100
+	as := newSpace(t, 0)
+	addr := mustMap(t, as, MapRequest{Len: pages * PageSize, Prot: rw})
+	write := func(as *AddressSpace, from, to uint64) (told int64) {
+		as.TakeFaults()
+		for i := from; i < to; i++ {
+			if _, ok := as.Lookup(addr+i*PageSize, AccessWrite); !ok {
+				if res, _ := as.Fault(addr+i*PageSize, AccessWrite); res != FaultOK {
+					t.Fatal(res)
+				}
+			}
+		}
+		return as.TakeFaults()
+	}
+	check := func(what string, got, want int64) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %d faults of the last owner, want %d", what, got, want)
+		}
+	}
+	check("first touch", write(as, 0, pages), 0)
+	check("again", write(as, 0, pages), 0)
+	child := as.Fork()
+	check("the parent copies half", write(as, 0, pages/2), 0)
+	check("the child has that half", write(child, 0, pages/2), pages/2)
+	check("again", write(child, 0, pages/2), 0)
+	child.Put()
+	check("the parent has the rest", write(as, 0, pages), pages/2)
+	check("again", write(as, 0, pages), 0)
+}
+
 // TestPrivatePages: the quick count of private pages is that of smaps, and each
 // copied page is told.
 func TestPrivatePages(t *testing.T) {
@@ -205,7 +239,7 @@ func TestProtection(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	as := newSpace(t, 16*PageSize)
+	as := newSpace(t, (16+2)*PageSize) // two for the page table: small and larger nodes
 	addr := mustMap(t, as, MapRequest{Len: 16 * PageSize, Prot: rw})
 	for i := range uint64(16) {
 		as.mustWrite(t, addr+i*PageSize, "x")
@@ -217,6 +251,29 @@ func TestMemoryLimit(t *testing.T) {
 	as.Unmap(addr, PageSize)
 	if res, _ := as.Fault(more, AccessWrite); res != FaultOK {
 		t.Errorf("write after memory was freed: %v", res)
+	}
+}
+
+// TestMemoryLimitInCall: a system call may exceed the machine's limit by a little
+// and says so, for files there is no more.
+func TestMemoryLimitInCall(t *testing.T) {
+	as := newSpace(t, 8*PageSize)
+	addr := mustMap(t, as, MapRequest{Len: 2 * slack * PageSize, Prot: rw, Flags: MapNoReserve})
+	as.acct.Enter(nil, true)
+	n, errno := as.CopyOut(addr, make([]byte, 2*slack*PageSize))
+	if errno != linux.EFAULT || n < slack*PageSize*9/10 || as.acct.Used() != (8+slack)*PageSize {
+		t.Errorf("copied %d bytes, %v; %d in use", n, errno, as.acct.Used())
+	}
+	if as.acct.Full() != as.acct || as.acct.Full() != nil {
+		t.Error("that the machine is full was not told, or not once")
+	}
+	c := NewPageCache(as.acct, nil)
+	if n, errno := c.WriteAt([]byte("file"), 0); n != 0 || errno != linux.ENOSPC {
+		t.Errorf("wrote %d bytes to a file, %v", n, errno)
+	}
+	as.acct.Enter(nil, false)
+	if res, _ := as.Fault(addr+2*slack*PageSize-1, AccessWrite); res != FaultOOM || as.acct.Full() != nil {
+		t.Errorf("a fault gives %v", res)
 	}
 }
 

@@ -1,26 +1,31 @@
 package mm
 
-import "sync/atomic"
+import "math/bits"
 
-// A page table has six levels of 64 entries: four of tables, one of leaf
-// directories, one of leaves; 6*6+12 = 48 bits. Small nodes keep the copying of
-// a path cheap: about 3 KiB after a fork, instead of 16 KiB with 512 entries.
+// A page table has six levels of nodes with 64 entries: 6*6+12 = 48 bits. Small
+// nodes keep the copying of a path cheap: about 1 KiB after a fork, instead of
+// 16 KiB with 512 entries of 64 bits.
 const (
-	nodeBits    = 6
-	nodeSize    = 1 << nodeBits
-	nodeMask    = nodeSize - 1
-	leafShift   = PageShift            // bits below a leaf's index
-	dirShift    = leafShift + nodeBits // 18
-	tableShift  = dirShift + nodeBits  // 24: the lowest level of tables
-	rootShift   = tableShift + 3*nodeBits
-	tableLevels = 4
+	nodeBits = 6
+	nodeSize = 1 << nodeBits
+	nodeMask = nodeSize - 1
+
+	levels    = 6
+	leafLevel = levels - 1
+	leafShift = PageShift + nodeBits // what a leaf maps, 256 KiB
 )
 
 // UserTop is the end of the user half of the address space.
 const UserTop = 1 << 47
 
-// pte is a leaf entry: a frame and what may be done with it. Zero is absent.
-type pte uint64
+// shiftOf gives the number of address bits below the index of a level.
+func shiftOf(level int) uint { return PageShift + nodeBits*uint(leafLevel-level) }
+
+func index(va uint64, level int) uint64 { return va >> shiftOf(level) & nodeMask }
+
+// pte is a leaf entry: a frame and what may be done with it. Zero is absent. A
+// PROT_NONE page keeps its entry, and so its contents.
+type pte uint32
 
 const (
 	pteRead   pte = 1 << 0
@@ -28,15 +33,13 @@ const (
 	pteExec   pte = 1 << 2
 	pteShared pte = 1 << 3 // MAP_SHARED: written in place, never copied
 	pteFile   pte = 1 << 4 // the frame is a page cache's
-	// ptePresent is set in every entry that names a frame: a PROT_NONE page
-	// keeps its contents.
-	ptePresent pte = 1 << 5
-	pteProt        = pteRead | pteWrite | pteExec
+	pteProt       = pteRead | pteWrite | pteExec
+	pteShift      = 6 // of the frame: 26 bits, see maxFrames
 )
 
-func makePTE(f Frame, bits pte) pte { return pte(f)<<PageShift | bits | ptePresent }
+func makePTE(f Frame, bits pte) pte { return pte(f)<<pteShift | bits }
 
-func (p pte) frame() Frame { return Frame(p >> PageShift) }
+func (p pte) frame() Frame { return Frame(p >> pteShift) }
 
 // allows reports whether the entry's protection permits acc.
 func (p pte) allows(acc Access) bool {
@@ -44,324 +47,277 @@ func (p pte) allows(acc Access) bool {
 	return p&pte(acc) == pte(acc)
 }
 
-// leaf maps 64 pages.
-type leaf struct {
-	refs  atomic.Int32
-	pages int32 // present entries
-	pte   [nodeSize]pte
-}
+// path is the way from the root to the leaf of an address.
+type path [levels]node
 
-// dir maps 64 leaves.
-type dir struct {
-	refs  atomic.Int32
-	pages int32
-	kids  [nodeSize]*leaf
-}
+func (p *path) leaf() *nodeHeader { return p[leafLevel].header() }
 
-// table maps 64 tables, or 64 dirs on the lowest of its levels.
-type table struct {
-	refs  atomic.Int32
-	pages int32
-	kids  [nodeSize]*table
-	dirs  *[nodeSize]*dir // lowest level only
-}
+// get is the entry of va, 0 if it is absent.
+func (p *path) get(va uint64) pte { return pte(p.leaf().get(index(va, leafLevel))) }
 
-func index(va uint64, shift uint) uint64 { return va >> shift & nodeMask }
-
-// path is the way from the root to the leaf of an address. Levels that do not
-// exist are nil.
-type path struct {
-	tables [tableLevels]*table
-	dir    *dir
-	leaf   *leaf
-}
-
-// find walks to va's leaf without changing anything. owned reports whether
-// every node on the way has one owner.
-func (t *table) find(va uint64) (l *leaf, owned bool) {
-	owned = true
-	shift := uint(rootShift)
-	for {
-		if t.refs.Load() != 1 {
-			owned = false
+// find walks to va's leaf without changing anything; 0 means there is none.
+// owned reports whether every node on the way has one owner.
+func (as *AddressSpace) find(va uint64) (leaf node, owned bool) {
+	n, owned := as.root, true
+	for level := 0; ; level++ {
+		h := n.header()
+		owned = owned && h.refs.Load() == 1
+		if level == leafLevel {
+			return n, owned
 		}
-		if shift == tableShift {
-			break
+		if n = node(h.get(index(va, level))); n == 0 {
+			return 0, false
 		}
-		if t = t.kids[index(va, shift)]; t == nil {
-			return nil, false
-		}
-		shift -= nodeBits
 	}
-	d := t.dirs[index(va, tableShift)]
-	if d == nil {
+}
+
+// recent remembers the leaf of the last address in each of a few regions, and
+// the path that the last fault has owned. What is remembered as owned stays so
+// until the next fork; what is not may have become owned since. Nodes leave the
+// page table only where forget is called or the entry is replaced.
+type recent struct {
+	leaves [16]recentLeaf
+	path   path
+	pathOf uint32 // of which leaf; 0: none
+}
+
+type recentLeaf struct {
+	of    uint32 // of which leaf; 0: none
+	leaf  node
+	owned bool
+}
+
+// leafID numbers leaves by address, from 1.
+func leafID(va uint64) uint32 { return uint32(va>>leafShift) + 1 }
+
+func (r *recent) leafOf(va uint64) *recentLeaf { return &r.leaves[leafID(va)%uint32(len(r.leaves))] }
+
+func (as *AddressSpace) forget() { as.recent = recent{} }
+
+// leafOf is find with a memory. as.mu is held.
+func (as *AddressSpace) leafOf(va uint64) (leaf node, owned bool) {
+	r, of := as.recent.leafOf(va), leafID(va)
+	if r.of != of {
+		leaf, owned = as.find(va)
+		if leaf == 0 {
+			return 0, false
+		}
+		*r = recentLeaf{of, leaf, owned}
+	}
+	return r.leaf, r.owned
+}
+
+// own returns a version of n that has one owner: n itself, or a copy that takes
+// a reference on each child and leaves n to its other owners. The reference on
+// n goes last: an engine that sees n with one owner may take the counts below
+// it for final. ok is false as for newNode.
+func (as *AddressSpace) own(n node, level int, force bool) (_ node, ok bool) {
+	h := n.header()
+	if h.refs.Load() == 1 {
+		return n, true
+	}
+	c, ok := as.acct.newNode(h.len(), force)
+	if !ok {
+		return 0, false
+	}
+	ch := c.header()
+	ch.pages, ch.bits = h.pages, h.bits
+	copy(ch.entries(), h.entries())
+	for _, e := range ch.entries() {
+		if level == leafLevel {
+			pte(e).frame().Get()
+		} else {
+			node(e).header().refs.Add(1)
+		}
+	}
+	h.refs.Add(-1)
+	return c, true
+}
+
+// ownPath makes every node on the way to va exist and have one owner, and
+// returns the path, which is good until the next call. as.mu is held. ok is
+// false as for newNode; nodes that were made by then do no harm.
+func (as *AddressSpace) ownPath(va uint64, force bool) (p *path, ok bool) {
+	p = &as.recent.path
+	of := leafID(va)
+	if as.recent.pathOf == of {
+		return p, true
+	}
+	as.recent.pathOf = 0
+	if p[0], ok = as.own(as.root, 0, force); !ok {
 		return nil, false
 	}
-	l = d.kids[index(va, dirShift)]
-	if l == nil {
-		return nil, false
-	}
-	return l, owned && d.refs.Load() == 1 && l.refs.Load() == 1
-}
-
-func newTable(lowest bool) *table {
-	t := new(table)
-	t.refs.Store(1)
-	if lowest {
-		t.dirs = new([nodeSize]*dir)
-	}
-	return t
-}
-
-// own returns a version of t that has one owner: t itself, or a copy that takes
-// a reference on each child and leaves t to its other owners. The reference on
-// t goes last: an engine that sees t with one owner may take the counts below
-// it for final.
-func (t *table) own() *table {
-	if t.refs.Load() == 1 {
-		return t
-	}
-	c := &table{pages: t.pages, kids: t.kids}
-	c.refs.Store(1)
-	for _, k := range c.kids {
-		if k != nil {
-			k.refs.Add(1)
-		}
-	}
-	if t.dirs != nil {
-		dirs := *t.dirs
-		c.dirs = &dirs
-		for _, d := range dirs {
-			if d != nil {
-				d.refs.Add(1)
+	as.root = p[0]
+	for level := range leafLevel {
+		i := index(va, level)
+		var child node
+		if slot := p[level].header().slot(i); slot != nil {
+			if child, ok = as.own(node(*slot), level+1, force); !ok {
+				return nil, false
+			}
+			*slot = uint32(child)
+		} else {
+			if child, ok = as.acct.newNode(1, force); !ok {
+				return nil, false
+			}
+			if !as.addEntry(p, level, i, uint32(child), force) {
+				child.free()
+				return nil, false
 			}
 		}
+		p[level+1] = child
 	}
-	t.refs.Add(-1)
-	return c
+	p.leaf().meet(as.epoch)
+	as.recent.pathOf = of
+	*as.recent.leafOf(va) = recentLeaf{of, p[leafLevel], true}
+	return p, true
 }
 
-func (d *dir) own() *dir {
-	if d.refs.Load() == 1 {
-		return d
-	}
-	c := &dir{pages: d.pages, kids: d.kids}
-	c.refs.Store(1)
-	for _, l := range c.kids {
-		if l != nil {
-			l.refs.Add(1)
+// addEntry adds entry i to the node of a level of p, which moves to a larger
+// place if it is full. The path is owned down to there.
+func (as *AddressSpace) addEntry(p *path, level int, i uint64, v uint32, force bool) bool {
+	n := p[level]
+	h := n.header()
+	if h.full() {
+		c, ok := as.acct.newNode(h.len()+1, force)
+		if !ok {
+			return false
 		}
-	}
-	d.refs.Add(-1)
-	return c
-}
-
-func (l *leaf) own() *leaf {
-	if l.refs.Load() == 1 {
-		return l
-	}
-	c := &leaf{pages: l.pages, pte: l.pte}
-	c.refs.Store(1)
-	for _, p := range c.pte {
-		if p != 0 {
-			p.frame().Get()
-		}
-	}
-	l.refs.Add(-1)
-	return c
-}
-
-// ownPath makes every node on the way to va exist and have one owner.
-func (as *AddressSpace) ownPath(va uint64) (p path) {
-	as.root = as.root.own()
-	t := as.root
-	p.tables[0] = t
-	for i, shift := 1, uint(rootShift); i < tableLevels; i, shift = i+1, shift-nodeBits {
-		slot := &t.kids[index(va, shift)]
-		if *slot == nil {
-			*slot = newTable(i == tableLevels-1)
+		ch := c.header()
+		ch.pages, ch.bits, ch.old, ch.epoch = h.pages, h.bits, h.old, h.epoch
+		copy(ch.entries(), h.entries())
+		if level == 0 {
+			as.root = c
 		} else {
-			*slot = (*slot).own()
+			up := p[level-1].header()
+			for k, e := range up.entries() {
+				if e == uint32(n) {
+					*up.at(k) = uint32(c)
+				}
+			}
 		}
-		t = *slot
-		p.tables[i] = t
+		n.free()
+		p[level], h = c, ch
 	}
-	dslot := &t.dirs[index(va, tableShift)]
-	if *dslot == nil {
-		*dslot = new(dir)
-		(*dslot).refs.Store(1)
-	} else {
-		*dslot = (*dslot).own()
-	}
-	p.dir = *dslot
-	lslot := &p.dir.kids[index(va, dirShift)]
-	if *lslot == nil {
-		*lslot = new(leaf)
-		(*lslot).refs.Store(1)
-	} else {
-		*lslot = (*lslot).own()
-	}
-	p.leaf = *lslot
-	return p
-}
-
-// count adds n present pages to every node of the path.
-func (p *path) count(n int32) {
-	for _, t := range p.tables {
-		t.pages += n
-	}
-	p.dir.pages += n
-	p.leaf.pages += n
+	h.insert(i, v)
+	return true
 }
 
 // set stores an entry that takes over the caller's reference on its frame, and
-// drops the reference of the entry it replaces.
-func (p *path) set(va uint64, e pte) {
-	slot := &p.leaf.pte[index(va, leafShift)]
-	old := *slot
-	*slot = e
-	switch {
-	case old == 0 && e != 0:
-		p.count(1)
-	case old != 0 && e == 0:
-		p.count(-1)
-	}
-	if old != 0 {
+// drops the reference of the entry it replaces. p is the owned path of va. ok is
+// false as for newNode, in which case the caller keeps its reference.
+func (as *AddressSpace) set(p *path, va uint64, e pte, force bool) (ok bool) {
+	i := index(va, leafLevel)
+	h := p.leaf()
+	h.old &^= 1 << i
+	if slot := h.slot(i); slot != nil {
+		old := pte(*slot)
+		*slot = uint32(e)
 		old.frame().Put()
+		return true
+	}
+	if !as.addEntry(p, leafLevel, i, uint32(e), force) {
+		return false
+	}
+	*as.recent.leafOf(va) = recentLeaf{leafID(va), p[leafLevel], true}
+	for _, n := range p {
+		n.header().pages++
+	}
+	return true
+}
+
+// meet brings old up to date. The path of h is owned.
+func (h *nodeHeader) meet(epoch uint32) {
+	if h.epoch != epoch {
+		h.epoch, h.old = epoch, ^uint64(0)
 	}
 }
 
-// put drops a reference on the tree below t; the last one lets its pages go.
-func (t *table) put() {
-	if t.refs.Add(-1) > 0 {
+// put drops a reference on the tree below n; the last one lets its pages go.
+func (n node) put(level int, b *freeBatch) {
+	h := n.header()
+	if h.refs.Add(-1) > 0 {
 		return
 	}
-	if t.dirs != nil {
-		for _, d := range t.dirs {
-			if d != nil {
-				d.put()
-			}
-		}
-		return
-	}
-	for _, k := range t.kids {
-		if k != nil {
-			k.put()
+	for _, e := range h.entries() {
+		if level == leafLevel {
+			b.put(pte(e).frame())
+		} else {
+			node(e).put(level+1, b)
 		}
 	}
+	n.free()
 }
 
-func (d *dir) put() {
-	if d.refs.Add(-1) > 0 {
-		return
-	}
-	for _, l := range d.kids {
-		if l != nil {
-			l.put()
-		}
-	}
-}
-
-func (l *leaf) put() {
-	if l.refs.Add(-1) > 0 || l.pages == 0 {
-		return
-	}
-	for _, p := range l.pte {
-		if p != 0 {
-			p.frame().Put()
-		}
-	}
+// anyPresent reports whether a page of [start, end) is present.
+func (as *AddressSpace) anyPresent(start, end uint64) (found bool) {
+	as.present(start, end, func(uint64, pte, bool) bool {
+		found = true
+		return false
+	})
+	return found
 }
 
 // clearRange removes all entries of [start, end), whole subtrees at a time
-// where they lie inside. Nodes above the range are owned first.
-func (as *AddressSpace) clearRange(start, end uint64) {
-	if as.root.pages == 0 || start >= end {
-		return
+// where they lie inside, and nodes that have become empty. It reports whether
+// there were any. as.mu is held.
+func (as *AddressSpace) clearRange(start, end uint64) bool {
+	if !as.anyPresent(start, end) {
+		return false
 	}
-	as.root = as.root.own()
-	as.root.clear(0, rootShift, start, end)
+	as.forget()
+	as.root, _ = as.own(as.root, 0, true)
+	var b freeBatch
+	as.clear(as.root, 0, 0, start, end, &b)
+	b.flush()
+	return true
 }
 
-// clear removes the entries of [start, end) below t, which is owned and whose
+// clear removes the entries of [start, end) below n, which is owned and whose
 // first address is base. It returns the number of pages removed.
-func (t *table) clear(base uint64, shift uint, start, end uint64) (n int32) {
-	lo, hi := slots(base, shift, start, end)
-	for i := lo; i <= hi; i++ {
-		at := base + i<<shift
-		whole := start <= at && at+1<<shift <= end
-		if shift > tableShift {
-			n += t.clearTable(&t.kids[i], whole, at, shift-nodeBits, start, end)
+func (as *AddressSpace) clear(n node, level int, base, start, end uint64, b *freeBatch) (pages uint32) {
+	h := n.header()
+	var gone uint64
+	shift := shiftOf(level)
+	for i := range h.within(base, shift, start, end) {
+		slot := h.slot(i)
+		if level == leafLevel {
+			b.put(pte(*slot).frame())
+			gone |= 1 << i
+			pages++
+			continue
+		}
+		child, at := node(*slot), base+i<<shift
+		if start > at || end < at+1<<shift {
+			child, _ = as.own(child, level+1, true)
+			*slot = uint32(child)
+			pages += as.clear(child, level+1, at, start, end, b)
+			if child.header().bits != 0 {
+				continue
+			}
 		} else {
-			n += clearDir(&t.dirs[i], whole, at, start, end)
+			pages += child.header().pages
+		}
+		child.put(level+1, b)
+		gone |= 1 << i
+	}
+	h.remove(gone)
+	h.pages -= pages
+	return pages
+}
+
+// within gives the indices of the entries that are there and that [start, end)
+// touches, in order. base is the first address of the node.
+func (h *nodeHeader) within(base uint64, shift uint, start, end uint64) func(func(uint64) bool) {
+	lo, hi := slots(base, shift, start, end)
+	set := h.bits >> lo << lo & (2<<hi - 1)
+	return func(yield func(uint64) bool) {
+		for ; set != 0; set &= set - 1 {
+			if !yield(uint64(bits.TrailingZeros64(set))) {
+				return
+			}
 		}
 	}
-	t.pages -= n
-	return n
-}
-
-func (t *table) clearTable(slot **table, whole bool, at uint64, shift uint, start, end uint64) (n int32) {
-	k := *slot
-	if k == nil || k.pages == 0 && !whole {
-		return 0
-	}
-	if whole {
-		n = k.pages
-		k.put()
-		*slot = nil
-		return n
-	}
-	*slot = k.own()
-	return (*slot).clear(at, shift, start, end)
-}
-
-func clearDir(slot **dir, whole bool, at, start, end uint64) (n int32) {
-	d := *slot
-	if d == nil || d.pages == 0 && !whole {
-		return 0
-	}
-	if whole {
-		n = d.pages
-		d.put()
-		*slot = nil
-		return n
-	}
-	d = d.own()
-	*slot = d
-	lo, hi := slots(at, dirShift, start, end)
-	for i := lo; i <= hi; i++ {
-		n += clearLeaf(&d.kids[i], at+i<<dirShift, start, end)
-	}
-	d.pages -= n
-	return n
-}
-
-func clearLeaf(slot **leaf, at, start, end uint64) (n int32) {
-	l := *slot
-	if l == nil {
-		return 0
-	}
-	if start <= at && at+1<<dirShift <= end {
-		n = l.pages
-		l.put()
-		*slot = nil
-		return n
-	}
-	if l.pages == 0 {
-		return 0
-	}
-	l = l.own()
-	*slot = l
-	lo, hi := slots(at, leafShift, start, end)
-	for i := lo; i <= hi; i++ {
-		if e := l.pte[i]; e != 0 {
-			l.pte[i] = 0
-			e.frame().Put()
-			n++
-		}
-	}
-	l.pages -= n
-	return n
 }
 
 // slots gives the first and last index of the node at base that [start, end)
@@ -374,44 +330,87 @@ func slots(base uint64, shift uint, start, end uint64) (lo, hi uint64) {
 }
 
 // present calls fn for every present entry in [start, end) in order of address,
-// until it returns false.
+// until it returns false. owned means that its path has one owner.
 func (as *AddressSpace) present(start, end uint64, fn func(va uint64, e pte, owned bool) bool) {
 	if start < end {
-		as.root.present(0, rootShift, start, end, true, fn)
+		as.root.present(0, 0, start, end, true, fn)
 	}
 }
 
-func (t *table) present(base uint64, shift uint, start, end uint64, owned bool, fn func(uint64, pte, bool) bool) bool {
-	owned = owned && t.refs.Load() == 1
-	lo, hi := slots(base, shift, start, end)
-	for i := lo; i <= hi; i++ {
+func (n node) present(level int, base, start, end uint64, owned bool, fn func(uint64, pte, bool) bool) bool {
+	h := n.header()
+	owned = owned && h.refs.Load() == 1
+	shift := shiftOf(level)
+	for i := range h.within(base, shift, start, end) {
 		at := base + i<<shift
-		if shift > tableShift {
-			if k := t.kids[i]; k != nil && k.pages > 0 && !k.present(at, shift-nodeBits, start, end, owned, fn) {
+		if level == leafLevel {
+			if !fn(at, pte(h.get(i)), owned) {
 				return false
 			}
-		} else if d := t.dirs[i]; d != nil && d.pages > 0 && !d.present(at, start, end, owned, fn) {
+		} else if !node(h.get(i)).present(level+1, at, start, end, owned, fn) {
 			return false
 		}
 	}
 	return true
 }
 
-func (d *dir) present(base, start, end uint64, owned bool, fn func(uint64, pte, bool) bool) bool {
-	owned = owned && d.refs.Load() == 1
-	lo, hi := slots(base, dirShift, start, end)
-	for i := lo; i <= hi; i++ {
-		l := d.kids[i]
-		if l == nil || l.pages == 0 {
+// change replaces every present entry of [start, end) by what fn makes of it,
+// which must not be 0 nor name another frame. as.mu is held.
+func (as *AddressSpace) change(start, end uint64, fn func(e pte) pte) {
+	as.forget()
+	as.root, _ = as.own(as.root, 0, true)
+	as.changeBelow(as.root, 0, 0, start, end, fn)
+}
+
+func (as *AddressSpace) changeBelow(n node, level int, base, start, end uint64, fn func(e pte) pte) {
+	h := n.header()
+	shift := shiftOf(level)
+	for i := range h.within(base, shift, start, end) {
+		slot := h.slot(i)
+		if level == leafLevel {
+			*slot = uint32(fn(pte(*slot)))
 			continue
 		}
-		at := base + i<<dirShift
-		first, last := slots(at, leafShift, start, end)
-		for j := first; j <= last; j++ {
-			if e := l.pte[j]; e != 0 && !fn(at+j<<leafShift, e, owned && l.refs.Load() == 1) {
-				return false
-			}
+		child, _ := as.own(node(*slot), level+1, true)
+		*slot = uint32(child)
+		as.changeBelow(child, level+1, base+i<<shift, start, end, fn)
+	}
+}
+
+// size is the number of bytes that n and the nodes below it take.
+func (n node) size(level int) uint64 {
+	h := n.header()
+	size := uint64(nodeClasses[h.class] * unitSize)
+	if level < leafLevel {
+		for _, e := range h.entries() {
+			size += node(e).size(level + 1)
 		}
 	}
-	return true
+	return size
+}
+
+// private is the number of pages below n that nobody else has. Nodes with another owner are not entered.
+func (n node) private(level int) (pages uint64) {
+	h := n.header()
+	if h.refs.Load() > 1 {
+		return 0
+	}
+	for _, e := range h.entries() {
+		if level < leafLevel {
+			pages += node(e).private(level + 1)
+		} else if pte(e).alone() {
+			pages++
+		}
+	}
+	return pages
+}
+
+// alone reports whether the entry is the only one of its frame, which is no
+// mere zeros. A page cache does not count.
+func (p pte) alone() bool {
+	owners := p.frame().Refs()
+	if p&pteFile != 0 {
+		owners--
+	}
+	return owners == 1 && p.frame() != zeroFrame
 }

@@ -52,3 +52,13 @@ func (as *AddressSpace) quiesce() {
 		}
 	}
 }
+
+// elsewhere reports whether a runner is in the address space.
+func (as *AddressSpace) elsewhere() bool {
+	for _, r := range as.peers {
+		if r.running.Load() == as {
+			return true
+		}
+	}
+	return false
+}

@@ -17,6 +17,7 @@ func (as *AddressSpace) Slice(va uint64, n int, acc Access) []byte {
 		if res, _ := as.Fault(va, acc); res != FaultOK {
 			return nil
 		}
+		as.faults.Add(1)
 		if f, ok = as.Lookup(va, acc); !ok {
 			return nil
 		}

@@ -153,7 +153,7 @@ func parseInet6(b []byte) netip.AddrPort {
 }
 
 // destination turns what a program connects or sends to into an address of
-// this machine. Zero means here; anything but the loopback addresses has no
+// this machine. Zero means here; anything but the interface's addresses has no
 // route.
 func (k *inetSocket) destination(a netip.AddrPort) (netip.AddrPort, linux.Errno) {
 	ip := a.Addr()
@@ -171,10 +171,10 @@ func (k *inetSocket) destination(a netip.AddrPort) (netip.AddrPort, linux.Errno)
 		ip = loopbackIPv4 // bound to an IPv4-mapped address
 	case ip == anyIPv6:
 		ip = loopbackIPv6
-	case !ip.IsLoopback():
-		return a, linux.ENETUNREACH
 	}
-	if !k.stack.up {
+	if _, ok := k.stack.local(ip); !ok && ip == loopbackIPv6 {
+		return a, linux.EADDRNOTAVAIL
+	} else if !ok || !k.stack.up {
 		return a, linux.ENETUNREACH
 	}
 	// From an address of one family there is no way to the other.
@@ -186,13 +186,11 @@ func (k *inetSocket) destination(a netip.AddrPort) (netip.AddrPort, linux.Errno)
 
 // source is the address that packets to dst come from.
 func (k *inetSocket) source(dst netip.Addr) netip.Addr {
-	switch {
-	case !k.local.Addr().IsUnspecified():
+	if !k.local.Addr().IsUnspecified() {
 		return k.local.Addr()
-	case dst.Is4():
-		return loopbackIPv4
 	}
-	return loopbackIPv6
+	own, _ := k.stack.local(dst)
+	return own
 }
 
 // Bind implements Socket.
@@ -245,7 +243,8 @@ var broadcastIPv4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // mayBind reports whether an address belongs to this machine.
 func (k *inetSocket) mayBind(ip netip.Addr) bool {
-	return ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() || ip == broadcastIPv4 ||
+	_, local := k.stack.local(ip)
+	return local || ip.IsUnspecified() || ip.Is4() && ip.IsLoopback() || ip.IsMulticast() || ip == broadcastIPv4 ||
 		k.ip.get(linux.IPPROTO_IP, linux.IP_FREEBIND) != 0
 }
 

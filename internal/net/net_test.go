@@ -229,7 +229,7 @@ func dumpRequest(typ uint16) []byte {
 // sequence number and end with NLMSG_DONE.
 func TestNetlinkDumps(t *testing.T) {
 	s, c := testStack(t)
-	for typ, want := range map[uint16]int{linux.RTM_GETLINK: 1, linux.RTM_GETADDR: 2, linux.RTM_GETROUTE: 4, linux.RTM_GETRULE: 0} {
+	for typ, want := range map[uint16]int{linux.RTM_GETLINK: 1, linux.RTM_GETADDR: 2, linux.RTM_GETROUTE: 4, linux.RTM_GETRULE: 5, linux.RTM_GETQDISC: 1, linux.RTM_GETNEIGH: 0} {
 		k, _ := open(t, s, c, linux.AF_NETLINK, linux.SOCK_DGRAM)
 		_, errno := k.SendMsg(c, &Msg{Data: dumpRequest(typ)})
 		must(t, errno)
@@ -249,10 +249,25 @@ func TestNetlinkDumps(t *testing.T) {
 	}
 }
 
-// TestNetlinkRefusals checks requests that cannot be granted.
+// TestNetlinkRefusals checks requests that cannot be granted, to those who may
+// change the interface and to others.
 func TestNetlinkRefusals(t *testing.T) {
 	s, c := testStack(t)
-	for typ, want := range map[uint16]linux.Errno{linux.RTM_NEWADDR: linux.EPERM, linux.RTM_DELROUTE: linux.EPERM, linux.RTM_GETNSID: linux.EOPNOTSUPP} {
+	refused := func(want map[uint16]linux.Errno) {
+		t.Helper()
+		netlinkRefuses(t, s, c, want)
+	}
+	refused(map[uint16]linux.Errno{linux.RTM_NEWADDR: linux.EOPNOTSUPP, linux.RTM_DELROUTE: linux.ESRCH, linux.RTM_NEWROUTE: linux.EOPNOTSUPP,
+		linux.RTM_DELLINK: linux.ENODEV, linux.RTM_GETNSID: linux.EOPNOTSUPP})
+	plain := *c
+	plain.Capable = func(int) bool { return false }
+	c = &plain
+	refused(map[uint16]linux.Errno{linux.RTM_NEWADDR: linux.EPERM, linux.RTM_DELROUTE: linux.EPERM, linux.RTM_DELLINK: linux.EPERM, linux.RTM_GETNSID: linux.EOPNOTSUPP})
+}
+
+func netlinkRefuses(t *testing.T, s *Stack, c *Caller, wants map[uint16]linux.Errno) {
+	t.Helper()
+	for typ, want := range wants {
 		k, _ := open(t, s, c, linux.AF_NETLINK, linux.SOCK_RAW)
 		req := dumpRequest(typ)
 		le.PutUint16(req[6:], linux.NLM_F_REQUEST)

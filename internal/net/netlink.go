@@ -183,7 +183,7 @@ func (k *netlinkSocket) request(c *Caller, b []byte) {
 	typ, flags, seq := le.Uint16(b[4:]), le.Uint16(b[6:]), le.Uint32(b[8:])
 	if flags&linux.NLM_F_REQUEST == 0 || typ < linux.NLMSG_MIN_TYPE {
 		if flags&linux.NLM_F_ACK != 0 {
-			k.acknowledge(b, 0)
+			k.acknowledge(b, 0, "")
 		}
 		return
 	}
@@ -197,20 +197,22 @@ func (k *netlinkSocket) request(c *Caller, b []byte) {
 	}
 	switch {
 	case errno != 0:
-		k.acknowledge(b, errno)
+		k.acknowledge(b, errno, r.extack)
 		return
 	case flags&linux.NLM_F_DUMP == linux.NLM_F_DUMP:
 		r.message(linux.NLMSG_DONE, linux.NLM_F_MULTI, make([]byte, 4))
 	}
 	r.send()
 	if flags&linux.NLM_F_ACK != 0 && flags&linux.NLM_F_DUMP != linux.NLM_F_DUMP {
-		k.acknowledge(b, 0)
+		k.acknowledge(b, 0, "")
 	}
 }
 
 // acknowledge sends NLMSG_ERROR: the errno and the request, of which only the
-// header is repeated on success or if the program wants that.
-func (k *netlinkSocket) acknowledge(req []byte, errno linux.Errno) {
+// header is repeated on success or if the program wants that, and in words why,
+// for programs that have asked for words (NETLINK_EXT_ACK).
+func (k *netlinkSocket) acknowledge(req []byte, errno linux.Errno, why string) {
+	const attrMsg, ackTLVs = 1, 0x200 // NLMSGERR_ATTR_MSG, NLM_F_ACK_TLVS
 	capped := k.flags[linux.NETLINK_CAP_ACK] != 0
 	flags := uint16(0)
 	body := le.AppendUint32(nil, uint32(-int32(errno)))
@@ -219,6 +221,10 @@ func (k *netlinkSocket) acknowledge(req []byte, errno linux.Errno) {
 		flags = linux.NLM_F_CAPPED
 	} else {
 		body = append(body, req...)
+	}
+	if why != "" && k.flags[linux.NETLINK_EXT_ACK] != 0 {
+		flags |= ackTLVs
+		body = attribute(body, attrMsg, []byte(why+"\x00"))
 	}
 	r := &netlinkReply{k: k, seq: le.Uint32(req[8:])}
 	r.message(linux.NLMSG_ERROR, flags, body)
@@ -231,7 +237,8 @@ type netlinkReply struct {
 	seq uint32
 	buf []byte
 
-	admin bool // who asks may change things
+	admin  bool   // who asks may change things
+	extack string // what is wrong, in words
 }
 
 // netlinkPacket is how much one packet of a dump holds.

@@ -26,9 +26,17 @@ func (s *Stack) ProcFile(name string) (text []byte, ok bool) {
 	case "netlink":
 		return s.procNetlink(), true
 	case "dev":
-		return []byte(procDev), true
+		return s.procDev(), true
 	case "if_inet6":
-		return []byte("00000000000000000000000000000001 01 80 10 80       lo\n"), true
+		return s.procIfInet6(), true
+	case "snmp":
+		return s.procSNMP(), true
+	case "netstat":
+		return s.procNetstat(), true
+	case "sockstat":
+		return s.procSockstat(), true
+	case "sockstat6":
+		return s.procSockstat6(), true
 	case "route":
 		return []byte(procRoute), true
 	case "arp":
@@ -39,13 +47,8 @@ func (s *Stack) ProcFile(name string) (text []byte, ok bool) {
 
 // ProcFiles are the names that ProcFile knows.
 func ProcFiles() []string {
-	return []string{"arp", "dev", "if_inet6", "netlink", "route", "tcp", "tcp6", "udp", "udp6", "unix"}
+	return []string{"arp", "dev", "if_inet6", "netlink", "netstat", "route", "snmp", "sockstat", "sockstat6", "tcp", "tcp6", "udp", "udp6", "unix"}
 }
-
-const procDev = `Inter-|   Receive                                                |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0
-`
 
 const procRoute = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n"
 

@@ -1,22 +1,33 @@
 package net
 
-import "github.com/tinevm/tine/internal/linux"
+import (
+	"net/netip"
+
+	"github.com/tinevm/tine/internal/linux"
+)
 
 // Attributes and values of rtnetlink(7) that the C library's headers have as
 // enumerations only.
 const (
-	iflaAddress   = 1
-	iflaBroadcast = 2
-	iflaIfname    = 3
-	iflaMTU       = 4
-	iflaQdisc     = 6
-	iflaTxqlen    = 13
-	iflaOperstate = 16
-	iflaLinkmode  = 17
-	iflaGroup     = 27
-	iflaNumTx     = 31
-	iflaNumRx     = 32
-	iflaCarrier   = 33
+	sizeofIfinfomsg = 16
+
+	iflaAddress      = 1
+	iflaBroadcast    = 2
+	iflaIfname       = 3
+	iflaMTU          = 4
+	iflaQdisc        = 6
+	iflaStats        = 7
+	iflaTxqlen       = 13
+	iflaOperstate    = 16
+	iflaLinkinfo     = 18
+	iflaStats64      = 23
+	iflaAFSpec       = 26
+	inet6AddrGenMode = 8
+	iflaLinkmode     = 17
+	iflaGroup        = 27
+	iflaNumTx        = 31
+	iflaNumRx        = 32
+	iflaCarrier      = 33
 
 	ifaAddress = 1
 	ifaLocal   = 2
@@ -24,20 +35,25 @@ const (
 	ifaCache   = 6
 	ifaFlags   = 8
 
-	rtaDst      = 1
-	rtaOif      = 4
-	rtaPriority = 6
-	rtaPrefsrc  = 7
-	rtaTable    = 15
+	rtaDst       = 1
+	rtaOif       = 4
+	rtaPriority  = 6
+	rtaPrefsrc   = 7
+	rtaCacheinfo = 12
+	rtaTable     = 15
+	rtaPref      = 20
+	rtaUID       = 25
 
-	rtTableMain  = 254
-	rtTableLocal = 255
-	rtprotKernel = 2
-	rtScopeHost  = 254
-	rtScopeWorld = 0
-	rtnUnicast   = 1
-	rtnLocal     = 2
-	rtnBroadcast = 3
+	rtTableDefault = 253
+	rtTableMain    = 254
+	rtTableLocal   = 255
+	rtprotKernel   = 2
+	rtScopeLink    = 253
+	rtScopeHost    = 254
+	rtScopeWorld   = 0
+	rtnUnicast     = 1
+	rtnLocal       = 2
+	rtnBroadcast   = 3
 )
 
 // attribute appends a struct rtattr, padded to four bytes.
@@ -55,9 +71,14 @@ func attribute32(b []byte, typ uint16, v uint32) []byte {
 	return attribute(b, typ, le.AppendUint32(nil, v))
 }
 
-// route answers a request of NETLINK_ROUTE about the interface. Requests for
-// change are refused for want of privilege, the rest is not supported.
+// route answers a request of NETLINK_ROUTE. What it makes of more than the one
+// interface and its addresses is not supported.
 func (r *netlinkReply) route(typ, flags uint16, body []byte) linux.Errno {
+	// The kinds come in groups of four: new, delete, get, set. All but reading
+	// takes a privilege.
+	if typ&3 != 2 && !r.admin {
+		return linux.EPERM
+	}
 	dump := flags&linux.NLM_F_DUMP == linux.NLM_F_DUMP
 	multi := uint16(0)
 	if dump {
@@ -75,66 +96,94 @@ func (r *netlinkReply) route(typ, flags uint16, body []byte) linux.Errno {
 		r.message(linux.RTM_NEWLINK, multi, r.linkMessage())
 		return 0
 	case linux.RTM_NEWLINK, linux.RTM_SETLINK:
-		return r.setLink(body)
-	case linux.RTM_GETADDR:
-		if !dump {
-			return linux.EOPNOTSUPP
+		return r.setLink(flags, body)
+	case linux.RTM_DELLINK:
+		if !wantsLo(body) {
+			return linux.ENODEV
 		}
-		r.addresses(family, multi)
-		return 0
-	case linux.RTM_GETROUTE:
-		if !dump {
+		return linux.EOPNOTSUPP
+	case linux.RTM_NEWADDR, linux.RTM_DELADDR:
+		return r.changeAddress(typ, flags, body)
+	case linux.RTM_DELROUTE:
+		return linux.ESRCH
+	}
+	if !dump {
+		if typ == linux.RTM_GETROUTE {
 			return r.routeTo(family, body)
 		}
+		return linux.EOPNOTSUPP
+	}
+	switch typ {
+	case linux.RTM_GETADDR:
+		r.addresses(family, multi)
+	case linux.RTM_GETROUTE:
 		r.routes(family, multi)
-		return 0
-	case linux.RTM_GETRULE, linux.RTM_GETNEIGH, linux.RTM_GETNEIGHTBL, linux.RTM_GETQDISC:
-		if dump {
-			return 0 // there are none
+	case linux.RTM_GETRULE:
+		r.rules(family, multi)
+	case linux.RTM_GETQDISC:
+		r.queues(multi)
+	case linux.RTM_GETNEIGH, linux.RTM_GETNEIGHTBL: // there are none
+	default:
+		return linux.EOPNOTSUPP
+	}
+	return 0
+}
+
+// setLink sets the interface up or down, and its numbers. There is no other
+// interface and none can be made.
+func (r *netlinkReply) setLink(flags uint16, body []byte) linux.Errno {
+	if len(body) < sizeofIfinfomsg {
+		return linux.EINVAL
+	}
+	attrs := body[sizeofIfinfomsg:]
+	if !wantsLo(body) {
+		if flags&nlmCreate == 0 {
+			return linux.ENODEV
+		}
+		if findAttribute(attrs, iflaLinkinfo) != nil {
+			r.extack = "Unknown device type"
 		}
 		return linux.EOPNOTSUPP
 	}
-	// The kinds come in groups of four: new, delete, get, set.
-	if typ&3 != 2 {
-		return linux.EPERM
+	if flags&nlmExcl != 0 {
+		return linux.EEXIST
 	}
-	return linux.EOPNOTSUPP
-}
-
-// setLink sets the interface up or down; nothing else of it can be changed.
-func (r *netlinkReply) setLink(body []byte) linux.Errno {
-	switch {
-	case !r.admin:
-		return linux.EPERM
-	case !wantsLo(body):
-		return linux.EOPNOTSUPP
+	s := r.k.stack
+	if b := findAttribute(attrs, iflaMTU); len(b) == 4 {
+		s.mtu = le.Uint32(b)
 	}
-	flags, change := le.Uint32(body[8:]), le.Uint32(body[12:])
-	if change&iffUp != 0 {
-		r.k.stack.up = flags&iffUp != 0
+	if b := findAttribute(attrs, iflaTxqlen); len(b) == 4 {
+		s.txqlen = le.Uint32(b)
+	}
+	if on, change := le.Uint32(body[8:]), le.Uint32(body[12:]); change&iffUp != 0 {
+		s.setUp(on&iffUp != 0)
 	}
 	return 0
 }
 
 // wantsLo reports whether a struct ifinfomsg with attributes names lo.
 func wantsLo(body []byte) bool {
-	if len(body) < 16 {
+	if len(body) < sizeofIfinfomsg {
 		return false
 	}
 	if index := le.Uint32(body[4:]); index != 0 {
 		return index == loIndex
 	}
-	for b := body[16:]; len(b) >= 4; {
-		n := int(le.Uint16(b))
-		if n < 4 || n > len(b) {
-			break
-		}
-		if le.Uint16(b[2:]) == iflaIfname {
-			return cString(b[4:n]) == loName
-		}
-		b = b[min((n+3)&^3, len(b)):]
-	}
-	return false
+	return cString(append(findAttribute(body[sizeofIfinfomsg:], iflaIfname), 0)) == loName
+}
+
+// linkNumbers are properties of lo that nothing changes.
+var linkNumbers = []struct {
+	typ   uint16
+	value uint32
+}{
+	{30, 0},          // IFLA_PROMISCUITY
+	{40, 65535},      // IFLA_GSO_MAX_SEGS
+	{41, loMTU},      // IFLA_GSO_MAX_SIZE
+	{50, 0}, {51, 0}, // IFLA_MIN_MTU, MAX_MTU: none
+	{58, loMTU},               // IFLA_GRO_MAX_SIZE
+	{59, 524280}, {60, 65535}, // IFLA_TSO_MAX_SIZE, SEGS
+	{61, 0}, // IFLA_ALLMULTI
 }
 
 // linkMessage is struct ifinfomsg for lo.
@@ -144,47 +193,60 @@ func (r *netlinkReply) linkMessage() []byte {
 	le.PutUint32(b[4:], loIndex)
 	const operUnknown, operDown = 0, 2 // IF_OPER_...
 	flags, state, qdisc := r.k.stack.flags(), byte(operDown), "noop\x00"
+	if r.k.stack.wasUp {
+		qdisc = "noqueue\x00"
+	}
 	if flags&iffUp != 0 {
-		flags, state, qdisc = flags|loLowerUp, operUnknown, "noqueue\x00"
+		flags, state = flags|loLowerUp, operUnknown
 	}
 	le.PutUint32(b[8:], flags)
 	b = attribute(b, iflaIfname, []byte(loName+"\x00"))
-	b = attribute32(b, iflaTxqlen, loTxqlen)
+	b = attribute32(b, iflaTxqlen, r.k.stack.txqlen)
 	b = attribute(b, iflaOperstate, []byte{state})
 	b = attribute(b, iflaLinkmode, []byte{0})
-	b = attribute32(b, iflaMTU, loMTU)
+	b = attribute32(b, iflaMTU, r.k.stack.mtu)
 	b = attribute32(b, iflaGroup, 0)
 	b = attribute32(b, iflaNumTx, 1)
 	b = attribute32(b, iflaNumRx, 1)
 	b = attribute(b, iflaCarrier, []byte{1})
 	b = attribute(b, iflaQdisc, []byte(qdisc))
+	for _, a := range linkNumbers {
+		b = attribute32(b, a.typ, a.value)
+	}
 	b = attribute(b, iflaAddress, make([]byte, 6))
-	return attribute(b, iflaBroadcast, make([]byte, 6))
+	b = attribute(b, iflaBroadcast, make([]byte, 6))
+	b = attribute(b, iflaStats64, r.k.stack.moved.linkStats64())
+	b = attribute(b, iflaStats, r.k.stack.moved.linkStats())
+	// How IPv6 addresses are made: by the hardware's.
+	mode := attribute(nil, inet6AddrGenMode, []byte{0})
+	return attribute(b, iflaAFSpec, attribute(nil, linux.AF_INET6, mode))
 }
 
 // addresses lists the addresses of lo: struct ifaddrmsg.
 func (r *netlinkReply) addresses(family byte, flags uint16) {
-	const permanent = 0x80 // IFA_F_PERMANENT
+	const permanent, secondary = 0x80, 0x01 // IFA_F_...
 	forever := le.AppendUint64(nil, ^uint64(0))
 	forever = append(forever, make([]byte, 8)...)
-	add := func(fam, prefix byte, ip []byte, v4 bool) {
-		b := []byte{fam, prefix, permanent, rtScopeHost}
-		b = le.AppendUint32(b, loIndex)
-		b = attribute(b, ifaAddress, ip)
-		if v4 {
-			b = attribute(b, ifaLocal, ip)
-			b = attribute(b, ifaLabel, []byte(loName+"\x00"))
+	s := r.k.stack
+	for v, fam := range []byte{linux.AF_INET, linux.AF_INET6} {
+		if family != linux.AF_UNSPEC && family != fam {
+			continue
 		}
-		b = attribute32(b, ifaFlags, permanent)
-		r.message(linux.RTM_NEWADDR, flags, attribute(b, ifaCache, forever))
-	}
-	if family == linux.AF_UNSPEC || family == linux.AF_INET {
-		ip := loopbackIPv4.As4()
-		add(linux.AF_INET, 8, ip[:], true)
-	}
-	if family == linux.AF_UNSPEC || family == linux.AF_INET6 {
-		ip := loopbackIPv6.As16()
-		add(linux.AF_INET6, 128, ip[:], false)
+		for i, a := range s.addrs[v] {
+			ip, state := a.prefix.Addr().AsSlice(), uint32(permanent)
+			if v == 0 && s.secondary(i) {
+				state |= secondary
+			}
+			b := []byte{fam, byte(a.prefix.Bits()), byte(state), a.scope}
+			b = le.AppendUint32(b, loIndex)
+			b = attribute(b, ifaAddress, ip)
+			if v == 0 {
+				b = attribute(b, ifaLocal, ip)
+				b = attribute(b, ifaLabel, []byte(loName+"\x00"))
+			}
+			b = attribute32(b, ifaFlags, state)
+			r.message(linux.RTM_NEWADDR, flags, attribute(b, ifaCache, forever))
+		}
 	}
 }
 
@@ -201,57 +263,104 @@ func routeMessage(family, bits, table, scope, kind byte, dst, src []byte) []byte
 
 // routes lists the routes: all of them lead to lo.
 func (r *netlinkReply) routes(family byte, flags uint16) {
-	if family == linux.AF_UNSPEC || family == linux.AF_INET {
-		lo := []byte{127, 0, 0, 1}
-		for _, e := range []struct {
-			bits, kind byte
-			dst        []byte
-		}{
-			{8, rtnLocal, []byte{127, 0, 0, 0}},
-			{32, rtnLocal, lo},
-			{32, rtnBroadcast, []byte{127, 255, 255, 255}},
-		} {
-			scope := byte(rtScopeHost)
-			if e.kind == rtnBroadcast {
-				scope = 253 // RT_SCOPE_LINK
-			}
-			b := routeMessage(linux.AF_INET, e.bits, rtTableLocal, scope, e.kind, e.dst, lo)
-			r.message(linux.RTM_NEWROUTE, flags, attribute32(b, rtaOif, loIndex))
+	add := func(fam, bits, scope, kind byte, dst, src netip.Addr) {
+		b := routeMessage(fam, bits, rtTableLocal, scope, kind, dst.AsSlice(), nil)
+		if src.IsValid() {
+			b = attribute(b, rtaPrefsrc, src.AsSlice())
+		} else {
+			b = attribute32(b, rtaPriority, 0)
+			b = attribute(b, rtaPref, []byte{0})
 		}
-	}
-	if family == linux.AF_UNSPEC || family == linux.AF_INET6 {
-		ip := loopbackIPv6.As16()
-		b := routeMessage(linux.AF_INET6, 128, rtTableLocal, rtScopeWorld, rtnLocal, ip[:], nil)
-		b = attribute32(b, rtaPriority, 0)
 		r.message(linux.RTM_NEWROUTE, flags, attribute32(b, rtaOif, loIndex))
 	}
+	s := r.k.stack
+	for _, i := range s.byPrefix() {
+		a := s.addrs[0][i]
+		if family != linux.AF_UNSPEC && family != linux.AF_INET {
+			break
+		}
+		ip, first := a.prefix.Addr(), !s.secondary(i)
+		if first && a.prefix.Bits() < 32 {
+			add(linux.AF_INET, byte(a.prefix.Bits()), rtScopeHost, rtnLocal, a.prefix.Masked().Addr(), ip)
+		}
+		add(linux.AF_INET, 32, rtScopeHost, rtnLocal, ip, ip)
+		if first && a.prefix.Bits() < 31 && s.up {
+			add(linux.AF_INET, 32, rtScopeLink, rtnBroadcast, broadcast(a.prefix), ip)
+		}
+	}
+	for _, a := range s.addrs[1] {
+		if family == linux.AF_UNSPEC || family == linux.AF_INET6 {
+			add(linux.AF_INET6, 128, rtScopeWorld, rtnLocal, a.prefix.Addr(), netip.Addr{})
+		}
+	}
+}
+
+// rules lists the rules by which tables of routes are looked at: struct
+// fib_rule_hdr.
+func (r *netlinkReply) rules(family byte, flags uint16) {
+	const newRule, toTable = 32, 1 // RTM_NEWRULE, FR_ACT_TO_TBL
+	const fraPriority, fraSuppress, fraTable, fraProtocol = 6, 14, 15, 21
+	for _, fam := range []byte{linux.AF_INET, linux.AF_INET6} {
+		if family != linux.AF_UNSPEC && family != fam {
+			continue
+		}
+		for _, rule := range []struct {
+			table byte
+			prio  uint32
+		}{{rtTableLocal, 0}, {rtTableMain, 32766}, {rtTableDefault, 32767}} {
+			if fam == linux.AF_INET6 && rule.table == rtTableDefault {
+				continue
+			}
+			b := []byte{fam, 0, 0, 0, rule.table, 0, 0, toTable, 0, 0, 0, 0}
+			b = attribute32(b, fraTable, uint32(rule.table))
+			b = attribute32(b, fraSuppress, ^uint32(0))
+			b = attribute(b, fraProtocol, []byte{rtprotKernel})
+			if rule.prio != 0 {
+				b = attribute32(b, fraPriority, rule.prio)
+			}
+			r.message(newRule, flags, b)
+		}
+	}
+}
+
+// queues lists the one queueing discipline: lo has no queue. struct tcmsg.
+func (r *netlinkReply) queues(flags uint16) {
+	const newQdisc, tcaKind, root = 36, 1, 0xffffffff
+	if !r.k.stack.up {
+		return
+	}
+	b := make([]byte, 4, 64)
+	b = le.AppendUint32(b, loIndex)
+	b = le.AppendUint32(b, 0)
+	b = le.AppendUint32(b, root)
+	b = le.AppendUint32(b, 2) // references
+	r.message(newQdisc, flags, attribute(b, tcaKind, []byte("noqueue\x00")))
 }
 
 // routeTo answers which way leads to an address.
 func (r *netlinkReply) routeTo(family byte, body []byte) linux.Errno {
-	if len(body) < 12 {
+	const sizeofRtmsg = 12
+	if len(body) < sizeofRtmsg {
 		return linux.EINVAL
 	}
-	var dst []byte
-	for b := body[12:]; len(b) >= 4; {
-		n := int(le.Uint16(b))
-		if n < 4 || n > len(b) {
-			break
-		}
-		if le.Uint16(b[2:]) == rtaDst {
-			dst = b[4:n]
-		}
-		b = b[min((n+3)&^3, len(b)):]
+	dst, ok := netip.AddrFromSlice(findAttribute(body[sizeofRtmsg:], rtaDst))
+	if !ok || dst.Is4() != (family == linux.AF_INET) {
+		return linux.ENETUNREACH
 	}
-	switch {
-	case family == linux.AF_INET && len(dst) == 4 && dst[0] == 127:
-		b := routeMessage(family, 32, rtTableLocal, rtScopeWorld, rtnLocal, dst, []byte{127, 0, 0, 1})
-		r.message(linux.RTM_NEWROUTE, 0, attribute32(b, rtaOif, loIndex))
-		return 0
-	case family == linux.AF_INET6 && len(dst) == 16 && string(dst) == string(loopbackIPv6.AsSlice()):
-		b := routeMessage(family, 128, rtTableLocal, rtScopeWorld, rtnLocal, dst, dst)
-		r.message(linux.RTM_NEWROUTE, 0, attribute32(b, rtaOif, loIndex))
-		return 0
+	src, ok := r.k.stack.local(dst)
+	if !ok || !r.k.stack.up {
+		return linux.ENETUNREACH
 	}
-	return linux.ENETUNREACH
+	const cloned, local = 0x200, 0x80000000 // RTM_F_CLONED, RTCF_LOCAL
+	b := routeMessage(family, byte(dst.BitLen()), rtTableMain, rtScopeWorld, rtnLocal, dst.AsSlice(), src.AsSlice())
+	if dst.Is4() {
+		le.PutUint32(b[8:], cloned|local)
+		b = attribute32(b, rtaUID, r.k.uid)
+	} else {
+		b = attribute32(b, rtaPriority, 0)
+		b = attribute(b, rtaPref, []byte{0})
+	}
+	b = attribute(b, rtaCacheinfo, make([]byte, 32))
+	r.message(linux.RTM_NEWROUTE, 0, attribute32(b, rtaOif, loIndex))
+	return 0
 }

@@ -161,7 +161,10 @@ func (k *tcpSocket) handshake() {
 		return
 	}
 	l := k.table.find(k.remote, k.local, func(o *inetSocket) bool { return o.state == stateListen })
+	k.sent(tcpHeader, 0)
+	k.stack.moved.opens++
 	if l == nil {
+		k.stack.moved.fails++
 		k.reset()
 		return
 	}
@@ -191,6 +194,9 @@ func (k *tcpSocket) establish(l *tcpSocket) {
 	n.addrLocked, n.use = l.addrLocked, connected
 	n.joinPort()
 	k.other, n.other = n, k
+	n.sent(tcpHeader, 0)
+	k.sent(tcpHeader, 0)
+	k.stack.moved.accepts++
 	for _, e := range [2]*tcpSocket{k, n} {
 		e.state = stateEstablished
 		if e.sndbuf == tcpSndbuf {
@@ -282,8 +288,10 @@ func (k *tcpSocket) reset() {
 		k.err = linux.ECONNREFUSED
 	case stateCloseWait:
 		k.err = linux.EPIPE
+		k.stack.moved.resets++
 	default:
 		k.err = linux.ECONNRESET
+		k.stack.moved.resets++
 	}
 	k.other, k.shut = nil, shutBoth
 	k.toClose()
@@ -311,6 +319,7 @@ func (k *tcpSocket) sendFin() {
 		return
 	}
 	if k.other != nil {
+		k.sent(tcpHeader, 0)
 		k.other.recvFin()
 	}
 }

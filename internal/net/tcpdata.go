@@ -120,6 +120,7 @@ func (k *tcpSocket) SendMsg(_ *Caller, m *Msg) (int, linux.Errno) {
 		return 0, errno
 	}
 	o.recv.write(m.Data[:n])
+	k.sent(tcpHeader, n)
 	if m.Flags&linux.MSG_OOB != 0 && n == len(m.Data) {
 		k.sentUrgent(m.Data[n-1])
 	}

@@ -161,19 +161,24 @@ func (k *udpSocket) describe(c *Caller, m *Msg, dst netip.AddrPort) packetInfo {
 // by ICMP, which a socket hears of if it is connected or asked for it. A
 // receiver whose buffer is full loses it.
 func (k *udpSocket) transmit(p *packet) {
+	k.sent(udpHeader, len(p.data))
 	found := k.table.find(p.inet.dst, p.inet.src, func(*inetSocket) bool { return true })
 	if found == nil {
+		k.stack.moved.noPorts++
 		k.unreachable(p)
 		return
 	}
 	t := found.self.(*udpSocket)
 	if t.rmem+p.truesize > t.rcvbuf || t.shut&shutRecv != 0 && t.closed {
+		k.stack.moved.lost++
 		return
 	}
 	// The network as a whole may be short of memory; datagrams can get lost.
 	if k.stack.charge(p.truesize) != 0 {
+		k.stack.moved.lost++
 		return
 	}
+	k.stack.moved.read++
 	t.rmem += p.truesize
 	t.recv.push(p)
 	t.wakeReaders()

@@ -55,6 +55,16 @@ var toolCommands = []command{
 		echo text | openssl dgst -sha256; echo text | openssl enc -aes-256-cbc -K 00 -iv 00 2>/dev/null | openssl base64
 		openssl prime 104729; openssl genrsa -out k 2048 2>/dev/null; echo signed > m; openssl dgst -sign k -out s m
 		openssl rsa -in k -pubout -out p 2>/dev/null; openssl dgst -verify p -signature s m; rm k s p`},
+	{name: "ip", short: true, needs: []string{"root", "unshare", "ip"}, script: `
+		unshare -n sh -c 'ip addr; ip addr add 127.0.0.1/8 dev lo; ip addr add 127.0.0.1/8 dev lo; ip link set lo up mtu 9000; ip addr add 10.1.2.3/24 dev lo; ip addr
+		ip route show table all; ip -6 route show table all; ip rule; ip route get 10.1.2.77; ip addr del 127.0.0.9/8 dev lo; ip link add dummy0 type dummy; ip link del lo
+		ip link set none up; ip route del 9.9.9.0/24; ip link set lo down; ip -o link; ip addr; cat /proc/net/if_inet6; unshare -U ip link set lo up' 2>&1`},
+	{name: "bwrap", needs: []string{"root", "bwrap", "ip"}, script: `
+		bwrap --unshare-all --ro-bind / / true; echo $?; bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp sh -c 'id -u; ls /tmp; ls /dev; ip -o addr; touch /etc/x; echo $$'
+		bwrap --unshare-user --uid 1000 --gid 1000 --ro-bind / / --hostname box --unshare-uts --unshare-pid --chdir / --setenv A b sh -c 'id -u; hostname; pwd; echo $A; exit 7'; echo $?
+		bwrap --ro-bind / / --cap-drop ALL --new-session grep -E 'NoNewPrivs|CapEff' /proc/self/status`},
+	{name: "strace by filter", needs: []string{"strace"}, script: `
+		strace --seccomp-bpf -f -o t -e trace=execve,chdir sh -c 'cd /; (cd /usr; exec true); false'; echo $?; sed 's/^[0-9]* *//; s/0x[0-9a-f]*/PTR/g; s/ \/\* .*//' t | grep -v SIGCHLD`, ignore: []string{"t"}},
 	{name: "xargs find", script: `
 		mkdir -p t/{1..5}; for i in t/*; do seq 10 > $i/f; done; find t -name f | sort | xargs -n 2 -P 2 wc -l | grep -c f
 		find t -name f -exec cat {} + | wc -l; find t -type d | wc -l; seq 20 | xargs -n 6 echo; echo 'a b' | xargs -I{} echo '<{}>'; find t -empty; echo 1 | xargs false; echo $?`},

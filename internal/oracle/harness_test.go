@@ -366,6 +366,11 @@ func need(t *testing.T, tools ...string) {
 				t.Skip("needs a host with control groups of version 2 that can be written")
 			}
 			continue
+		case "core":
+			if b, _ := os.ReadFile("/proc/sys/kernel/core_pattern"); string(b) != "core\n" {
+				t.Skipf("needs a host that writes core files into the working folder, not to %s", b)
+			}
+			continue
 		case "int80":
 			continue // the guest's own end tells
 		}

@@ -27,18 +27,20 @@ func systemKinds() map[string]kind {
 				d.data(d.args[i], d.args[i+1])
 			}
 		}},
-		"sysinfo>":  later(printSysinfo),
-		"rawbuf>":   {late: true, print: printRandom},
-		"grndflags": set(grndFlags, "GRND_???"),
-		"syslog":    {print: printSyslog},
-		"syslogbuf": {print: printSyslogBuf, lateIf: syslogReads},
-		"reboot":    {print: printReboot},
-		"prctl":     {print: printPrctl, exit: notePrctl},
-		"prctlarg":  {print: printPrctlOut, lateIf: prctlLate},
-		"seccomp":   one(seccompOp, "SECCOMP_???"),
-		"keyserial": now((*decoder).key),
-		"keyctl":    {print: printKeyctl},
-		"bpf":       one(bpfCmds, "BPF_???"),
+		"sysinfo>":     later(printSysinfo),
+		"rawbuf>":      {late: true, print: printRandom},
+		"grndflags":    set(grndFlags, "GRND_???"),
+		"syslog":       {print: printSyslog},
+		"syslogbuf":    {print: printSyslogBuf, lateIf: syslogReads},
+		"reboot":       {print: printReboot},
+		"prctl":        {print: printPrctl, exit: notePrctl},
+		"prctlarg":     {print: printPrctlOut, lateIf: prctlLate},
+		"seccomp":      one(seccompOp, "SECCOMP_???"),
+		"seccompflags": set(seccompFlags, "SECCOMP_FILTER_FLAG_???"),
+		"seccomparg":   {print: printSeccompArg},
+		"keyserial":    now((*decoder).key),
+		"keyctl":       {print: printKeyctl},
+		"bpf":          one(bpfCmds, "BPF_???"),
 	}
 }
 
@@ -175,7 +177,7 @@ func printPrctl(d *decoder, _ int) {
 		case linux.SECCOMP_MODE_STRICT:
 		case linux.SECCOMP_MODE_FILTER:
 			d.next()
-			d.ptr(a[2])
+			d.filter(a[2])
 		default:
 			raw(2)
 		}
@@ -190,6 +192,31 @@ func printPrctl(d *decoder, _ int) {
 		raw(2)
 	default:
 		raw(1)
+	}
+}
+
+// printSeccompArg writes what the operation of seccomp(2) is about.
+func printSeccompArg(d *decoder, i int) {
+	switch a := d.args[i]; uint32(d.args[0]) {
+	case linux.SECCOMP_SET_MODE_FILTER:
+		d.filter(a)
+	case linux.SECCOMP_GET_ACTION_AVAIL:
+		if b := d.mem(a, 4); b != nil {
+			d.str("[")
+			d.value(seccompActions, uint64(u32(b, 0)), "SECCOMP_RET_???")
+			d.str("]")
+		}
+	default:
+		d.ptr(a)
+	}
+}
+
+// filter writes a struct sock_fprog.
+func (d *decoder) filter(a uint64) {
+	if b := d.mem(a, 16); b != nil {
+		d.f("{len=%d, filter=", u16(b, 0))
+		d.ptr(u64(b, 8))
+		d.str("}")
 	}
 }
 

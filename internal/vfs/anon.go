@@ -77,7 +77,6 @@ func AnonPathOwning(ns *Namespace, f *File) (Path, linux.Errno) { return anonPat
 
 func anonPath(ns *Namespace, f *File, owned bool) (Path, linux.Errno) {
 	sb := ns.Sys.NewSuperblock(anonFS{&anonInode{f: f}, owned})
-	m := ns.newMount(sb, sb.root.get(), "anon", 0)
-	m.ns = nil
+	m := ns.Sys.newMount(sb, sb.root.get(), "anon", 0)
 	return Path{m, sb.root.get()}, 0
 }

@@ -1,9 +1,16 @@
 package vfs
 
-import "github.com/tinevm/tine/internal/linux"
+import (
+	"slices"
+
+	"github.com/tinevm/tine/internal/linux"
+)
 
 // The operations that mount(2) selects by flag, in the order it looks.
 const propagationFlags = linux.MS_SHARED | linux.MS_PRIVATE | linux.MS_SLAVE | linux.MS_UNBINDABLE
+
+// timeFlags are those that say what is done with access times.
+const timeFlags = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
 
 // MountArgs are the arguments of mount(2).
 type MountArgs struct {
@@ -13,7 +20,7 @@ type MountArgs struct {
 	NoType                 bool // no file system type is given, not even an empty one
 }
 
-// DoMount is mount(2). Propagation types are accepted; every mount is private.
+// DoMount is mount(2).
 func DoMount(c *Context, a *MountArgs) linux.Errno {
 	at, errno := Lookup(c, c.Cwd, a.Target, 0)
 	if errno != 0 {
@@ -27,6 +34,9 @@ func DoMount(c *Context, a *MountArgs) linux.Errno {
 		a.Flags &^= linux.MS_MGC_MSK
 	}
 	flags := mountOptions(a.Flags)
+	if a.Flags&linux.MS_REMOUNT != 0 && a.Flags&(timeFlags|linux.MS_STRICTATIME) == 0 {
+		flags = flags&^timeFlags | at.Mount.Flags&timeFlags // what a remount does not name stays
+	}
 	switch {
 	case a.Flags&(linux.MS_REMOUNT|linux.MS_BIND) == linux.MS_REMOUNT|linux.MS_BIND:
 		return remount(c, at, flags, "", true)
@@ -36,7 +46,18 @@ func DoMount(c *Context, a *MountArgs) linux.Errno {
 		return bindMount(c, at, a.Source, a.Flags&linux.MS_REC != 0)
 	case a.Flags&propagationFlags != 0:
 		return setPropagation(at, a.Flags)
-	case a.Flags&linux.MS_MOVE != 0:
+	}
+	// What is mounted there already is mounted over.
+	at = at.over().Get()
+	defer at.Put()
+	switch at.Mount.ns {
+	case c.Mounts:
+	case nil:
+		return linux.ENOENT
+	default:
+		return linux.EINVAL
+	}
+	if a.Flags&linux.MS_MOVE != 0 {
 		return moveMount(c, at, a.Source)
 	}
 	return newMount(c, at, a, flags)
@@ -81,8 +102,17 @@ func newMount(c *Context, at Path, a *MountArgs, flags uint64) linux.Errno {
 // set.
 func remount(c *Context, at Path, flags uint64, data string, only bool) linux.Errno {
 	m := at.Mount
-	if at.Dentry != m.root || m.ns == nil {
+	if at.Dentry != m.root || m.ns != c.Mounts {
 		return linux.EINVAL
+	}
+	if !m.mayRemount(flags) {
+		return linux.EPERM
+	}
+	readOnly := flags&linux.MS_RDONLY != 0
+	switch {
+	case only && readOnly && m.Flags&linux.MS_RDONLY == 0 && m.writers > 0,
+		!only && readOnly && !m.sb.ReadOnly && m.sb.busyWriting():
+		return linux.EBUSY
 	}
 	if r, ok := m.sb.FS.(Remounter); ok && !only {
 		if errno := r.Remount(c, data); errno != 0 {
@@ -90,7 +120,7 @@ func remount(c *Context, at Path, flags uint64, data string, only bool) linux.Er
 		}
 	}
 	if !only {
-		m.sb.ReadOnly = flags&linux.MS_RDONLY != 0
+		m.sb.ReadOnly = readOnly
 	}
 	m.Flags = flags
 	m.ns.changed()
@@ -107,39 +137,45 @@ func bindMount(c *Context, at Path, source string, rec bool) linux.Errno {
 		return errno
 	}
 	defer from.Put()
-	if from.Mount.ns == nil || at.Mount.ns == nil {
+	at = at.over()
+	sys := c.Mounts.Sys
+	switch {
+	case from.Mount.ns != c.Mounts || at.Mount.ns != c.Mounts, from.Mount.unbindable, !rec && from.hasLocked():
 		return linux.EINVAL
 	}
-	ns := at.Mount.ns
 	n := 1
 	if rec {
 		n = from.Mount.count()
 	}
-	if errno := ns.Sys.tooMany(n); errno != 0 {
+	if errno := sys.tooMany(n); errno != 0 {
 		return errno
 	}
-	m := ns.copyMount(from.Mount, from.Dentry)
-	if errno := graftable(m, at); errno != 0 {
-		m.put()
-		return errno
-	}
+	var m *Mount
 	if rec {
-		ns.copyChildren(m, from.Mount, from.Dentry, nil)
+		m = sys.copyTree(from.Mount, from.Dentry, 0, nil)
+	} else {
+		m = sys.copyMount(from.Mount, from.Dentry, 0)
 	}
-	m.attach(at)
-	return 0
+	m.locked = false
+	errno = graftable(m, at)
+	if errno == 0 {
+		errno = m.graft(at)
+	}
+	if errno != 0 {
+		m.umount(false)
+	}
+	return errno
 }
 
-// setPropagation accepts a change of the propagation type.
-func setPropagation(at Path, flags uint64) linux.Errno {
-	types := flags & propagationFlags
-	if types&(types-1) != 0 || flags&^(propagationFlags|linux.MS_REC|linux.MS_SILENT) != 0 {
-		return linux.EINVAL
+// hasLocked reports whether something is mounted at p or below that hides what
+// the caller may not see.
+func (p Path) hasLocked() bool {
+	for _, c := range p.Mount.children {
+		if c.locked && p.Dentry.isAncestor(c.mountpoint) {
+			return true
+		}
 	}
-	if at.Dentry != at.Mount.root {
-		return linux.EINVAL
-	}
-	return 0
+	return false
 }
 
 // moveMount moves a mount to another place.
@@ -153,7 +189,10 @@ func moveMount(c *Context, at Path, source string) linux.Errno {
 	}
 	defer from.Put()
 	m := from.Mount
-	if from.Dentry != m.root || m.parent == nil || m.ns != at.Mount.ns {
+	switch {
+	case from.Dentry != m.root || m.parent == nil || m.ns != c.Mounts || m.locked,
+		m.parent.peers != nil,
+		at.Mount.peers != nil && slices.ContainsFunc(m.tree(), func(x *Mount) bool { return x.unbindable }):
 		return linux.EINVAL
 	}
 	for p := at.Mount; p != nil; p = p.parent {
@@ -164,9 +203,7 @@ func moveMount(c *Context, at Path, source string) linux.Errno {
 	if errno := graftable(m, at); errno != 0 {
 		return errno
 	}
-	m.detach()
-	m.attach(at)
-	return 0
+	return m.graft(at)
 }
 
 // Umount is umount2(2).
@@ -183,24 +220,34 @@ func Umount(c *Context, name string, flags uint64) linux.Errno {
 	if errno != 0 {
 		return errno
 	}
-	defer p.Put()
-	m := p.Mount
+	top := p.over().Get() // also of "."
+	marked := top.Mount.expiring
+	p.Put()
+	m, expiring := top.Mount, false
+	defer func() {
+		top.Put()
+		m.expiring = expiring
+	}()
+	const own = 1 // reference of the caller
 	switch {
 	case !c.MayMount:
 		return linux.EPERM
-	case p.Dentry != m.root || m.ns == nil || m.parent == nil:
+	case top.Dentry != m.root || m.ns != c.Mounts || m.parent == nil || m.locked:
 		return linux.EINVAL
-	case flags&linux.MNT_EXPIRE != 0:
-		return linux.EAGAIN // marked now; it never expires twice in a row
+	case flags&linux.MNT_EXPIRE != 0 && (flags&(linux.MNT_FORCE|linux.MNT_DETACH) != 0 || m == c.Root.Mount):
+		return linux.EINVAL
+	case flags&linux.MNT_EXPIRE != 0 && m.busy(own):
+		return linux.EBUSY
+	case flags&linux.MNT_EXPIRE != 0 && !marked:
+		expiring = true // unless somebody comes by before the next call
+		return linux.EAGAIN
 	case flags&linux.MNT_DETACH != 0:
-		m.ns.umountTree(m)
+		m.umount(true)
 		return 0
-	}
-	const ownRefs = 2 // the namespace's and p's
-	if m.refs > ownRefs || len(m.children) > 0 {
+	case m.busy(own):
 		return linux.EBUSY
 	}
-	m.ns.umountTree(m)
+	m.umount(true)
 	return 0
 }
 
@@ -221,15 +268,21 @@ func PivotRoot(c *Context, newRoot, putOld string, move []*Path) linux.Errno {
 		return errno
 	}
 	defer o.Put()
+	o = o.over().Get()
+	defer o.Put()
 	root := c.Root
 	switch {
 	case !isDir(n.Dentry) || !isDir(o.Dentry):
 		return linux.ENOTDIR
+	case o.Mount.peers != nil || n.Mount.parent != nil && n.Mount.parent.peers != nil ||
+		root.Mount.parent != nil && root.Mount.parent.peers != nil, // moves do not propagate
+		n.Mount.ns != c.Mounts || root.Mount.ns != c.Mounts || n.Mount.locked:
+		return linux.EINVAL
 	case n.Mount == root.Mount || o.Mount == root.Mount:
 		return linux.EBUSY
 	case n.Dentry != n.Mount.root || root.Dentry != root.Mount.root || n.Mount.parent == nil:
 		return linux.EINVAL
-	case !below(o, n):
+	case !below(o, n) || !below(n, root):
 		return linux.EINVAL
 	}
 	pivot(root, n, o, move)
@@ -259,6 +312,7 @@ func pivot(root, n, o Path, move []*Path) {
 		ns.root = n.Mount
 	}
 	root.Mount.attach(o)
+	n.Mount.locked, root.Mount.locked = root.Mount.locked, false
 	for _, p := range move {
 		if *p == root {
 			old := *p

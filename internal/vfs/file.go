@@ -45,7 +45,8 @@ type File struct {
 	Async any
 
 	refs       int
-	inodeCount int          // its part of InodeCommon.writers: 1, 0 or -1
+	reader     bool         // counts in InodeCommon.readers
+	inodeCount int          // its part of InodeCommon.writers: 1, 0 or -1; see writers.go
 	anon       *InodeCommon // holds the locks of a file without an inode
 	onRelease  []func()
 }
@@ -60,6 +61,9 @@ func (f *File) Get() *File {
 	f.refs++
 	return f
 }
+
+// Refs is the number of references.
+func (f *File) Refs() int { return f.refs }
 
 // Put drops a reference; the last one releases the file.
 func (f *File) Put() {
@@ -80,6 +84,7 @@ func (f *File) release() {
 	}
 	f.onRelease = nil
 	releaseFileLocks(f)
+	dropLease(f)
 	if d := f.Path.Dentry; d != nil && f.Flags&linux.O_PATH == 0 {
 		event := uint32(linux.IN_CLOSE_NOWRITE)
 		if f.Writable() {
@@ -88,9 +93,7 @@ func (f *File) release() {
 		notify(d, event)
 	}
 	f.Ops.Release(f)
-	if f.inodeCount != 0 {
-		f.Path.Dentry.inode.Common().writers -= f.inodeCount
-	}
+	f.closeCounts(f.Path)
 	f.Path.Put()
 }
 

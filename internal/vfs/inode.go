@@ -87,10 +87,13 @@ type InodeCommon struct {
 	FIFO   any
 	Socket any
 
-	refs     int  // dentries, watches, holders
-	writers  int  // open for writing; negative: executing, writing is denied
-	linkable bool // an O_TMPFILE file that linkat may name
+	refs     int         // dentries, watches, holders
+	writers  int         // open for writing; negative: executing, writing is denied
+	readers  int         // open for reading only, executions included
+	linkable bool        // an O_TMPFILE file that linkat may name
+	orphanOf *Superblock // has no name, but is in use
 	locks    *lockTable
+	lifetime uint8 // what F_SET_RW_HINT has said
 	watches  []*watch
 }
 
@@ -107,6 +110,7 @@ func HoldInode(i Inode) { i.Common().refs++ }
 func DropInode(i Inode) {
 	n := i.Common()
 	if n.refs--; n.refs == 0 {
+		n.adopted()
 		i.Evict()
 	}
 }

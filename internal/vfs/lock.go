@@ -11,6 +11,7 @@ import (
 type lockTable struct {
 	records []record // by start
 	flocks  []flock
+	leases  []*lease
 	queue   WaitQueue // those waiting for a lock of either kind
 }
 
@@ -51,6 +52,10 @@ func (f *File) common() *InodeCommon {
 	}
 	return f.anon
 }
+
+// Lifetime is where the write hint of a file is kept (fcntl(2), "File
+// read/write hints").
+func (f *File) Lifetime() *uint8 { return &f.common().lifetime }
 
 func (n *InodeCommon) lockTable() *lockTable {
 	if n.locks == nil {
@@ -266,16 +271,18 @@ func (t *lockTable) unflock(f *File) {
 
 // LockInfo is one lock as /proc/locks lists it.
 type LockInfo struct {
-	Kind       string // "POSIX", "OFDLCK" or "FLOCK"
+	Kind       string // "POSIX", "OFDLCK", "FLOCK" or "LEASE"
 	Exclusive  bool
 	PID        int
 	Dev, Ino   uint64
 	Start, End int64
+	State      string // of a lease: "ACTIVE" or "BREAKING"
+	Mode       string // of a lease: what it is or is about to be
 }
 
 // Blocks reports whether a lock that is held is one that l waits for.
 func (l *LockInfo) Blocks(held *LockInfo) bool {
-	return (l.Kind == "FLOCK") == (held.Kind == "FLOCK") && (l.Exclusive || held.Exclusive) &&
+	return l.State == "" && held.State == "" && (l.Kind == "FLOCK") == (held.Kind == "FLOCK") && (l.Exclusive || held.Exclusive) &&
 		l.Start <= held.End && held.Start <= l.End
 }
 
@@ -296,16 +303,16 @@ func FileLocks(f *File) (list []LockInfo) {
 	}
 	dev, ino := LockPlace(f)
 	for _, l := range n.locks.flocks {
-		list = append(list, LockInfo{"FLOCK", l.exclusive, l.pid, dev, ino, 0, 1<<63 - 1})
+		list = append(list, LockInfo{Kind: "FLOCK", Exclusive: l.exclusive, PID: l.pid, Dev: dev, Ino: ino, End: 1<<63 - 1})
 	}
 	for _, r := range n.locks.records {
 		kind := "POSIX"
 		if _, ok := r.owner.(*File); ok {
 			kind = "OFDLCK"
 		}
-		list = append(list, LockInfo{kind, r.Type == linux.F_WRLCK, r.PID, dev, ino, r.Start, r.End})
+		list = append(list, LockInfo{Kind: kind, Exclusive: r.Type == linux.F_WRLCK, PID: r.PID, Dev: dev, Ino: ino, Start: r.Start, End: r.End})
 	}
-	return list
+	return append(list, n.locks.leaseInfo(dev, ino)...)
 }
 
 // LockSet remembers files whose locks have been listed.

@@ -1,10 +1,6 @@
 package vfs
 
-import (
-	"slices"
-
-	"github.com/tinevm/tine/internal/linux"
-)
+import "github.com/tinevm/tine/internal/linux"
 
 // mountFlags are the flags that belong to a mount rather than to its file
 // system.
@@ -41,12 +37,24 @@ type Mount struct {
 	Flags  uint64 // linux.MS_..., those of mountFlags
 
 	sb         *Superblock
-	root       *Dentry // what it shows of the file system
-	ns         *Namespace
-	parent     *Mount  // nil: the root of the namespace, or detached
-	mountpoint *Dentry // in parent
+	root       *Dentry    // what it shows of the file system
+	ns         *Namespace // nil: not mounted yet, or not any more
+	parent     *Mount     // nil: the root of the namespace, or detached
+	mountpoint *Dentry    // in parent
 	children   []*Mount
 	refs       int // paths, children, and one of the namespace
+	writers    int // files open for writing through it
+
+	// Propagation; see propagate.go.
+	peers      *peerGroup // nil: not shared
+	master     *peerGroup // nil: no slave
+	unbindable bool
+	expiring   bool // MNT_EXPIRE has marked it, and nobody has used it since
+	// Kept from the owner of a lesser user namespace: to unmount it, to clear
+	// some of its flags, to change what it does with access times.
+	locked      bool
+	lockedFlags uint64
+	lockedTime  bool
 }
 
 // Superblock is the file system that is mounted.
@@ -61,6 +69,7 @@ func (m *Mount) get() *Mount {
 }
 
 func (m *Mount) put() {
+	m.expiring = false
 	if m.refs--; m.refs == 0 {
 		m.sb.sys.mounts--
 		m.root.put()
@@ -99,16 +108,28 @@ type Namespace struct {
 func NewNamespace(sys *System, fs FileSystem, source string, flags uint64) *Namespace {
 	ns := &Namespace{Sys: sys, refs: 1}
 	sb := sys.NewSuperblock(fs)
-	ns.root = ns.newMount(sb, sb.root.get(), source, flags)
+	ns.root = sys.newMount(sb, sb.root.get(), source, flags)
+	ns.root.setNS(ns)
 	return ns
 }
 
 // newMount makes a mount that is nowhere yet. It takes over the references on
 // sb and root.
-func (ns *Namespace) newMount(sb *Superblock, root *Dentry, source string, flags uint64) *Mount {
-	ns.Sys.nextMount++
-	ns.Sys.mounts++
-	return &Mount{ID: ns.Sys.nextMount, Source: source, Flags: flags & mountFlags, sb: sb, root: root, ns: ns, refs: 1}
+func (s *System) newMount(sb *Superblock, root *Dentry, source string, flags uint64) *Mount {
+	s.nextMount++
+	s.mounts++
+	return &Mount{ID: s.nextMount, Source: source, Flags: flags & mountFlags, sb: sb, root: root, refs: 1}
+}
+
+// setNS makes m and what is below it part of a namespace.
+func (m *Mount) setNS(ns *Namespace) {
+	if m.ns == ns {
+		return
+	}
+	m.ns = ns
+	for _, c := range m.children {
+		c.setNS(ns)
+	}
 }
 
 // Get takes a reference on the namespace.
@@ -120,7 +141,7 @@ func (ns *Namespace) Get() *Namespace {
 // Put drops a reference; the last one unmounts everything.
 func (ns *Namespace) Put() {
 	if ns.refs--; ns.refs == 0 {
-		ns.umountTree(ns.root)
+		ns.root.umount(false)
 	}
 }
 
@@ -134,6 +155,9 @@ func (ns *Namespace) Root() Path {
 
 // changed tells those who watch the list of mounts.
 func (ns *Namespace) changed() {
+	if ns == nil {
+		return // not mounted yet
+	}
 	ns.Version++
 	ns.Changed.Wake(PollErr | PollPri)
 }
@@ -141,7 +165,7 @@ func (ns *Namespace) changed() {
 // attach puts m at a place.
 func (m *Mount) attach(at Path) {
 	m.parent, m.mountpoint = at.Mount.get(), at.Dentry.get()
-	m.ns = at.Mount.ns
+	m.setNS(at.Mount.ns)
 	m.mountpoint.mounts++
 	m.parent.children = append(m.parent.children, m)
 	m.ns.changed()
@@ -150,24 +174,12 @@ func (m *Mount) attach(at Path) {
 // detach takes m from its place; the namespace's reference is the caller's.
 func (m *Mount) detach() {
 	p := m.parent
-	p.children = slices.Delete(p.children, slices.Index(p.children, m), slices.Index(p.children, m)+1)
+	p.children = without(p.children, m)
 	m.mountpoint.mounts--
 	m.mountpoint.put()
 	m.parent, m.mountpoint = nil, nil
 	m.ns.changed()
 	p.put()
-}
-
-// umountTree detaches m and everything below it.
-func (ns *Namespace) umountTree(m *Mount) {
-	for len(m.children) > 0 {
-		ns.umountTree(m.children[len(m.children)-1])
-	}
-	if m.parent != nil {
-		m.detach()
-	}
-	m.ns = nil
-	m.put()
 }
 
 // Mount mounts fs on a directory (or on a file, if its root is one). It is for
@@ -185,17 +197,18 @@ func (ns *Namespace) Mount(c *Context, at string, fs FileSystem, source string, 
 func (ns *Namespace) mountFS(at Path, fs FileSystem, source string, flags uint64) linux.Errno {
 	sb := ns.Sys.NewSuperblock(fs)
 	sb.ReadOnly = flags&linux.MS_RDONLY != 0
-	m := ns.newMount(sb, sb.root.get(), source, flags)
+	m := ns.Sys.newMount(sb, sb.root.get(), source, flags)
 	errno := graftable(m, at)
 	if errno == 0 {
 		errno = ns.Sys.tooMany(1)
 	}
+	if errno == 0 {
+		errno = m.graft(at)
+	}
 	if errno != 0 {
 		m.put()
-		return errno
 	}
-	m.attach(at)
-	return 0
+	return errno
 }
 
 // graftable checks that m may be mounted at a place.
@@ -216,19 +229,44 @@ func graftable(m *Mount, at Path) linux.Errno {
 	return 0
 }
 
-// Clone makes a copy of the namespace, as CLONE_NEWNS does. The given paths,
-// which hold references, are moved to the copy.
-func (ns *Namespace) Clone(move ...*Path) *Namespace {
-	n := &Namespace{Sys: ns.Sys, refs: 1}
-	n.root = n.copyTree(ns.root, true, move)
+// Clone makes a copy of the namespace for an owner, as CLONE_NEWNS does. The
+// given paths, which hold references, are moved to the copy. If the owner is
+// another user namespace, the copy receives what is mounted here but gives
+// nothing back, and cannot be taken apart.
+func (ns *Namespace) Clone(owner any, move ...*Path) *Namespace {
+	n := &Namespace{Sys: ns.Sys, Owner: owner, refs: 1}
+	how := copyUnbindable
+	if owner != ns.Owner {
+		how |= copySharedToSlave
+	}
+	n.root = ns.Sys.copyTree(ns.root, ns.root.root, how, move)
+	n.root.setNS(n)
+	if owner != ns.Owner {
+		n.root.lock()
+	}
 	return n
 }
 
-// copyTree copies m, and with rec what is mounted below its root.
-func (ns *Namespace) copyTree(m *Mount, rec bool, move []*Path) *Mount {
-	c := ns.copyMount(m, m.root)
-	if rec {
-		ns.copyChildren(c, m, m.root, move)
+// copyHow says what becomes of the propagation of a mount that is copied. By
+// default the copy is a peer of a shared mount, and a slave if the original is
+// one.
+type copyHow uint8
+
+const (
+	copyShared        copyHow = 1 << iota // it is shared in any case
+	copySlave                             // it is a slave of the original
+	copySharedToSlave                     // it is, if the original is shared
+	copyUnbindable                        // unbindable mounts are copied as well
+)
+
+// copyTree copies m from root down, with what is mounted there. Paths of move
+// that are in the original are moved to the copy.
+func (s *System) copyTree(m *Mount, root *Dentry, how copyHow, move []*Path) *Mount {
+	c := s.copyMount(m, root, how)
+	for _, ch := range m.children {
+		if root.isAncestor(ch.mountpoint) && (!ch.unbindable || how&copyUnbindable != 0) {
+			s.copyTree(ch, ch.root, how, move).attach(Path{c, ch.mountpoint})
+		}
 	}
 	for _, p := range move {
 		if p.Mount == m {
@@ -240,17 +278,20 @@ func (ns *Namespace) copyTree(m *Mount, rec bool, move []*Path) *Mount {
 }
 
 // copyMount makes another mount of what m shows, from root down.
-func (ns *Namespace) copyMount(m *Mount, root *Dentry) *Mount {
+func (s *System) copyMount(m *Mount, root *Dentry, how copyHow) *Mount {
 	m.sb.refs++
-	return ns.newMount(m.sb, root.get(), m.Source, m.Flags)
-}
-
-// copyChildren copies the mounts on m below root to c.
-func (ns *Namespace) copyChildren(c, m *Mount, root *Dentry, move []*Path) {
-	for _, ch := range m.children {
-		if root.isAncestor(ch.mountpoint) {
-			cc := ns.copyTree(ch, true, move)
-			cc.attach(Path{c, ch.mountpoint})
+	c := s.newMount(m.sb, root.get(), m.Source, m.Flags)
+	c.unbindable, c.locked, c.lockedFlags, c.lockedTime = m.unbindable, m.locked, m.lockedFlags, m.lockedTime
+	if how&copySlave != 0 || how&copySharedToSlave != 0 && m.peers != nil {
+		c.follow(m.peers)
+	} else {
+		if m.peers != nil {
+			c.join(m.peers)
 		}
+		c.follow(m.master)
 	}
+	if how&copyShared != 0 && c.peers == nil {
+		c.join(s.newGroup())
+	}
+	return c
 }

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tinevm/tine/internal/linux"
@@ -16,6 +17,7 @@ type MountInfo struct {
 	Options      string
 	Type, Source string
 	SuperOptions string
+	Propagation  string // " shared:1 master:2" and so on
 }
 
 // List describes the mounts below root, parents before children.
@@ -45,6 +47,7 @@ func (m *Mount) info(root Path) (MountInfo, bool) {
 	if m.parent != nil {
 		info.Parent = m.parent.ID
 	}
+	info.Propagation = m.propagationText(root)
 	if m.sb.ReadOnly {
 		info.SuperOptions = "ro"
 	}
@@ -52,6 +55,37 @@ func (m *Mount) info(root Path) (MountInfo, bool) {
 		info.SuperOptions += "," + o.Options()
 	}
 	return info, true
+}
+
+// propagationText are the optional fields of mountinfo: the peer group, the
+// group that m is a slave of and, if the reader at root sees none of that, the
+// nearest above it that he does see.
+func (m *Mount) propagationText(root Path) (s string) {
+	if m.peers != nil {
+		s += fmt.Sprintf(" shared:%d", m.peers.id)
+	}
+	if m.master != nil {
+		s += fmt.Sprintf(" master:%d", m.master.id)
+		for g := m.master; g != nil; g = g.members[0].master {
+			if g.seenFrom(m.ns, root) {
+				if g != m.master {
+					s += fmt.Sprintf(" propagate_from:%d", g.id)
+				}
+				break
+			}
+		}
+	}
+	if m.unbindable {
+		s += " unbindable"
+	}
+	return s
+}
+
+// seenFrom reports whether a mount of the group is below root.
+func (g *peerGroup) seenFrom(ns *Namespace, root Path) bool {
+	return slices.ContainsFunc(g.members, func(m *Mount) bool {
+		return m.ns == ns && below(Path{m, m.root}, root)
+	})
 }
 
 // pathInFS is the name of d from the root of its file system.
@@ -94,8 +128,8 @@ var escape = strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `
 func MountinfoText(list []MountInfo) string {
 	var b strings.Builder
 	for _, m := range list {
-		fmt.Fprintf(&b, "%d %d %d:%d %s %s %s - %s %s %s\n", m.ID, m.Parent, Major(m.Dev), Minor(m.Dev),
-			escape(m.Root), escape(m.Point), m.Options, m.Type, escape(m.Source), m.SuperOptions)
+		fmt.Fprintf(&b, "%d %d %d:%d %s %s %s%s - %s %s %s\n", m.ID, m.Parent, Major(m.Dev), Minor(m.Dev),
+			escape(m.Root), escape(m.Point), m.Options, m.Propagation, m.Type, escape(m.Source), m.SuperOptions)
 	}
 	return b.String()
 }

@@ -264,6 +264,8 @@ func (w *walker) link(old Path, d *Dentry) linux.Errno {
 		return errno
 	}
 	d.setInode(i)
+	i.Common().linkable = false // once
+	i.Common().adopted()
 	notifySelf(i, linux.IN_ATTRIB, 0)
 	notifyDir(w.cur.Dentry, d, linux.IN_CREATE, 0)
 	return 0
@@ -354,6 +356,7 @@ func (w *walker) remove(d *Dentry, errno linux.Errno) linux.Errno {
 	} else {
 		notifySelf(i, linux.IN_ATTRIB, 0) // of its number of links
 	}
+	noteRemoved(d)
 	d.drop()
 	notifyName(w.cur.Dentry.inode, i, linux.IN_DELETE, 0, name)
 	DropInode(i)

@@ -169,6 +169,7 @@ func (o *opening) tmpfile(name string) (*File, linux.Errno) {
 	a, _ := i.Attr()
 	d := &Dentry{sb: p.Dentry.sb, parent: p.Dentry.get(), name: "#" + utoa(a.Ino)}
 	d.setInode(i)
+	noteRemoved(d)
 	o.w.cur = Path{p.Mount, d}
 	d.refs++ // so that the walker's place is a dentry like others
 	f, errno := o.open(true)
@@ -251,22 +252,16 @@ func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) 
 		return an.reopen(o.c, o.flags)
 	}
 	f := NewFile(nil, o.flags&^creationFlags)
-	if f.Writable() && a.IsRegular() {
-		if errno := i.Common().getWrite(); errno != 0 {
+	if a.IsRegular() {
+		if errno := o.openRegular(f, p); errno != 0 {
 			return nil, errno
 		}
-		f.inodeCount = 1
-	}
-	fail := func(errno linux.Errno) (*File, linux.Errno) {
-		if f.inodeCount != 0 {
-			i.Common().writers -= f.inodeCount
-		}
-		return nil, errno
 	}
 	trunc := o.flags&linux.O_TRUNC != 0 && a.IsRegular() && !created
 	ops, errno := o.ops(i, a, o.flags)
 	if errno != 0 {
-		return fail(errno)
+		f.closeCounts(p)
+		return nil, errno
 	}
 	f.Ops, f.Path = ops, p.Get()
 	notify(p.Dentry, linux.IN_OPEN)
@@ -279,6 +274,21 @@ func (o *opening) openInode(p Path, a *Attr, created bool) (*File, linux.Errno) 
 	return f, 0
 }
 
+// openRegular counts the opening of a regular file, and waits for the leases in
+// its way.
+func (o *opening) openRegular(f *File, p Path) linux.Errno {
+	if !f.Writable() {
+		f.openReader(p)
+	} else if errno := f.openWriter(p); errno != 0 {
+		return errno
+	}
+	errno := o.c.breakLeases(p.Dentry.inode.Common(), f.Writable(), o.flags&linux.O_NONBLOCK != 0)
+	if errno != 0 {
+		f.closeCounts(p)
+	}
+	return errno
+}
+
 // ops makes the operations by kind of file.
 func (o *opening) ops(i Inode, a *Attr, flags uint32) (FileOps, linux.Errno) {
 	sys := o.c.Mounts.Sys
@@ -287,7 +297,11 @@ func (o *opening) ops(i Inode, a *Attr, flags uint32) (FileOps, linux.Errno) {
 	}
 	switch a.Type() {
 	case linux.S_IFCHR, linux.S_IFBLK:
+		if d, ok := i.(DeviceInode); ok {
+			return d.OpenDevice(o.c, flags)
+		}
 		if open := sys.device(a); open != nil {
+			o.c.Opening = o.w.cur
 			return open(o.c, a.Rdev, flags)
 		}
 	case linux.S_IFIFO:
@@ -322,17 +336,19 @@ func OpenExec(c *Context, start Path, name string, flags uint64) (*File, linux.E
 	if errno := c.permission(p.Dentry.inode, MayExec); errno != 0 {
 		return nil, errno
 	}
-	n := p.Dentry.inode.Common()
-	if errno := n.denyWrite(); errno != 0 {
+	if errno := c.breakLeases(p.Dentry.inode.Common(), false, false); errno != 0 {
+		return nil, errno
+	}
+	f := NewFile(nil, linux.O_RDONLY)
+	if errno := f.denyWriters(p); errno != 0 {
 		return nil, errno
 	}
 	ops, errno := p.Dentry.inode.Open(c, linux.O_RDONLY)
 	if errno != 0 {
-		n.writers++
+		f.closeCounts(p)
 		return nil, errno
 	}
-	f := NewFile(ops, linux.O_RDONLY)
-	f.Path, f.inodeCount = p.Get(), -1
+	f.Ops, f.Path = ops, p.Get()
 	notify(p.Dentry, linux.IN_OPEN)
 	return f, 0
 }

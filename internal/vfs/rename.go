@@ -148,6 +148,9 @@ func (r *renaming) perform() linux.Errno {
 	r.new.get()
 	oldName := r.old.name
 	target := r.new.inode
+	if r.flags&linux.RENAME_EXCHANGE == 0 {
+		noteRemoved(r.new)
+	}
 	r.new.unhash()
 	r.old.move(newParent, req.NewName)
 	if r.flags&linux.RENAME_EXCHANGE != 0 {

@@ -169,6 +169,9 @@ func Truncate(c *Context, start Path, name string, size int64) linux.Errno {
 		return errno
 	}
 	n := p.Dentry.inode.Common()
+	if errno := c.breakLeases(n, true, false); errno != 0 {
+		return errno
+	}
 	if errno := n.getWrite(); errno != 0 {
 		return errno
 	}

@@ -37,6 +37,11 @@ type StatFS struct {
 // DeviceOpener makes the operations of an open device.
 type DeviceOpener func(c *Context, rdev uint64, flags uint32) (FileOps, linux.Errno)
 
+// DeviceInode is implemented by devices that are more than their number.
+type DeviceInode interface {
+	OpenDevice(c *Context, flags uint32) (FileOps, linux.Errno)
+}
+
 // Mounter makes an instance of a kind of file system for mount(2).
 type Mounter func(c *Context, source string, flags uint64, data string) (FileSystem, linux.Errno)
 
@@ -66,6 +71,7 @@ type System struct {
 	nextCookie uint32 // of renames, for inotify
 
 	mounts    int         // that exist
+	groups    []bool      // numbers of peer groups in use
 	lockWaits map[any]any // see Context.lockWaits
 	lru       dentryList
 	lruMax    int
@@ -153,6 +159,9 @@ type Superblock struct {
 	sys  *System
 	refs int // mounts
 	root *Dentry
+
+	writers int // files open for writing
+	orphans int // files without a name that are in use
 }
 
 // NewSuperblock takes a file system into use. Its reference belongs to the

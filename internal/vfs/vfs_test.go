@@ -222,7 +222,7 @@ func TestNamespaceClone(t *testing.T) {
 	must(t, vfs.Mkdir(c, c.Cwd, "m", 0o755))
 	d := *c
 	d.Root, d.Cwd = c.Root.Get(), c.Cwd.Get()
-	d.Mounts = c.Mounts.Clone(&d.Root, &d.Cwd)
+	d.Mounts = c.Mounts.Clone(c.Mounts.Owner, &d.Root, &d.Cwd)
 	must(t, d.Mounts.Mount(&d, "/m", memfs.New(memfs.Options{}), "x", 0))
 	touch(t, &d, "m/f")
 	if _, errno := vfs.Stat(c, c.Cwd, "m/f", 0); errno != linux.ENOENT {

@@ -106,6 +106,7 @@ func DecodeInto(in *Inst, b []byte) error {
 	}
 	in.Op, in.Row = r.op, r.row
 	if r.mod != modNone && in.ModRM < 0xc0 {
+		in.VSIB = r.attr&attrVSIB != 0
 		in.address(&c)
 	}
 	in.ImmAt = uint8(c.n)
@@ -177,7 +178,8 @@ func (in *Inst) vex(c *cursor, first byte) (m int, op66 bool) {
 	case 3:
 		in.Rep = 0xf2
 	}
-	if b&4 != 0 || m < 1 || m > vexMaps { // 256 bits, or no such map
+	in.VL = b >> 2 & 1
+	if m < 1 || m > vexMaps {
 		return -1, op66
 	}
 	return m + vexMaps, op66
@@ -224,7 +226,11 @@ func (in *Inst) match(cand []compiled, op66 bool) *compiled {
 			r.attr&attrReg != 0 && in.ModRM < 0xc0,
 			r.attr&attrRexW != 0 && in.Rex&8 == 0,
 			r.attr&attrNoB != 0 && in.Rex&1 != 0,
-			r.attr&attrVReg == 0 && in.VReg != 0:
+			r.attr&attrVReg == 0 && in.VReg != 0,
+			r.attr&attrL0 != 0 && in.VL != 0,
+			r.attr&attrL1 != 0 && in.VL == 0,
+			r.attr&attrW0 != 0 && in.Rex&8 != 0,
+			r.attr&attrVSIB != 0 && in.ModRM&7 != 4:
 			continue
 		}
 		return r
@@ -240,7 +246,7 @@ func (in *Inst) address(c *cursor) {
 	if rm == 4 {
 		sib := c.byte()
 		in.Scale = sib >> 6
-		if in.Index = sib>>3&7 | in.Rex&2<<2; in.Index == 4 {
+		if in.Index = sib>>3&7 | in.Rex&2<<2; in.Index == 4 && !in.VSIB {
 			in.Index, in.Scale = NoReg, 0
 		}
 		in.Base = sib&7 | in.Rex&1<<3
@@ -297,6 +303,8 @@ func (in *Inst) operand(c *cursor, s *argSpec, a *Arg, size uint8) {
 		a.Size = min(size, 4)
 	case widthY:
 		a.Size = 4 + in.Rex&8>>1
+	case widthX, widthXH, widthXF, widthXE:
+		a.Size = 16 << in.VL >> (s.width - widthX)
 	}
 	switch s.place {
 	case placeReg:
@@ -323,6 +331,11 @@ func (in *Inst) operand(c *cursor, s *argSpec, a *Arg, size uint8) {
 		a.Kind, a.Reg = ArgXMM, in.ModRM>>3&7|in.Rex&4<<1
 	case 'W', 'U':
 		in.rm(a, ArgXMM)
+	case 'H':
+		a.Kind, a.Reg = ArgXMM, in.VReg
+	case 'L':
+		in.Imm = int64(c.byte())
+		a.Kind, a.Reg = ArgXMM, uint8(in.Imm)>>4
 	case 'P':
 		a.Kind, a.Reg = ArgMMX, in.ModRM>>3&7
 	case 'Q', 'N':

@@ -19,6 +19,7 @@ func unhex(s string) []byte {
 
 func reg(n, size uint8) Arg { return Arg{ArgReg, n, size} }
 func mem(size uint8) Arg    { return Arg{ArgMem, 0, size} }
+func vec(n, size uint8) Arg { return Arg{ArgXMM, n, size} }
 func imm(size uint8) Arg    { return Arg{ArgImm, 0, size} }
 
 func TestKnownEncodings(t *testing.T) {
@@ -62,6 +63,10 @@ func TestKnownEncodings(t *testing.T) {
 		{"66 0f 38 f1 06", Inst{Op: MOVBE, Size: 2, NArgs: 2, Args: [4]Arg{mem(2), reg(0, 2)}, Mem: true, Base: 6, Index: NoReg}},
 		{"c4 c2 b8 f2 c1", Inst{Op: ANDN, Size: 8, NArgs: 3, Args: [4]Arg{reg(0, 8), reg(8, 8), reg(9, 8)}, Vex: true, VReg: 8}},
 		{"c4 e3 fb f0 06 07", Inst{Op: RORX, Size: 8, NArgs: 3, Args: [4]Arg{reg(0, 8), mem(8), imm(1)}, Rep: 0xf2, Vex: true, Mem: true, Base: 6, Index: NoReg, Imm: 7}},
+		{"c5 fd fc d1", Inst{Op: VEX + PADDB, Size: 32, NArgs: 3, Args: [4]Arg{vec(2, 32), vec(0, 32), vec(1, 32)}, Vex: true, VL: 1}},
+		{"c4 43 21 4a 2e f0", Inst{Op: VEX + BLENDVPS, Size: 16, NArgs: 4, Args: [4]Arg{vec(13, 16), vec(11, 16), mem(16), vec(15, 16)}, Vex: true, VReg: 11, Mem: true, Base: 14, Index: NoReg, Imm: 0xf0}},
+		{"c4 e2 f5 90 04 26", Inst{Op: VPGATHERDQ, Size: 32, NArgs: 3, Args: [4]Arg{vec(0, 32), mem(8), vec(1, 32)}, Vex: true, VL: 1, VReg: 1, Mem: true, VSIB: true, Base: 6, Index: 4}},
+		{"c4 e2 7d 31 06", Inst{Op: VEX + PMOVZXBD, Size: 32, NArgs: 2, Args: [4]Arg{vec(0, 32), mem(8)}, Vex: true, VL: 1, Mem: true, Base: 6, Index: NoReg}},
 	} {
 		b := unhex(c.code)
 		got, err := Decode(append(append([]byte{}, b...), 0xcc, 0xcc))
@@ -91,7 +96,7 @@ func TestKnownEncodings(t *testing.T) {
 
 func TestInvalid(t *testing.T) {
 	for _, c := range []string{
-		"06", "27", "60", "62 f1", "c4 e2 00 77", "c5 f8 77", "c4 ff 78 f2", "d6", "9a 00", "ea 00", // not in 64-bit mode, and VEX
+		"06", "27", "60", "62 f1", "c4 e2 00 77", "c5 f9 77", "c5 f0 77", "c4 ff 78 f2", "d6", "9a 00", "ea 00", // not in 64-bit mode, and VEX
 		"f0 89 00",                                                 // LOCK on a move
 		"f0 01 c0",                                                 // LOCK on a register
 		"f0 83 38 00",                                              // LOCK CMP
@@ -99,7 +104,8 @@ func TestInvalid(t *testing.T) {
 		"0f c7 c8",                                                 // CMPXCHG8B of a register
 		"c4 e2 7c f2 c0", "66 c4 e2 78 f2 c0", "48 c4 e2 78 f2 c0", // ANDN of 256 bits, after 66, after REX
 		"c4 e3 73 f0 c0 01", // RORX with a register in vvvv
-		"0f 01 d0",          // XGETBV
+		"c4 e2 79 90 06",    // VPGATHERDD without SIB
+		"c4 e3 79 00 c0 00", // VPERMQ of 128 bits
 		"fe 10", "ff 38", "8f 08",
 	} {
 		if in, err := Decode(append(unhex(c), make([]byte, 12)...)); err != ErrInvalid {

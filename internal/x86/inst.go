@@ -16,7 +16,10 @@ const (
 	FirstSSE Op = 1024
 	FirstX87 Op = 2048
 	FirstMMX Op = 3072
-	NumOps      = 4096
+	// VEX plus an operation is what that is with a VEX prefix.
+	VEX      Op = 4096
+	FirstAVX    = VEX + FirstX87 // what there is with VEX only
+	NumOps      = 8192
 )
 
 // Registers in operands and addresses. General registers are numbered as the
@@ -49,7 +52,7 @@ const (
 	ArgMem          // the memory operand; Inst.Base and so on say where
 	ArgImm          // Inst.Imm
 	ArgRel          // branch target: Inst.Imm is relative to the next instruction
-	ArgXMM          // XMM register Reg
+	ArgXMM          // XMM register Reg, or with Size 32 YMM register Reg
 	ArgMMX          // MMX register Reg
 	ArgST           // x87 register ST(Reg)
 	ArgSreg         // segment register Reg: ES CS SS DS FS GS
@@ -78,6 +81,7 @@ type Inst struct {
 	Rep    byte // 0, 0xf2 or 0xf3, whichever came last
 	Vex    bool // has a VEX prefix, whose R, X, B and W are in Rex
 	VReg   byte // the register in its vvvv field
+	VL     byte // its L field: 1 means vectors of 256 bits
 	Lock   bool
 	Addr32 bool // address size prefix
 
@@ -92,8 +96,9 @@ type Inst struct {
 	Places [4]byte
 
 	// The memory operand: Seg.base + Base + Index<<Scale + Disp. RIPRel adds
-	// the address of the next instruction.
+	// the address of the next instruction. With VSIB Index is a vector register.
 	Mem         bool
+	VSIB        bool
 	RIPRel      bool
 	Seg         Seg
 	Base, Index uint8

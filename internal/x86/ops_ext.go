@@ -34,6 +34,10 @@ const (
 	SHA256MSG1
 	SHA256MSG2
 	SHA256RNDS2
+	XGETBV
+	XSAVE
+	XSAVEC
+	XRSTOR
 )
 
 // FirstCrypto and LastCrypto bound those of them on XMM registers.

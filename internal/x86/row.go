@@ -8,10 +8,11 @@ import (
 
 // Row is one line of the instruction table.
 //
-// Enc is the encoding as the manual writes it: optionally VEX (128 bits, its
-// pp and mmmmm fields written as prefix and 0F bytes); an optional mandatory prefix
-// (NP, 66, F2, F3; without one any prefix may be present and has its general
-// meaning), optionally REX.W, the opcode bytes, and then one of
+// Enc is the encoding as the manual writes it: optionally VEX (128 bits; VEX.256,
+// or VEX.L for either length; its pp and mmmmm fields are written as prefix and 0F
+// bytes); an optional mandatory prefix (NP, 66, F2, F3; without one any prefix may
+// be present and has its general meaning), optionally REX.W, or after VEX W0 or W1,
+// the opcode bytes, and then one of
 //
 //	/r     a ModRM byte
 //	/0../7 a ModRM byte with that value in its reg field
@@ -27,20 +28,22 @@ import (
 //	Z      register in the opcode's low bits
 //	I J O  immediate, branch offset, memory at an absolute address
 //	V W U  reg field, r/m, r/m that must be a register: XMM
+//	H L    VEX.vvvv, the immediate's high digit: XMM
 //	P Q N  the same: MMX
 //	S      reg field: segment register
 //	X Y    memory at RSI, RDI
 //	STi    x87 register in the low bits of ModRM
 //	AL AX rAX CL DX ST0 XMM0 FS GS 1  themselves
 //
-// Widths: b w d q (1, 2, 4, 8), dq x ps pd (16), ss (4), sd (8), t (10), v (2,
+// Widths: b w d q (1, 2, 4, 8), dq ps pd (16), ss (4), sd (8), t (10), v (2,
 // 4 or 8 by operand size), z (2 or 4, immediates sign-extended), y (4, or 8
-// with REX.W), bs (a byte sign-extended to the operand size), a number (bytes),
-// or nothing.
+// with REX.W), x (16 or 32 by VEX.L), xh xf xe (a half, a fourth, an eighth of
+// that), bs (a byte sign-extended to the operand size), a number (bytes), or
+// nothing.
 //
 // Attr has space separated attributes: lock (LOCK is legal if the first operand
 // is memory), d64 (operand size 64 by default, 16 with 66), f64 (always 64),
-// noB (REX.B clear).
+// noB (REX.B clear), vsib (the index is a vector register).
 type Row struct {
 	Enc  string
 	Op   Op
@@ -60,6 +63,10 @@ const (
 	widthZ
 	widthY
 	widthBS
+	widthX
+	widthXH
+	widthXF
+	widthXE
 )
 
 // Places that are not a letter of the notation.
@@ -90,6 +97,10 @@ const (
 	attrReg  // r/m must be a register
 	attrRexW // REX.W must be set
 	attrVReg // VEX.vvvv is an operand; otherwise it must be empty
+	attrL0   // VEX.L must be clear
+	attrL1   // VEX.L must be set
+	attrW0   // VEX.W must be clear
+	attrVSIB // there must be a SIB byte
 )
 
 const (
@@ -110,7 +121,7 @@ type compiled struct {
 	prefix uint8
 	mod    uint8
 	modVal uint8
-	attr   uint8
+	attr   uint16
 	nargs  uint8
 	args   [4]argSpec
 }
@@ -130,7 +141,7 @@ func Rows() []*Row {
 }
 
 func compileAll() {
-	for _, table := range [][]Row{tableInteger, tableExt, tableSSE, tableX87, tableMMX} {
+	for _, table := range [][]Row{tableInteger, tableExt, tableSSE, tableX87, tableMMX, tableAVX} {
 		for i := range table {
 			r := &table[i]
 			compileRow(r, uint16(len(rows)))
@@ -157,8 +168,9 @@ func compileRow(r *Row, n uint16) {
 		return s
 	}
 	tok := next()
-	vex := tok == "VEX"
+	vex := strings.HasPrefix(tok, "VEX")
 	if vex {
+		c.attr |= map[string]uint16{"VEX": attrL0, "VEX.256": attrL1}[tok]
 		tok = next()
 	}
 	switch tok {
@@ -171,8 +183,12 @@ func compileRow(r *Row, n uint16) {
 	case "F3":
 		c.prefix, tok = prefF3, next()
 	}
-	if tok == "REX.W" {
+	switch tok {
+	case "REX.W", "W1":
 		c.attr |= attrRexW
+		tok = next()
+	case "W0":
+		c.attr |= attrW0
 		tok = next()
 	}
 	m := 0
@@ -234,7 +250,7 @@ func (c *compiled) parseArgs(r *Row) {
 			c.attr |= attrMem
 		case 'R', 'U', 'N':
 			c.attr |= attrReg
-		case 'B':
+		case 'B', 'H':
 			c.attr |= attrVReg
 		}
 		c.nargs++
@@ -251,6 +267,8 @@ func (c *compiled) parseArgs(r *Row) {
 			c.attr |= attrF64
 		case "noB":
 			c.attr |= attrNoB
+		case "vsib":
+			c.attr |= attrVSIB
 		default:
 			panic("x86: bad attribute in row " + r.Enc)
 		}
@@ -301,8 +319,16 @@ func parseWidth(s string) uint8 {
 		return 8
 	case "t":
 		return 10
-	case "dq", "x", "ps", "pd":
+	case "dq", "ps", "pd":
 		return 16
+	case "x":
+		return widthX
+	case "xh":
+		return widthXH
+	case "xf":
+		return widthXF
+	case "xe":
+		return widthXE
 	case "v":
 		return widthV
 	case "z":

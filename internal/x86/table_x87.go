@@ -160,6 +160,14 @@ var tableX87 = []Row{
 	{"DB E4", FNSETPM, "", ""},
 	{"NP 0F AE /0", FXSAVE, "M512", ""},
 	{"NP 0F AE /1", FXRSTOR, "M512", ""},
+	{"NP 0F AE /4", XSAVE, "M", ""},
+	{"NP 0F AE /5", XRSTOR, "M", ""},
+	{"NP 0F AE /6", XSAVE, "M", ""}, // XSAVEOPT
+	{"NP 0F C7 /4", XSAVEC, "M", ""},
+	{"NP 0F C7 /3", PRIV, "M", ""}, // XRSTORS, XSAVES
+	{"NP 0F C7 /5", PRIV, "M", ""},
+	{"NP 0F 01 D0", XGETBV, "", ""},
+	{"NP 0F 01 D1", PRIV, "", ""}, // XSETBV
 
 	// Second encodings that the manual does not list and processors execute.
 	{"DD C8+i", FXCH, "ST0,STi", ""},

@@ -255,6 +255,13 @@ int main(void) {
 	E(prctl, "CAPBSET_DROP 99", PR_CAPBSET_DROP, 99);
 	E(prctl, "CAP_AMBIENT of an unknown kind", PR_CAP_AMBIENT, 99, 0, 0, 0);
 	E(prctl, "CAP_AMBIENT_RAISE 99", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 99, 0, 0);
+	E(prctl, "SECCOMP in an unknown mode", PR_SET_SECCOMP, 99, 0);
+	E(prctl, "SECCOMP filter at a bad address", PR_SET_SECCOMP, 2, BAD);
+	E(seccomp, "an unknown operation", 99, 0, 0);
+	E(seccomp, "unknown flags", 1, 0x8000, big);
+	E(seccomp, "strict mode with an argument", 0, 0, big);
+	E(seccomp, "GET_ACTION_AVAIL at a bad address", 2, 0, BAD);
+	E(seccomp, "GET_NOTIF_SIZES to a bad address", 3, 0, BAD);
 	E(prctl, "SECUREBITS unknown", PR_SET_SECUREBITS, 0x1000);
 	E(prctl, "GET_CHILD_SUBREAPER to a bad address", PR_GET_CHILD_SUBREAPER, BAD);
 	E(prctl, "TIMING 1", PR_SET_TIMING, 1);

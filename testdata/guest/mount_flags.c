@@ -1,4 +1,4 @@
-// X3, X1: mounts with nosuid ignore set-user-ID bits, with noexec refuse to run, read-only ones refuse to write; a script's bits are ignored.
+// X3, X1: mounts with nosuid ignore set-user-ID bits, with noexec refuse to run, with nodev to open devices, read-only ones to write, and no writer may be left; a script's bits are ignored.
 // needs root
 // needs namespaces
 #include "guest.h"
@@ -55,6 +55,23 @@ int main(int argc, char **argv) {
 	fails(access("m/suid", X_OK), EACCES, "noexec: access tells it");
 	int fd = open("m/suid", O_RDONLY);
 	fails((long)mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0), EPERM, "noexec: mmap to execute");
+	char *text = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	fails(mprotect(text, PAGE, PROT_READ | PROT_EXEC), EACCES, "noexec: mprotect of a mapping to execute");
+	munmap(text, PAGE);
+	text = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	fails(mprotect(text, PAGE, PROT_EXEC), EACCES, "noexec: of a shared one");
+	munmap(text, PAGE);
+	fails(syscall(SYS_execveat, fd, "", (char *[]){"x", NULL}, NULL, AT_EMPTY_PATH), EACCES, "noexec: execveat of an open file");
+	close(fd);
+	must(mknod("m/null", S_IFCHR | 0666, 1 << 8 | 3), "mknod");
+	check((fd = open("m/null", O_RDWR)) >= 0, "a device");
+	must(mount(NULL, "m", NULL, MS_REMOUNT | MS_NODEV, NULL), "remount nodev");
+	check(write(fd, "x", 1) == 1, "nodev: what is open stays open");
+	close(fd);
+	fails(open("m/null", O_RDONLY), EACCES, "nodev: a device");
+	check((fd = open("m/null", O_PATH)) >= 0 && access("m/null", R_OK) == 0, "nodev: its name can be used");
+	close(fd);
+	check(mkfifo("m/fifo", 0600) == 0 && (fd = open("m/fifo", O_RDWR)) >= 0, "nodev: a FIFO is no device");
 	close(fd);
 	must(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), "remount read-only");
 	fails(open("m/new", O_CREAT | O_WRONLY, 0600), EROFS, "read-only: create");
@@ -70,9 +87,56 @@ int main(int argc, char **argv) {
 	must(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_RDONLY, NULL), "remount of the bind mount");
 	check(runs("b/suid") == 1000 && runs("m/suid") == 1234, "a bind mount with nosuid, beside the plain one");
 	fails(open("b/new", O_CREAT | O_WRONLY, 0600), EROFS, "the bind mount is read-only");
-	check((fd = open("m/new", O_CREAT | O_WRONLY, 0600)) >= 0, "the plain one is not");
+	check((fd = open("m/new", O_CREAT | O_RDWR, 0600)) >= 0, "the plain one is not");
 	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "read-only while a file is open to write");
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), EBUSY, "the mount alone");
+	must(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND, NULL), "the bind mount is writable again");
+	check(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0, "the bind mount has no writers");
+	fails(mount(NULL, "b", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "but its file system has");
+	char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int fork_of = dup(fd);
 	close(fd);
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "read-only while it is open twice");
+	close(fork_of);
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "while it is mapped");
+	munmap(shared, PAGE);
+	fd = must(open("m/new", O_RDONLY), "open");
+	check(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0, "not while it is open to read");
+	must(mount(NULL, "m", NULL, MS_REMOUNT, NULL), "remount");
+	link("m/new", "m/other");
+	unlink("m/new");
+	check(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0, "nor with a name less");
+	must(mount(NULL, "m", NULL, MS_REMOUNT, NULL), "remount");
+	unlink("m/other");
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "but without a name");
+	close(fd);
+	mkdir("m/dir", 0700);
+	fd = open("m/dir", O_RDONLY);
+	rmdir("m/dir");
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "a folder without a name");
+	close(fd);
+	close(open("m/one", O_CREAT | O_WRONLY, 0600));
+	close(open("m/two", O_CREAT | O_WRONLY, 0600));
+	fd = open("m/two", O_RDONLY);
+	rename("m/one", "m/two");
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "a file that another has replaced");
+	close(fd);
+	fd = must(open("m", O_TMPFILE | O_RDWR, 0600), "O_TMPFILE");
+	int ro;
+	char link[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ro = must(open(link, O_RDONLY), "open again");
+	close(fd);
+	fails(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY, "a file that never had a name");
+	snprintf(link, sizeof link, "/proc/self/fd/%d", ro);
+	must(linkat(AT_FDCWD, link, AT_FDCWD, "m/named", AT_SYMLINK_FOLLOW), "linkat");
+	check(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0, "until it has one");
+	close(ro);
+	must(mount(NULL, "m", NULL, MS_REMOUNT, NULL), "remount");
+	check((fd = open("m/null", O_WRONLY)) >= 0 && mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0, "a device open to write does not count");
+	check(write(fd, "x", 1) == 1, "and works on a read-only mount");
+	close(fd);
+	must(mount(NULL, "m", NULL, MS_REMOUNT, NULL), "remount");
 
 	char cwd[PATH_MAX];
 	getcwd(cwd, sizeof cwd);

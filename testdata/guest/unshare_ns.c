@@ -104,6 +104,24 @@ static void user(void) {
 	stat("/usr", &st);
 	check(st.st_uid == 65534, "user: files of root outside belong to the overflow id");
 }
+static void link_of(const char *ns, char *text) {
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/ns/%s", ns);
+	must(readlink(path, text, 63), "readlink");
+}
+// A time namespace is for children; an exec, whose address space is new, goes there as well.
+static void clocks(void) {
+	char before[64] = "", now[64] = "", next[64] = "";
+	link_of("time", before);
+	must(unshare(0x80 /* CLONE_NEWTIME */), "unshare(CLONE_NEWTIME)");
+	link_of("time", now);
+	link_of("time_for_children", next);
+	check(!strcmp(before, now), "time: the caller stays");
+	check(strcmp(before, next), "time: its children do not");
+	setenv("NEXT", next, 1);
+	execl("/bin/sh", "sh", "-c", "test \"$(readlink /proc/$$/ns/time)\" = \"$NEXT\"", NULL);
+	_exit(9);
+}
 static void refuses(void) {
 	fails(unshare(0x1), EINVAL, "unshare: a bit without a meaning");
 	check(unshare(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM) == 0, "unshare: FS, FILES, SYSVSEM");
@@ -120,6 +138,7 @@ int main(void) {
 	check(in_child(ipc) == 0, "IPC");
 	check(in_child(net) == 0, "network");
 	check(in_child(user) == 0, "user");
+	check(in_child(clocks) == 0, "time");
 	check(in_child(refuses) == 0, "refusals");
 	return done();
 }

@@ -51,6 +51,12 @@ func (p *Pipe) Open(flags uint32) (r, w *vfs.File) {
 	return r, w
 }
 
+// Readers is how many openings can read from the pipe.
+func (p *Pipe) Readers() int { return p.readers }
+
+// Queue is where changes of the pipe are announced.
+func (p *Pipe) Queue() *vfs.WaitQueue { return &p.queue }
+
 func (p *Pipe) len() int { return len(p.buf) - p.start }
 
 // end is one opening of a pipe: the FileOps of its descriptors.

@@ -22,6 +22,7 @@ struct state {
 	uint64_t flags;
 	uint64_t mxcsr;
 	uint64_t xmm[16][2];
+	uint64_t upper[16][2]; // zero on processors without AVX
 };
 
 struct request {
@@ -42,6 +43,7 @@ struct state cur __attribute__((aligned(16)));
 uint64_t saved_rsp;
 uint32_t default_mxcsr = 0x1f80;
 uint64_t entry = CODE;
+uint8_t avx;
 static struct outcome result;
 
 void run_case(void);
@@ -57,7 +59,11 @@ __asm__(
 	".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 	"movups cur+144+16*\\n, %xmm\\n\n"
 	".endr\n"
-	"push cur+128; popfq\n"
+	"cmpb $0, avx; je 1f\n"
+	".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+	"vinsertf128 $1, cur+400+16*\\n, %ymm\\n, %ymm\\n\n"
+	".endr\n"
+	"1: push cur+128; popfq\n"
 	"mov cur+0, %rax; mov cur+8, %rcx; mov cur+16, %rdx; mov cur+24, %rbx\n"
 	"mov cur+40, %rbp; mov cur+48, %rsi; mov cur+56, %rdi\n"
 	".irp n,8,9,10,11,12,13,14,15\n"
@@ -76,10 +82,17 @@ __asm__(
 	".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 	"movups %xmm\\n, cur+144+16*\\n\n"
 	".endr\n"
-	"stmxcsr cur+136\n"
+	"cmpb $0, avx; je 1f\n"
+	".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+	"vextractf128 $1, %ymm\\n, cur+400+16*\\n\n"
+	".endr\n"
+	"1: stmxcsr cur+136\n"
 	".globl case_back\n"
 	"case_back:\n"
 	"ldmxcsr default_mxcsr\n"
+	"cmpb $0, avx; je 1f\n"
+	"vzeroupper\n"
+	"1:\n"
 	"mov saved_rsp, %rsp\n"
 	"cld\n"
 	"pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
@@ -104,6 +117,13 @@ static void fault(int sig, siginfo_t *si, void *ctx)
 	cur.flags = g[REG_EFL];
 	cur.mxcsr = uc->uc_mcontext.fpregs->mxcsr;
 	memcpy(cur.xmm, uc->uc_mcontext.fpregs->_xmm, sizeof cur.xmm);
+	if (avx) { // an XSAVE image: its header says whether the halves are there
+		const char *image = (const char *)uc->uc_mcontext.fpregs;
+		if (*(const uint64_t *)(image + 512) & 4)
+			memcpy(cur.upper, image + 576, sizeof cur.upper);
+		else
+			memset(cur.upper, 0, sizeof cur.upper);
+	}
 	g[REG_RIP] = (greg_t)case_back;
 	g[REG_EFL] &= ~0x40000;
 	(void)sig, (void)si;
@@ -131,6 +151,7 @@ int main(void)
 	struct request r;
 	uint64_t count;
 
+	avx = __builtin_cpu_supports("avx") != 0;
 	sigaltstack(&ss, 0);
 	for (unsigned i = 0; i < sizeof sigs / sizeof *sigs; i++)
 		sigaction(sigs[i], &sa, 0);

@@ -41,7 +41,11 @@ type Template struct {
 	digit  int // -1: any
 	fixed  int // -1: none
 	plusI  bool
-	vex    bool
+	// With VEX: what L and W must be, -1 if they may be anything, and whether
+	// the index is a vector register.
+	vex  bool
+	l, w int
+	vsib bool
 }
 
 // ParseTemplate reads the encoding of a row.
@@ -49,8 +53,11 @@ func ParseTemplate(enc string) (t Template) {
 	t.digit, t.fixed = -1, -1
 	for i, f := range strings.Fields(enc) {
 		switch {
-		case f == "VEX":
-			t.vex = true
+		case strings.HasPrefix(f, "VEX"):
+			t.vex, t.w = true, -1
+			t.l = map[string]int{"VEX": 0, "VEX.256": 1, "VEX.L": -1}[f]
+		case f == "W0" || f == "W1":
+			t.w = int(f[1] - '0')
 		case len(t.opcode) == 0 && (i == 0 || t.vex) && (f == "66" || f == "F2" || f == "F3"):
 			n, _ := strconv.ParseUint(f, 16, 8)
 			t.prefix = byte(n)
@@ -123,13 +130,23 @@ func (g Generator) vexInstance(row *x86.Row, t Template) (b []byte, disp int) {
 	if g.Intn(24) == 0 {
 		b = append(b, 0x67)
 	}
-	m := map[byte]byte{0x38: 2, 0x3a: 3}[t.opcode[1]]
+	m := byte(1)
+	if len(t.opcode) > 2 {
+		m = map[byte]byte{0x38: 2, 0x3a: 3}[t.opcode[1]]
+	}
 	pp := map[byte]byte{0: 0, 0x66: 1, 0xf3: 2, 0xf2: 3}[t.prefix]
 	v := byte(0x78)
-	if strings.Contains(row.Args, "B") {
+	if strings.ContainsAny(row.Args, "BH") {
 		v = byte(g.Intn(16)) << 3
 	}
-	b = append(b, 0xc4, byte(g.Intn(8))<<5|m, byte(g.Intn(2))<<7|v|pp, t.opcode[2])
+	either := func(n int) byte {
+		if n < 0 {
+			n = g.Intn(2)
+		}
+		return byte(n)
+	}
+	b = append(b, 0xc4, byte(g.Intn(8))<<5|m, either(t.w)<<7|v|either(t.l)<<2|pp, t.opcode[len(t.opcode)-1])
+	t.vsib = strings.Contains(row.Attr, "vsib")
 	return g.operands(b, t)
 }
 
@@ -149,6 +166,9 @@ func (g Generator) operands(b []byte, t Template) (_ []byte, disp int) {
 			if t.plusI {
 				m += byte(g.Intn(8))
 			}
+		}
+		if t.vsib {
+			m = m&0x38 | byte(g.Intn(3))<<6 | 4
 		}
 		b = append(b, m)
 		if m < 0xc0 {

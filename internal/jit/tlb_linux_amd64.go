@@ -1,0 +1,146 @@
+package jit
+
+import "github.com/tinevm/tine/internal/mm"
+
+// Host memory of guest pages, as machine code looks it up: rt for reading, wt for
+// writing, pages for code. All is lost when the mappings of the address space
+// change. A fork takes the right to write away and leaves the rest, and the child
+// begins with what its parent has.
+
+// noPage is what entry i of a TLB has if it is empty: a page that no address
+// looks for there.
+func noPage(i int) uint64 {
+	if i == 0 {
+		return mm.PageSize
+	}
+	return 0
+}
+
+var emptyTLB = func() (t [tlbSize]tlbEntry) {
+	for i := range t {
+		t[i].page = noPage(i)
+	}
+	return t
+}()
+
+// update brings the translations up to date.
+func (c *context) update(as *mm.AddressSpace) {
+	now := as.Version()
+	switch {
+	case now == c.seen:
+		return
+	case now.Reads != c.seen.Reads || now.Flushes != c.seen.Flushes && !as.Flushed(c.seen.Flushes, c.evict):
+		c.clearTLB()
+	case now.Gen != c.seen.Gen:
+		c.clearWrites()
+	}
+	c.seen = now
+}
+
+// inherit takes over what the parent's context p, which is as it was at the fork,
+// knows of reading. v is the child's version at the fork.
+func (c *context) inherit(p *context, v mm.Version) {
+	if len(p.reads) == cap(p.reads) {
+		return
+	}
+	if c.flushed != p.flushed {
+		c.clearJumps()
+		c.flushed = p.flushed
+	}
+	for _, r := range p.reads {
+		i := r.n % tlbSize
+		c.rt[i] = p.rt[i]
+		c.pages[r.page] = p.pages[r.page]
+	}
+	c.reads = append(c.reads, p.reads...)
+	c.seen = v
+}
+
+// evict forgets one page; bit 0 of its address says that it was executable.
+func (c *context) evict(va uint64) {
+	page := va &^ pageMask
+	i := page >> mm.PageShift % tlbSize
+	if c.rt[i].page == page {
+		c.rt[i] = emptyTLB[i]
+	}
+	forget(&c.rl, page)
+	if c.wt[i].page == page {
+		c.dropWrite(uint64(i))
+	}
+	if va&1 != 0 {
+		clear(c.pages[:])
+		c.clearCode()
+	}
+}
+
+// dropWrite empties an entry of wt.
+func (c *context) dropWrite(i uint64) {
+	if c.stack.page == c.wt[i].page {
+		c.stack = lastEntry{}
+	}
+	if c.wf[i] != 0 {
+		forget(&c.wl, c.wt[i].page)
+	}
+	c.wt[i], c.wf[i] = emptyTLB[i], 0
+}
+
+// forget empties the entries of a page.
+func forget(l *[lastSize]lastEntry, page uint64) {
+	for i := range l {
+		if e := &l[i]; e.page == page {
+			e.small, e.large = 0, 0
+		}
+	}
+}
+
+// clearTLB forgets all translations: one by one if they are few.
+func (c *context) clearTLB() {
+	c.clearWrites()
+	c.clearCode()
+	c.rl = [lastSize]lastEntry{}
+	if len(c.reads) == cap(c.reads) {
+		c.rt = emptyTLB
+		clear(c.pages[:])
+	} else {
+		for _, r := range c.reads {
+			i := r.n % tlbSize
+			c.rt[i] = emptyTLB[i]
+			c.pages[r.page] = 0
+		}
+	}
+	c.reads = c.reads[:0]
+}
+
+// clearWrites forgets what may be written.
+func (c *context) clearWrites() {
+	c.stack, c.wl = lastEntry{}, [lastSize]lastEntry{}
+	if len(c.writes) == cap(c.writes) {
+		c.wt = emptyTLB
+		clear(c.wf[:])
+	} else {
+		for _, n := range c.writes {
+			i := n % tlbSize
+			c.wt[i], c.wf[i] = emptyTLB[i], 0
+		}
+	}
+	c.writes = c.writes[:0]
+}
+
+// readEntry is an entry of rt and one of pages that are in use.
+type readEntry struct {
+	n    uint32
+	page int32
+}
+
+// noteRead and noteWrite remember what was filled.
+func (c *context) noteRead(n uint64, page int32) {
+	if len(c.reads) < cap(c.reads) {
+		c.reads = append(c.reads, readEntry{uint32(n), page})
+	}
+}
+
+func (c *context) noteWrite(n uint64) {
+	if len(c.writes) < cap(c.writes) {
+		c.writes = append(c.writes, uint32(n))
+	}
+}
