@@ -252,7 +252,7 @@ func noRoom() bool {
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
 // code. It returns nil if the frame is not so any more, or if the instruction at
 // pc ends in the next page. If there is no room it returns full.
-func (t *translator) lookup(p *codeEntry, pc uint64, plain bool) (b *block, full bool) {
+func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	f := p.frame
@@ -260,8 +260,9 @@ func (t *translator) lookup(p *codeEntry, pc uint64, plain bool) (b *block, full
 		p.code, p.flushed = frameOf(f), g
 	}
 	cf := p.code
-	if b := cf.find(pc, plain); b != nil {
-		return b, false
+	old := cf.find(pc, tier == tierPlain)
+	if old != nil && (old.tier != tierOnce || tier != tierCold) {
+		return old, false
 	}
 	if !f.HasCode() {
 		return nil, false
@@ -269,14 +270,10 @@ func (t *translator) lookup(p *codeEntry, pc uint64, plain bool) (b *block, full
 	if noRoom() {
 		return nil, true
 	}
-	tier := tierCold
-	switch {
-	case plain:
-		tier = tierPlain
-	case hotAfter == 0:
+	if tier != tierPlain && hotAfter == 0 {
 		tier = tierHot
 	}
-	return t.make(cf, pc, tier, nil), false
+	return t.make(cf, pc, tier, old), false
 }
 
 // make makes the block at pc and enters it, instead of old unless that is nil. It
@@ -285,6 +282,9 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	t.list = cf.decode(t.list[:0], cf.frame.Bytes(), pc, tier)
 	if len(t.list) == 0 {
 		return nil
+	}
+	if tier == tierOnce && t.list[len(t.list)-1].loopsTo(pc) {
+		tier = tierCold
 	}
 	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
 	t.open(cf)

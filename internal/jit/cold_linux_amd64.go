@@ -29,6 +29,7 @@ type cold struct {
 	span, back int32
 	shared     bool
 	last       int32 // coldLast: where the context has the page
+	cur        int   // coldEdge: the instruction
 }
 
 // later has a piece emitted after the block.
@@ -46,7 +47,7 @@ func (t *translator) emitCold() {
 				t.here(d)
 			}
 		}
-		t.cur = 0
+		t.cur = c.cur
 		t.inHost, t.inMem, t.fpu, t.fpuPC = c.inHost, c.inMem, c.fpu, c.fpuPC
 		switch c.kind {
 		case coldConst:

@@ -22,7 +22,9 @@ func (t *translator) edge(target uint64) {
 // unlinked makes the jump whose displacement is at d an edge: until it is
 // linked it exits.
 func (t *translator) unlinked(d int32, target uint64) {
-	t.exitFrom(t.site(site{kind: siteEdge, pc: target, arg: d, host: !t.inMem}), d)
+	in := &t.list[t.cur]
+	loop := target <= in.pc && in.kind != kindCall
+	t.exitFrom(t.site(site{kind: siteEdge, pc: target, arg: d, host: !t.inMem, loop: loop}), d)
 }
 
 // refund gives back the part of the budget that a block does not use. It leaves
@@ -37,7 +39,7 @@ func (t *translator) conditional(in *inst) {
 	rest := len(t.list) - (t.cur + 1)
 	if in.taken {
 		d := t.jcc(in.Opcode&15 ^ 1)
-		t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.next()})
+		t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.next(), cur: t.cur})
 		return
 	}
 	direct := rest == 0 && (t.samePage(in.target()) || t.inMem)
@@ -49,7 +51,7 @@ func (t *translator) conditional(in *inst) {
 		t.unlinked(d, in.target())
 		return
 	}
-	t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.target()})
+	t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.target(), cur: t.cur})
 }
 
 // plainEdge is the way to the variant without groups of what is at pc, which is

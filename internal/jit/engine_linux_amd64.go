@@ -194,14 +194,14 @@ func (e *engine) dropWrites(own mm.Frame) {
 
 // find returns the block at pc, or nil if it cannot be had: what the
 // interpreter makes of the instruction there tells why.
-func (e *engine) find(pc uint64, plain bool) *block {
+func (e *engine) find(pc uint64, tier tier) *block {
 	for {
 		p := e.codeAt(pc)
 		if p == nil {
 			return nil
 		}
 		generation := cache.flushes.Load()
-		b, full := e.t.lookup(p, pc, plain)
+		b, full := e.t.lookup(p, pc, tier)
 		if f := p.frame; b == nil && !full && f.HasCode() {
 			q := e.codeAt(pc&^pageMask + mm.PageSize)
 			if q == nil {
@@ -277,9 +277,10 @@ func (e *engine) mapped(page int32) {
 type where struct {
 	pos  int32 // in the code memory; 0 is nowhere: look for RIP
 	take int64 // instructions of the block that are still to be done
-	// plain: in the variant without groups, because of what is at RIP.
-	plain bool
-	fpu   bool // with the x87 registers in the host's
+	// tier is that of the block, if one is made: tierPlain because of what is at
+	// RIP.
+	tier tier
+	fpu  bool // with the x87 registers in the host's
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -303,11 +304,11 @@ func (e *engine) run() cpu.Trap {
 			c.flushed = generation
 			w = where{}
 		}
-		if i := c.regs.RIP % jumpSize; w.pos == 0 && !w.plain && c.jumpPC[i] == c.regs.RIP {
+		if i := c.regs.RIP % jumpSize; w.pos == 0 && w.tier != tierPlain && c.jumpPC[i] == c.regs.RIP {
 			w.pos = position(c.jumpCode[i])
 		}
 		if w.pos == 0 {
-			b := e.find(c.regs.RIP, w.plain)
+			b := e.find(c.regs.RIP, w.tier)
 			if b == nil && e.unfetchable(c.regs.RIP) {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
@@ -324,7 +325,7 @@ func (e *engine) run() cpu.Trap {
 			if cache.flushes.Load() != generation {
 				continue
 			}
-			if !w.plain {
+			if w.tier != tierPlain {
 				i := c.regs.RIP % jumpSize
 				c.jumpPC[i], c.jumpCode[i] = c.regs.RIP, host(b.entry.checked)
 			}
@@ -385,10 +386,17 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		if e.left <= 0 {
 			break
 		}
-		if b := e.find(s.pc, s.plain); b != nil {
+		tier := tierOnce
+		switch {
+		case s.plain:
+			tier = tierPlain
+		case s.loop || from.tier == tierCold && (s.pc^from.pc)&^pageMask == 0:
+			tier = tierCold
+		}
+		if b := e.find(s.pc, tier); b != nil {
 			connect(from, s, b, generation)
 		}
-		return where{plain: s.plain}, cpu.Trap{}
+		return where{tier: tier}, cpu.Trap{}
 	case siteIndirect:
 		return e.indirect(s)
 	case siteMiss:

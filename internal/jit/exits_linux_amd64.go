@@ -20,6 +20,9 @@ func (e *engine) indirect(s *site) (where, cpu.Trap) {
 		return where{}, e.stepOne()
 	}
 	c.regs.RIP = pc // run enters what it finds there into the jump cache
+	if s.arg == 0 {
+		return where{tier: tierCold}, cpu.Trap{} // a jump, perhaps that of an interpreter
+	}
 	return where{}, cpu.Trap{}
 }
 
@@ -51,7 +54,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
 		}
 		if s.shared {
-			return where{plain: true}, cpu.Trap{}
+			return where{tier: tierPlain}, cpu.Trap{}
 		}
 		if t, certain := e.faulted(s); certain {
 			return where{}, t

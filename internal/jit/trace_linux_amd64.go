@@ -15,10 +15,6 @@ const maxInsts = 64
 // past what could not be shared.
 const maxPlain = 8
 
-// maxCold is the number of instructions after which a cold block ends with the
-// next conditional jump.
-const maxCold = 24
-
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
 	maxRound    = 8
@@ -82,13 +78,19 @@ func (in *inst) follow() uint64 {
 	return in.next()
 }
 
+// loopsTo reports whether it is a conditional jump to an address.
+func (in *inst) loopsTo(pc uint64) bool { return in.kind == kindJcc && in.target() == pc }
+
 // tier says how much is made of a block.
 type tier uint8
 
 const (
-	// tierCold is for what has not run often: a short way without jumps that are
-	// taken, with a count of how often it runs.
-	tierCold tier = iota
+	// tierOnce is for what may run once: the way without conditional jumps that
+	// are taken.
+	tierOnce tier = iota
+	// tierCold is for what is part of a loop: a short way to a conditional jump,
+	// with a count of how often it runs.
+	tierCold
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
 	tierHot
@@ -100,7 +102,7 @@ const (
 )
 
 // remade reports whether another block may take the place of one.
-func (t tier) remade() bool { return t == tierCold || t == tierHot }
+func (t tier) remade() bool { return t <= tierHot }
 
 // decode appends to list the instructions of the block at pc, which is in page.
 // A short loop that is one block is put there several times: its rounds then
@@ -121,7 +123,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 			in.kind = kindStepEnd
 			break
 		}
-		if in.kind == kindJcc && !cf.goOn(in, len(list), tier) {
+		if in.kind == kindJcc && !cf.goOn(in, head, tier) {
 			break
 		}
 		if in.kind == kindJmp && (tier == tierHot || tier == tierFar) && (in.target()^pc)&^pageMask == 0 {
@@ -145,11 +147,17 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 	return list
 }
 
-// goOn decides which way the block goes on at its n-th instruction, a
+// goOn decides which way the block that begins at head goes on at in, a
 // conditional jump, if it does.
-func (cf *codeFrame) goOn(in *inst, n int, tier tier) bool {
-	if tier != tierHot && tier != tierFar {
-		return in.target() > in.pc && (n < maxCold || tier == tierPlain)
+func (cf *codeFrame) goOn(in *inst, head uint64, tier tier) bool {
+	switch tier {
+	case tierPlain:
+		return in.target() > in.pc
+	case tierOnce:
+		in.taken = in.target() == head
+		return in.taken || in.target() > in.pc
+	case tierCold:
+		return false
 	}
 	taken := int32(0)
 	if (in.target()^in.pc)&^pageMask == 0 {
@@ -165,7 +173,10 @@ func (cf *codeFrame) runs(pc uint64) int32 {
 	for n := *cf.bucket(pc); n != 0; {
 		b := numbered(n)
 		if b.pc == pc && b.tier != tierPlain {
-			if b.tier != tierCold {
+			switch b.tier {
+			case tierOnce: // it did, that is all
+				return hotAfter / 2
+			case tierHot, tierFar:
 				return hotAfter
 			}
 			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)

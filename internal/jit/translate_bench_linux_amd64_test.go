@@ -40,7 +40,7 @@ func BenchmarkTranslate(b *testing.B) {
 		b.StartTimer()
 		start := time.Now()
 		for pc := uint64(at); pc < at+uint64(len(text)); {
-			bl := e.find(pc, false)
+			bl := e.find(pc, tierOnce)
 			if bl == nil {
 				pc++
 				continue

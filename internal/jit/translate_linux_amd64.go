@@ -80,6 +80,7 @@ type site struct {
 	size  uint8 // of the memory operand
 	idx   uint8 // which instruction of the block
 	plain bool  // edges: to the variant without groups
+	loop  bool  // edges: backwards
 	// TLB misses: a group is looked for; the address is in T0, rather than what
 	// probe leaves.
 	shared, constant bool
