@@ -102,11 +102,12 @@ type Namespace struct {
 
 	root *Mount
 	refs int
+	seq  int // in order of creation
 }
 
 // NewNamespace makes a namespace whose root is fs.
 func NewNamespace(sys *System, fs FileSystem, source string, flags uint64) *Namespace {
-	ns := &Namespace{Sys: sys, refs: 1}
+	ns := &Namespace{Sys: sys, refs: 1, seq: sys.nextSeq()}
 	sb := sys.NewSuperblock(fs)
 	ns.root = sys.newMount(sb, sb.root.get(), source, flags)
 	ns.root.setNS(ns)
@@ -234,7 +235,7 @@ func graftable(m *Mount, at Path) linux.Errno {
 // another user namespace, the copy receives what is mounted here but gives
 // nothing back, and cannot be taken apart.
 func (ns *Namespace) Clone(owner any, move ...*Path) *Namespace {
-	n := &Namespace{Sys: ns.Sys, Owner: owner, refs: 1}
+	n := &Namespace{Sys: ns.Sys, Owner: owner, refs: 1, seq: ns.Sys.nextSeq()}
 	how := copyUnbindable
 	if owner != ns.Owner {
 		how |= copySharedToSlave
@@ -256,7 +257,7 @@ const (
 	copyShared        copyHow = 1 << iota // it is shared in any case
 	copySlave                             // it is a slave of the original
 	copySharedToSlave                     // it is, if the original is shared
-	copyUnbindable                        // unbindable mounts are copied as well
+	copyUnbindable                        // unbindable mounts are copied as well, but not those of mount namespaces
 )
 
 // copyTree copies m from root down, with what is mounted there. Paths of move
@@ -264,7 +265,7 @@ const (
 func (s *System) copyTree(m *Mount, root *Dentry, how copyHow, move []*Path) *Mount {
 	c := s.copyMount(m, root, how)
 	for _, ch := range m.children {
-		if root.isAncestor(ch.mountpoint) && (!ch.unbindable || how&copyUnbindable != 0) {
+		if root.isAncestor(ch.mountpoint) && (!ch.unbindable || how&copyUnbindable != 0) && !(how&copyUnbindable != 0 && ch.isMounts()) {
 			s.copyTree(ch, ch.root, how, move).attach(Path{c, ch.mountpoint})
 		}
 	}

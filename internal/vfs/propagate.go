@@ -157,7 +157,7 @@ type spreadCopy struct{ tree, on *Mount }
 func (s *spreading) group(g *peerGroup, skip, src *Mount, how copyHow) {
 	s.seen[g] = true
 	for _, n := range slices.Clone(g.members) {
-		if n != skip && s.reaches(n) {
+		if n != skip && s.reaches(n, src) {
 			src, how = s.copy(n, src, how), copyShared
 		}
 	}
@@ -167,16 +167,16 @@ func (s *spreading) group(g *peerGroup, skip, src *Mount, how copyHow) {
 			return
 		case n.peers != nil && !s.seen[n.peers]:
 			s.group(n.peers, nil, src, copySlave|copyShared)
-		case n.peers == nil && s.reaches(n):
+		case n.peers == nil && s.reaches(n, src):
 			s.copy(n, src, copySlave)
 		}
 	}
 }
 
-// reaches reports whether n shows the mountpoint. What is only being mounted
-// does not count.
-func (s *spreading) reaches(n *Mount) bool {
-	return s.errno == 0 && n.ns != nil && n.root.isAncestor(s.mountpoint)
+// reaches reports whether n shows the mountpoint, for src to be mounted there.
+// What is only being mounted does not count.
+func (s *spreading) reaches(n, src *Mount) bool {
+	return s.errno == 0 && n.ns != nil && n.root.isAncestor(s.mountpoint) && !src.holds(n.ns)
 }
 
 func (s *spreading) copy(on, src *Mount, how copyHow) *Mount {
