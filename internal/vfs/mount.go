@@ -1,6 +1,10 @@
 package vfs
 
-import "github.com/tinevm/tine/internal/linux"
+import (
+	"slices"
+
+	"github.com/tinevm/tine/internal/linux"
+)
 
 // mountFlags are the flags that belong to a mount rather than to its file
 // system.
@@ -48,6 +52,8 @@ type Mount struct {
 	// Propagation; see propagate.go.
 	peers      *peerGroup // nil: not shared
 	master     *peerGroup // nil: no slave
+	peerAt     int        // the places in their lists
+	slaveAt    int
 	unbindable bool
 	expiring   bool // MNT_EXPIRE has marked it, and nobody has used it since
 	// Kept from the owner of a lesser user namespace: to unmount it, to clear
@@ -175,7 +181,11 @@ func (m *Mount) attach(at Path) {
 // detach takes m from its place; the namespace's reference is the caller's.
 func (m *Mount) detach() {
 	p := m.parent
-	p.children = without(p.children, m)
+	i := len(p.children) - 1
+	for p.children[i] != m { // whole trees go from the last
+		i--
+	}
+	p.children = slices.Delete(p.children, i, i+1)
 	m.mountpoint.mounts--
 	m.mountpoint.put()
 	m.parent, m.mountpoint = nil, nil

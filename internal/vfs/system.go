@@ -72,7 +72,8 @@ type System struct {
 	nextCookie uint32 // of renames, for inotify
 
 	mounts    int         // that exist
-	groups    []bool      // numbers of peer groups in use
+	groups    []bool      // numbers of peer groups in use, counted from 0
+	freeGroup int         // those below are in use
 	lockWaits map[any]any // see Context.lockWaits
 	lru       dentryList
 	lruMax    int
