@@ -247,7 +247,7 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if acc&AccessWrite == 0 || e&pteShared != 0 {
 		return f, true
 	}
-	if !owned || f.Refs() != 1 {
+	if f.Refs() != 1 || !owned && !as.ownedNow(va) {
 		return 0, false
 	}
 	if h.meet(as.epoch); h.old>>i&1 != 0 {

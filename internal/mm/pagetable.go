@@ -107,6 +107,14 @@ func (as *AddressSpace) leafOf(va uint64) (leaf node, owned bool) {
 	return r.leaf, r.owned
 }
 
+// ownedNow is whether the path to va has one owner, for a leaf that is remembered
+// without: what an engine may write must not depend on when it last looked.
+func (as *AddressSpace) ownedNow(va uint64) bool {
+	leaf, owned := as.find(va)
+	*as.recent.leafOf(va) = recentLeaf{leafID(va), leaf, owned}
+	return owned
+}
+
 // own returns a version of n that has one owner: n itself, or a copy that takes
 // a reference on each child and leaves n to its other owners. The reference on
 // n goes last: an engine that sees n with one owner may take the counts below
