@@ -47,13 +47,15 @@
 //
 // # Tiers
 //
-// What runs the first time becomes a cold block (tier): the way that is taken if
-// no conditional jump is, to the first other jump, at most a few dozen
-// instructions. It counts how often it runs. After hotAfter times the block is
-// made anew: now the counts tell which way the program takes at a conditional
-// jump, so that the block goes on there, goes through direct jumps, and ends where
-// nothing is known. A short loop is repeated in its block. The old block is dead
-// like one whose code was written, and the jumps that led there find the new one.
+// What runs the first time becomes a block of the way that is taken if no
+// conditional jump is, to the first other jump (tierOnce). What a jump backwards or
+// an indirect jump leads to, and what follows in the same page, may run often: it
+// becomes blocks up to the next conditional jump that count how often they run
+// (tierCold). After hotAfter times such a block is made anew: the counts tell which
+// way the program takes at a conditional jump, so the block goes on there, goes
+// through direct jumps, and ends where nothing is known (tierHot). A short loop is
+// repeated in its block. The old block is dead like one whose code was written,
+// and the jumps that led there find the new one.
 //
 // Nothing is interpreted first: an instruction that is decoded and interpreted
 // once costs half of its translation.
@@ -144,9 +146,9 @@
 // belong together are stored together; blocks are found by page and chain.
 //
 // What did not help: ending blocks where others begin, which saves 7 percent of
-// the code and loses more. Cold blocks of one basic block: gcc translates 40
-// percent fewer instructions, but runs them slower and exits more often, which is
-// no gain in all. Looking addresses up by routines in cold blocks, which saves a
+// the code and loses more. Counting everywhere, with blocks of one basic block: gcc
+// translates 40 percent fewer instructions, but the counts are as many cache
+// lines more, and it takes a fifth longer in all. Looking addresses up by routines in cold blocks, which saves a
 // quarter of the code and costs as much in calls. Making blocks hot after 16 or 64
 // times.
 //
