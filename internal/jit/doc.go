@@ -12,9 +12,14 @@
 // them are where they always are. Four are in memory. R14 (B) points to the
 // context, R12 and R13 (T0, T1) are temporaries, MM0 counts instructions. RSP is
 // the host's: machine code runs on the goroutine's stack and needs three words of
-// it. XMM registers and MXCSR are the guest's. x87 and MMX instructions are the
-// interpreter's, as is everything while the guest has floating point exceptions
-// unmasked.
+// it. XMM registers and MXCSR are the guest's, and so are the upper
+// halves of the YMM registers, which go into the context and back only while one
+// of them is in use (noteUpper). A block that uses x87 or MMX registers loads all
+// of them and leaves them at each of its ends (loadFPU). Everything is the
+// interpreter's while the guest has floating point exceptions unmasked.
+//
+// What only some hosts have (optional) is passed there, and the interpreter's
+// elsewhere.
 //
 // # Contexts
 //
