@@ -40,7 +40,7 @@ type translator struct {
 }
 
 const (
-	maxBlockSites = 8 * maxInsts
+	maxBlockSites = 10 * maxInsts
 	sitePiece     = 1 << 12
 )
 
@@ -319,6 +319,8 @@ func (t *translator) inst(in *inst) {
 		t.leaInst(in)
 	case kindDivide:
 		t.divide(in)
+	case kindGather:
+		t.gather(in)
 	case kindPush:
 		t.push(in)
 	case kindPop:
