@@ -115,6 +115,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	if shared {
 		s.size = 1
 	}
+	n := len(t.sites)
 	t.address(o)
 	switch {
 	case t.tier == tierCold && !aligned:
@@ -125,6 +126,9 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		t.checkTLB(s, span, size, aligned, in.pc)
 	}
 	if !shared {
+		if !write && !aligned {
+			t.sites[n].loaded = uint16(t.pos())
+		}
 		return mem{base: hT0, index: hT1}
 	}
 	g.aligned = aligned && size >= 16

@@ -101,7 +101,7 @@ type common struct {
 }
 
 // spans are the ranges for which there are routines.
-var spans = [...]int32{1, 2, 4, 8, 16, maxSpan}
+var spans = [...]int32{1, 2, 4, 8, 16, 32, maxSpan}
 
 // spanClass is the index of the smallest of spans that is enough.
 func spanClass(n int32) int {

@@ -57,7 +57,7 @@ type context struct {
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
-	vectors [96]byte // see gather
+	vectors [96]byte // see gather and loadAcross
 
 	fpuLive bool   // image has the state of x87
 	control uint16 // the host's control word

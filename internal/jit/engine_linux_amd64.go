@@ -269,6 +269,8 @@ type where struct {
 	// plain: in the variant without groups, because of what is at RIP.
 	plain bool
 	fpu   bool // with the x87 registers in the host's
+	// loaded: T0 and T1 shall lead to context.vectors.
+	loaded bool
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -349,6 +351,10 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	if w.fpu {
 		c.loadImage()
 		c.target, c.entry = c.entry, host(cache.fpuEnter)
+	}
+	if w.loaded {
+		// T0 has the entry's address.
+		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - c.entry
 	}
 	enter(c)
 	from = blockAt(c.block)

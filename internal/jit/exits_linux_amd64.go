@@ -50,6 +50,9 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		if s.shared {
 			return where{plain: true}, cpu.Trap{}
 		}
+		if s.loaded != 0 && b.alive(generation) && e.loadAcross(s) {
+			return where{pos: b.start + int32(s.loaded), take: todo, fpu: s.fpu, loaded: true}, cpu.Trap{}
+		}
 	}
 	if s.kind == siteFPU {
 		c.loadImage()
@@ -90,15 +93,7 @@ func (e *engine) stepSome(n int64) cpu.Trap {
 // operand reaches into another page, is not aligned, or cannot be had.
 func (e *engine) fill(s *site) bool {
 	c := e.c
-	va := c.t0
-	if !s.constant {
-		// What was compared, and the index in the TLB, tell the address.
-		tlb := &c.rt
-		if s.write {
-			tlb = &c.wt
-		}
-		va += tlb[c.t1>>4].page
-	}
+	va := c.missed(s)
 	page := va &^ pageMask
 	i := va >> mm.PageShift % tlbSize
 	if va-page+uint64(s.size) > mm.PageSize {
@@ -135,3 +130,36 @@ func (e *engine) fill(s *site) bool {
 }
 
 func hostPage(f mm.Frame) uint64 { return uint64(uintptr(f.Addr())) }
+
+// missed is the address that a TLB does not have.
+func (c *context) missed(s *site) uint64 {
+	va := c.t0
+	if !s.constant {
+		// What was compared, and the index in the TLB, tell the address.
+		tlb := &c.rt
+		if s.write {
+			tlb = &c.wt
+		}
+		va += tlb[c.t1>>4].page
+	}
+	return va
+}
+
+// loadAcross copies an operand that is in two pages, if both can be read.
+func (e *engine) loadAcross(s *site) bool {
+	c := e.c
+	va := c.missed(s)
+	first := mm.PageSize - va&pageMask
+	if first >= uint64(s.size) {
+		return false
+	}
+	f, ok := e.as.Lookup(va, mm.AccessRead)
+	g, ok2 := e.as.Lookup(va+first, mm.AccessRead)
+	if !ok || !ok2 {
+		return false
+	}
+	b := c.vectors[:s.size]
+	copy(b[:first], f.Bytes()[va&pageMask:])
+	copy(b[first:], g.Bytes())
+	return true
+}
