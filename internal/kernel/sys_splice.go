@@ -24,6 +24,23 @@ func (t *Task) offsetArg(f *vfs.File, addr uint64) (position, linux.Errno) {
 	return p, errno
 }
 
+// filePair are the files of two descriptors.
+func (t *Task) filePair(in, out uint64) (f, g *vfs.File, errno linux.Errno) {
+	if f, errno = t.file(in); errno == 0 {
+		g, errno = t.file(out)
+	}
+	return f, g, errno
+}
+
+// awaitEither waits for what a transfer that moved nothing lacks: something to
+// read, or room.
+func (t *Task) awaitEither(in, out *vfs.File, errno linux.Errno) (uint64, linux.Errno) {
+	if errno == linux.EAGAIN && in.Ops.Poll(in)&vfs.PollIn == 0 {
+		return t.fileWait(in, 0, errno)
+	}
+	return t.fileWait(out, 0, errno)
+}
+
 // putOffset stores an offset back.
 func (t *Task) putOffset(p *position, addr uint64) linux.Errno {
 	if addr == 0 {
@@ -126,13 +143,10 @@ func (t *Task) move(m *moving) (uint64, linux.Errno) {
 		}
 		return t.sc.done, 0
 	}
-	switch {
-	case errno == linux.EAGAIN && m.nonblock:
+	if errno == linux.EAGAIN && m.nonblock {
 		return 0, errno
-	case errno == linux.EAGAIN && in.Ops.Poll(in)&vfs.PollIn == 0:
-		return t.fileWait(in, 0, errno)
 	}
-	return t.fileWait(out, 0, errno)
+	return t.awaitEither(in, out, errno)
 }
 
 // sysSendfile is sendfile(2): out, in, offset, count.
@@ -166,11 +180,7 @@ func sysSendfile(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 // sysCopyFileRange is copy_file_range(2): in, its offset, out, its offset,
 // length, flags.
 func sysCopyFileRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	in, errno := t.file(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.file(a[2])
+	in, out, errno := t.filePair(a[0], a[2])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -190,6 +200,41 @@ func sysCopyFileRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	return t.move(&moving{from: from, to: to, fromAddr: a[1], toAddr: a[3], n: n})
+}
+
+// cloneFile is ioctl_ficlone(2), of a whole file or of a range: struct
+// file_clone_range begins with the source. No file system here can share blocks
+// between files.
+func (t *Task) cloneFile(out *vfs.File, req uint32, arg uint64) linux.Errno {
+	src := arg
+	if req == linux.FICLONERANGE {
+		var errno linux.Errno
+		if src, errno = t.getUint64(arg); errno != 0 {
+			return errno
+		}
+	}
+	in, errno := t.file(src)
+	if errno != 0 {
+		return errno
+	}
+	var st [2]linux.Stat
+	for i, f := range []*vfs.File{in, out} {
+		if st[i], errno = vfs.Fstat(f); errno != 0 {
+			return errno
+		}
+	}
+	typ := func(i int) uint32 { return st[i].Mode & linux.S_IFMT }
+	switch {
+	case st[0].Dev != st[1].Dev:
+		return linux.EXDEV
+	case typ(0) == linux.S_IFDIR, typ(1) == linux.S_IFDIR:
+		return linux.EISDIR
+	case typ(0) != linux.S_IFREG, typ(1) != linux.S_IFREG:
+		return linux.EINVAL
+	case !in.Readable(), !out.Writable(), out.Flags&linux.O_APPEND != 0:
+		return linux.EBADF
+	}
+	return linux.EOPNOTSUPP
 }
 
 // copyRange checks the ranges of copy_file_range and cuts n off at the end of
@@ -235,11 +280,7 @@ func sysSplice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[5]&^spliceFlags != 0 {
 		return 0, linux.EINVAL
 	}
-	in, errno := t.file(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.file(a[2])
+	in, out, errno := t.filePair(a[0], a[2])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -306,10 +347,7 @@ func sysTee(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != linux.EAGAIN || a[3]&linux.SPLICE_F_NONBLOCK != 0 {
 		return uint64(n), errno
 	}
-	if in.Ops.Poll(in)&vfs.PollIn == 0 {
-		return t.fileWait(in, 0, errno)
-	}
-	return t.fileWait(out, 0, errno)
+	return t.awaitEither(in, out, errno)
 }
 
 // sysVmsplice is vmsplice(2): the pipe, a vector, its length, flags. Pages that
@@ -327,11 +365,7 @@ func sysVmsplice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	total := uint64(0)
-	for _, e := range v {
-		total += e.Len
-	}
-	if total == 0 {
+	if vectorLen(v) == 0 {
 		return 0, 0
 	}
 	if !pipefs.Is(f) {

@@ -61,6 +61,7 @@ var Rows = []Row{
 		{"Descriptions with offset and flags, cwd, umask, handlers, mask, environment, group, nice, limits, mappings", guests("fork_inherits")},
 		{"Root, groups, capabilities, affinity, policy, personality, timer slack, alternate stack, oom_score_adj, no_new_privs, segments", guests("fork_inherits_more")},
 		{"Session and process group", guests("groups")},
+		{"Holes, fallocate, copies and files without a name, on disk and in memory", guests("file_holes", "file_tmpfile")},
 		{"Files, pipes and sockets are shared between parent and child", guests("files", "pipes", "unix_sockets", "inet")},
 		{"The controlling terminal", guests("pty_more")},
 	}},
@@ -197,13 +198,14 @@ var Rows = []Row{
 		{"Leases: who holds one is told, who is in its way waits", guests("leases")},
 		{"SIGCHLD; SIGHUP and SIGCONT for an orphaned group; one thread's signals and the process's", guests("sigchld", "orphaned_group", "thread_signal")},
 		{"Waiting for files and signals at once", guests("polling")},
-		{"SIGPIPE, SIGURG, and transfers that signals and ends cut short", guests("rw_corners", "splice", "tcp_urgent")},
+		{"SIGPIPE, SIGURG, and transfers that signals and ends cut short", guests("rw_corners", "splice", "tcp_urgent", "unix_urgent")},
 	}},
 	{"G2", "terminals", []Statement{
 		{"Ctrl-C, Ctrl-Z, Ctrl-\\, hang-up, SIGTTIN, SIGTTOU, window size", guests("pty_control")},
 		{"The line discipline", append(guests("pty_termios"), "internal/tty:TestLikeHost")},
 		{"Sessions: TIOCSCTTY, TIOCNOTTY, TOSTOP, orphaned readers, hang-up of the group", guests("pty_more", "pty_session", "pty_wait")},
 		{"Job control of bash and dash", guests("pty_shells")},
+		{"Instances of devpts, as containers mount them", guests("devpts")},
 		{"Sessions and groups", guests("groups")},
 	}},
 	{"G3", "limits", []Statement{
