@@ -384,12 +384,13 @@ func (t *Task) userWord(off uint64) (uint64, linux.Errno) {
 		return 0, linux.EIO
 	case off < userRegsSize:
 		return binary.LittleEndian.Uint64(t.userRegs()[off:]), 0
+	case off >= userDebugRegs:
+		return t.debugReg(int(off-userDebugRegs) / 8), 0
 	}
 	return 0, 0
 }
 
-// setUserWord writes one: a general register. There are no debug registers to
-// set; clearing them does nothing.
+// setUserWord writes one: a general or a debug register.
 func (t *Task) setUserWord(off, v uint64) linux.Errno {
 	switch {
 	case off%8 != 0 || off >= userSize:
@@ -398,8 +399,8 @@ func (t *Task) setUserWord(off, v uint64) linux.Errno {
 		b := t.userRegs()
 		binary.LittleEndian.PutUint64(b[off:], v)
 		return t.setUserRegs(b)
-	case off >= userDebugRegs && v == 0:
-		return 0
+	case off >= userDebugRegs:
+		return t.setDebugReg(int(off-userDebugRegs)/8, v)
 	}
 	return linux.EIO
 }

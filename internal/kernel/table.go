@@ -149,7 +149,7 @@ var syscalls = [NumSyscalls]Syscall{
 	linux.SYS_getrusage:               {sysGetrusage, "rusagewho rusage>", full},
 	linux.SYS_sysinfo:                 {sysSysinfo, "sysinfo>", partial("load averages, shared, buffer and swap memory are 0")},
 	linux.SYS_times:                   {sysTimes, "tms>", full},
-	linux.SYS_ptrace:                  {sysPtrace, "ptrace pid ptr ptr", partial("no debug registers, PTRACE_PEEKSIGINFO (EIO)")},
+	linux.SYS_ptrace:                  {sysPtrace, "ptrace pid ptr ptr", partial("no PTRACE_PEEKSIGINFO, SYSEMU (EIO)")},
 	linux.SYS_getuid:                  {sysGetuid, "", full},
 	linux.SYS_syslog:                  {sysSyslog, "syslog syslogbuf", partial("the log is empty: the kernel's goes to the host")},
 	linux.SYS_getgid:                  {sysGetgid, "", full},

@@ -91,6 +91,7 @@ type Task struct {
 	piWaiters     []*Task // those who wait for locks of this task
 
 	ptrace *ptraceState // nil if it is not traced
+	debug  *debugRegs   // nil if no tracer has set any
 
 	exitSignal  linux.Signal // sent to the parent at exit; 0 for threads
 	exitCode    int          // wait status of this task

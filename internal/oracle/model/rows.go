@@ -148,6 +148,7 @@ var Rows = []Row{
 	{"E2", "abnormal end", []Statement{
 		{"SIGFPE, SIGSEGV, SIGILL, SIGTRAP, SIGBUS from the processor, with their codes", guests("fault_signals")},
 		{"Single step, floating point exceptions by code, privileges, a fault in a handler", guests("fault_more")},
+		{"What debug registers watch for", guests("debug_registers")},
 		{"Default actions of all signals", guests("status_words")},
 	}},
 	{"E3", "zombie", []Statement{
