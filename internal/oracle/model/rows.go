@@ -224,6 +224,7 @@ var Rows = []Row{
 		{"select, poll, epoll, eventfd", guests("polling")},
 		{"int 0x80 with the 32-bit numbers", guests("int80", "int80_more")},
 		{"Calls that a program has forbidden itself, or that another decides about", guests("seccomp_filter", "seccomp_notify")},
+		{"Calls that a tracer makes for a program; the old getdents", guests("ptrace_emulate")},
 		{"An unknown number is ENOSYS, named once in the log", []string{"TestUnknownCall"}},
 		{"Twelve hundred wrong calls have Linux's errors", []string{"TestErrnos"}},
 	}},
