@@ -195,6 +195,7 @@ var Rows = []Row{
 		{"Stops and continuing", guests("stop_cont")},
 		{"Whom kill reaches; kill -s NAME of shells", guests("kill_who")},
 		{"SIGPIPE; SIGIO", guests("pipes", "sigio")},
+		{"POSIX message queues: priorities, waiting, notification", guests("mqueue")},
 		{"Leases: who holds one is told, who is in its way waits", guests("leases")},
 		{"SIGCHLD; SIGHUP and SIGCONT for an orphaned group; one thread's signals and the process's", guests("sigchld", "orphaned_group", "thread_signal")},
 		{"Waiting for files and signals at once", guests("polling")},
