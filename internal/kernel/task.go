@@ -104,6 +104,7 @@ type Task struct {
 	didExec     bool // setpgid by the parent is no longer allowed
 	noNewPrivs  bool
 	seccomp     seccompState
+	mempolicy   memPolicy
 	timerSlack  uint64
 	personality uint32
 
@@ -162,15 +163,16 @@ type Group struct {
 	exitq vfs.WaitQueue // pidfds of this process
 	sigq  vfs.WaitQueue // signalfds of this process
 
-	itimers   [3]itimer
-	posix     posixTimers
-	childUse  usage // of reaped children
-	deadUse   usage // of threads that have ended
-	startTime int64
-	oomAdj    int
-	oomAdjMin int // what oomAdj was last set to by a privileged process
-	dumpable  int
-	core      *coreDump // being written; see coredump.go
+	itimers    [3]itimer
+	posix      posixTimers
+	childUse   usage // of reaped children
+	deadUse    usage // of threads that have ended
+	startTime  int64
+	oomAdj     int
+	oomAdjMin  int // what oomAdj was last set to by a privileged process
+	dumpable   int
+	membarrier uint32    // commands that it has registered for
+	core       *coreDump // being written; see coredump.go
 	// coreFilter is /proc/PID/coredump_filter.
 	coreFilter uint32
 

@@ -188,6 +188,10 @@ int main(void) {
 	E(ioprio_get, "an unknown kind", 9, 0);
 	E(ioprio_get, "nobody", 1, NOPID);
 	E(ioprio_set, "an unknown kind", 9, 0, 2 << 13 | 4);
+	E(ioprio_set, "no class and a level", 1, 0, 1);
+	E(ioprio_get, "of the group", 2, 0);
+	E(ioprio_get, "of a group that is not", 2, NOPID);
+	E(ioprio_get, "of a user without processes", 3, 77777);
 	E(ioprio_set, "an unknown class", 1, 0, 7 << 13);
 	E(ioprio_set, "nobody", 1, NOPID, 2 << 13 | 4);
 
@@ -300,6 +304,8 @@ int main(void) {
 	E(rseq, "unknown flags", big, 32, 8, 0x53053053);
 	E(set_tid_address, "any address will do", BAD);
 	E(membarrier, "an unknown command", 1 << 30, 0, 0);
+	E(membarrier, "PRIVATE_EXPEDITED without registration", 8, 0, 0);
+	E(membarrier, "two commands", 3, 0, 0);
 	E(membarrier, "unknown flags", 0, 77, 0);
 	E(getcpu, "bad address", BAD, 0);
 	E(process_vm_readv, "unknown flags", getpid(), big, 0, big, 0, 1);
