@@ -259,7 +259,7 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 	ng := &Group{
 		k: t.k, pid: child.tid, leader: child, threads: []*Task{child},
 		rlimits: g.rlimits, startTime: child.startTime, exitSignal: a.exitSignal,
-		oomAdj: g.oomAdj, oomAdjMin: g.oomAdjMin, dumpable: g.dumpable, membarrier: g.membarrier, coreFilter: g.coreFilter, loginUID: g.loginUID, auditSession: g.auditSession,
+		oomAdj: g.oomAdj, oomAdjMin: g.oomAdjMin, dumpable: g.dumpable, membarrier: g.membarrier, noHugePages: g.noHugePages, coreFilter: g.coreFilter, loginUID: g.loginUID, auditSession: g.auditSession,
 	}
 	child.group = ng
 	if ns := child.pidNS(); ns.init == nil && !ns.dying {

@@ -163,16 +163,17 @@ type Group struct {
 	exitq vfs.WaitQueue // pidfds of this process
 	sigq  vfs.WaitQueue // signalfds of this process
 
-	itimers    [3]itimer
-	posix      posixTimers
-	childUse   usage // of reaped children
-	deadUse    usage // of threads that have ended
-	startTime  int64
-	oomAdj     int
-	oomAdjMin  int // what oomAdj was last set to by a privileged process
-	dumpable   int
-	membarrier uint32    // commands that it has registered for
-	core       *coreDump // being written; see coredump.go
+	itimers     [3]itimer
+	posix       posixTimers
+	childUse    usage // of reaped children
+	deadUse     usage // of threads that have ended
+	startTime   int64
+	oomAdj      int
+	oomAdjMin   int // what oomAdj was last set to by a privileged process
+	dumpable    int
+	noHugePages bool      // PR_SET_THP_DISABLE
+	membarrier  uint32    // commands that it has registered for
+	core        *coreDump // being written; see coredump.go
 	// coreFilter is /proc/PID/coredump_filter.
 	coreFilter uint32
 

@@ -259,6 +259,9 @@ int main(void) {
 	E(prctl, "CAPBSET_DROP 99", PR_CAPBSET_DROP, 99);
 	E(prctl, "CAP_AMBIENT of an unknown kind", PR_CAP_AMBIENT, 99, 0, 0, 0);
 	E(prctl, "CAP_AMBIENT_RAISE 99", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 99, 0, 0);
+	E(prctl, "SET_THP_DISABLE with an argument more", PR_SET_THP_DISABLE, 1, 1, 0, 0);
+	E(prctl, "GET_THP_DISABLE with an argument", PR_GET_THP_DISABLE, 1, 0, 0, 0);
+	E(prctl, "SET_THP_DISABLE", PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	E(prctl, "SECCOMP in an unknown mode", PR_SET_SECCOMP, 99, 0);
 	E(prctl, "SECCOMP filter at a bad address", PR_SET_SECCOMP, 2, BAD);
 	E(seccomp, "an unknown operation", 99, 0, 0);
