@@ -140,25 +140,26 @@ func (m *Machine) buildTree(cfg *Config) error {
 // registerTypes makes the kinds of file systems known that mount(2) can make.
 func (b *treeBuilder) registerTypes() {
 	k := b.m.k
-	for _, t := range []struct {
-		name string
-		make func(c *vfs.Context) vfs.FileSystem
-	}{
-		{"sysfs", func(*vfs.Context) vfs.FileSystem { return k.NewSysFS() }},
-		{"tmpfs", func(*vfs.Context) vfs.FileSystem { return memfs.New(b.memOptions()) }},
-		{"ramfs", func(*vfs.Context) vfs.FileSystem { return memfs.New(b.memOptions()) }},
-		{"proc", k.NewProcFS},
-		{"devpts", func(*vfs.Context) vfs.FileSystem { return k.Terminals().DevptsFS() }},
-	} {
-		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, UserNS: true,
-			Mount: func(c *vfs.Context, _ string, _ uint64, _ string) (vfs.FileSystem, linux.Errno) {
-				return t.make(c), 0
-			}})
+	tmpfs, ramfs := b.memOptions(), b.memOptions()
+	ramfs.Type, ramfs.Magic, ramfs.Mode = "ramfs", linux.RAMFS_MAGIC, 0o755
+	made := func(make func(c *vfs.Context) vfs.FileSystem) vfs.Mounter {
+		return func(c *vfs.Context, _ string, _ uint64, _ string) (vfs.FileSystem, linux.Errno) { return make(c), 0 }
 	}
-	b.sys.RegisterFilesystem(vfs.FSType{Name: "cgroup2", NoDev: true, UserNS: true,
-		Mount: func(c *vfs.Context, _ string, _ uint64, data string) (vfs.FileSystem, linux.Errno) {
+	for _, t := range []struct {
+		name  string
+		mount vfs.Mounter
+	}{
+		{"sysfs", made(func(*vfs.Context) vfs.FileSystem { return k.NewSysFS() })},
+		{"tmpfs", memfs.Mount(tmpfs)},
+		{"ramfs", memfs.Mount(ramfs)},
+		{"proc", made(k.NewProcFS)},
+		{"devpts", k.Terminals().MountDevpts},
+		{"cgroup2", func(c *vfs.Context, _ string, _ uint64, data string) (vfs.FileSystem, linux.Errno) {
 			return k.NewCgroupFS(c, data)
-		}})
+		}},
+	} {
+		b.sys.RegisterFilesystem(vfs.FSType{Name: t.name, NoDev: true, UserNS: true, Mount: t.mount})
+	}
 }
 
 // hostRoot shows a folder of the host as the root. The machine's own file

@@ -99,7 +99,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	t.clobber(in)
 	t.lostT1()
 	if o.base == none && o.index == none && o.seg == x86.SegNone && !aligned && uint64(o.disp)&pageMask+uint64(size) <= mm.PageSize {
-		return t.checkConst(uint64(o.disp), size, write)
+		return t.checkConst(in, uint64(o.disp), size, write)
 	}
 	g, members, apart := t.plan(o, size, write)
 	// If the operand must be aligned so must be the start of the group.
@@ -111,7 +111,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	quick := o.base == cpu.RSP && o.index == none && !aligned
 	_, kind := tlbFor(write)
-	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared}
+	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared, simple: simple(in)}
 	if shared {
 		s.size = 1
 	}
@@ -214,7 +214,7 @@ func tlbFor(write bool) (tlb int32, kind siteKind) {
 }
 
 // checkConst is check for an address that is known.
-func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
+func (t *translator) checkConst(in *inst, va uint64, size uint8, write bool) mem {
 	tlb, kind := tlbFor(write)
 	page := va &^ pageMask
 	entry := tlb + int32(va>>mm.PageShift%tlbSize)*16
@@ -227,7 +227,7 @@ func (t *translator) checkConst(va uint64, size uint8, write bool) mem {
 	}
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
-	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true})
+	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true, simple: simple(in)})
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

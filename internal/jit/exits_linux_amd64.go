@@ -4,6 +4,7 @@ import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/x86"
 )
 
 // indirect goes to the address that an indirect jump, call or return found.
@@ -50,6 +51,9 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		if s.shared {
 			return where{plain: true}, cpu.Trap{}
 		}
+		if t, certain := e.faulted(s); certain {
+			return where{}, t
+		}
 	}
 	if s.kind == siteFPU {
 		c.loadImage()
@@ -86,19 +90,51 @@ func (e *engine) stepSome(n int64) cpu.Trap {
 	return t
 }
 
+// missed is the address that the TLB did not have.
+func (e *engine) missed(s *site) uint64 {
+	c := e.c
+	switch {
+	case s.constant:
+		return c.t0
+	case s.write:
+		// What was compared, and the index in the TLB, tell the address.
+		return c.t0 + c.wt[c.t1>>4].page
+	}
+	return c.t0 + c.rt[c.t1>>4].page
+}
+
+// faulted tells of a page fault without the interpreter, if it is certain that
+// the interpreter would find just this.
+func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
+	va := e.missed(s)
+	if !s.simple || va >= mm.UserTop || va%uint64(s.size) != 0 {
+		return t, false
+	}
+	acc := mm.AccessRead
+	if s.kind == siteStore {
+		acc = mm.AccessWrite
+	}
+	if _, ok := e.as.Lookup(va, acc); ok {
+		return t, false
+	}
+	return cpu.Trap{Kind: cpu.TrapPageFault, Access: acc, Addr: va}, true
+}
+
+// simple reports whether the first that can go wrong with an access by in is a
+// page fault, of a load or of a store that loads nothing.
+func simple(in *inst) bool {
+	switch withoutVEX(in.Op) {
+	case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.CMP, x86.TEST, x86.PUSH, x86.POP, x86.CALL, x86.RET, x86.LEAVE,
+		x86.MOVAPS, x86.MOVUPS, x86.MOVDQA, x86.MOVDQU:
+		return true
+	}
+	return false
+}
+
 // fill gets the TLB what it missed. It returns false if that is not all: the
 // operand reaches into another page, is not aligned, or cannot be had.
 func (e *engine) fill(s *site) bool {
-	c := e.c
-	va := c.t0
-	if !s.constant {
-		// What was compared, and the index in the TLB, tell the address.
-		tlb := &c.rt
-		if s.write {
-			tlb = &c.wt
-		}
-		va += tlb[c.t1>>4].page
-	}
+	c, va := e.c, e.missed(s)
 	page := va &^ pageMask
 	i := va >> mm.PageShift % tlbSize
 	if va-page+uint64(s.size) > mm.PageSize {

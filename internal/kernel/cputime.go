@@ -19,9 +19,6 @@ type cpuTime struct {
 	border uint64 // cycles at the last way in or out of the guest
 	guest  uint64 // cycles on either side since at
 	kernel uint64
-
-	// Charged, but not yet looked at by timers and limits.
-	newUser, newSystem int64
 }
 
 // chargePeriod is after how many cycles time is charged: about 100 µs, less than
@@ -86,20 +83,14 @@ func (p *processor) charge() int64 {
 	t.usage.system += system
 	if !t.exiting {
 		t.chargeCPU(user, system)
+		t.checkCPUTime(user, system)
 	}
-	c.newUser += user
-	c.newSystem += system
 	return now
 }
 
 // settle charges, and does what is due by then.
 func (p *processor) settle() int64 {
 	now := p.charge()
-	c := &p.time
-	if t := p.task; !t.exiting {
-		t.checkCPUTime(c.newUser, c.newSystem)
-	}
-	c.newUser, c.newSystem = 0, 0
 	if now >= p.k.load.next {
 		p.k.sampleLoad(now)
 	}
@@ -107,7 +98,8 @@ func (p *processor) settle() int64 {
 }
 
 // chargeRunning charges what the tasks in the kernel have used, for somebody who
-// wants to know. What runs in the guest is charged when it comes out.
+// wants to know or begins to count. What runs in the guest is charged when it
+// comes out.
 func (k *Kernel) chargeRunning() {
 	for _, p := range k.cpus {
 		if p.task != nil && !p.inGuest {
@@ -156,7 +148,7 @@ func (it *itimer) spend(ran int64) {
 // checkCPULimit sends SIGXCPU at the soft limit and each second after it, and
 // SIGKILL at the hard one (getrlimit(2)).
 func (g *Group) checkCPULimit() {
-	u := g.ownUsage()
+	u := g.chargedUsage()
 	used := uint64(u.user+u.system) / 1e9
 	r := &g.rlimits[linux.RLIMIT_CPU]
 	switch {

@@ -100,6 +100,9 @@ func (g *Group) timerDelivered(info *linux.Siginfo) {
 // left is the time to the next expiry, 0 if disarmed.
 func (it *itimer) left() int64 {
 	if it.virtual() {
+		if it.cpuLeft != 0 {
+			it.g.k.chargeRunning()
+		}
 		return it.cpuLeft
 	}
 	if it.index == 0 {
@@ -112,6 +115,7 @@ func (it *itimer) left() int64 {
 func (it *itimer) arm(g *Group, value, interval int64) {
 	it.g, it.interval = g, interval
 	if it.virtual() {
+		g.k.chargeRunning()
 		it.cpuLeft = value
 		return
 	}

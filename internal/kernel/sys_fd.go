@@ -341,6 +341,15 @@ func sysIoctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 			return 0, t.putUint32(a[2], uint32(t.ownerArg(f)))
 		}
 	}
+	switch req {
+	case linux.FICLONE, linux.FICLONERANGE:
+		return 0, t.cloneFile(f, req, a[2])
+	case linux.FIGETBSZ:
+		if f.Path.Dentry != nil {
+			st, _ := f.Path.Stat()
+			return 0, t.putUint32(a[2], uint32(st.Blksize))
+		}
+	}
 	ret, errno := f.Ops.Ioctl(f, &vfs.IoctlContext{Context: t.ctx(), CopyIn: t.copyIn, CopyOut: t.copyOut, Task: t}, req, a[2])
 	if errno == linux.ENOTTY && req == linux.FIONREAD && f.Ops.Seekable() {
 		st, _ := f.Ops.Stat(f)
@@ -409,17 +418,27 @@ func sysFtruncate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, vfs.Ftruncate(t.ctx(), f, int64(a[1]))
 }
 
+// allocateModes are the modes of fallocate(2) that mean something to some file
+// system.
+var allocateModes = map[uint32]bool{
+	0: true, linux.FALLOC_FL_KEEP_SIZE: true,
+	linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_KEEP_SIZE: true,
+	linux.FALLOC_FL_ZERO_RANGE:                             true,
+	linux.FALLOC_FL_ZERO_RANGE | linux.FALLOC_FL_KEEP_SIZE: true,
+	linux.FALLOC_FL_COLLAPSE_RANGE:                         true,
+	linux.FALLOC_FL_INSERT_RANGE:                           true,
+}
+
 func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	f, errno := t.file(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
-	const punch, zero = linux.FALLOC_FL_PUNCH_HOLE, linux.FALLOC_FL_ZERO_RANGE
 	off, n, mode := int64(a[2]), int64(a[3]), uint32(a[1])
 	switch {
 	case off < 0 || n <= 0:
 		return 0, linux.EINVAL
-	case mode&punch != 0 && mode&linux.FALLOC_FL_KEEP_SIZE == 0, mode&(punch|zero) == punch|zero:
+	case !allocateModes[mode]:
 		return 0, linux.EOPNOTSUPP
 	case !f.Writable():
 		return 0, linux.EBADF
@@ -427,7 +446,7 @@ func sysFallocate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EFBIG
 	case pipefs.Is(f):
 		return 0, linux.ESPIPE
-	case uint64(off+n) > t.rlimit(linux.RLIMIT_FSIZE):
+	case mode&^linux.FALLOC_FL_KEEP_SIZE == 0 && uint64(off+n) > t.rlimit(linux.RLIMIT_FSIZE):
 		t.sendSignalSelf(linux.SIGXFSZ)
 		return 0, linux.EFBIG
 	}

@@ -202,6 +202,41 @@ func sysCopyFileRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return t.move(&moving{from: from, to: to, fromAddr: a[1], toAddr: a[3], n: n})
 }
 
+// cloneFile is ioctl_ficlone(2), of a whole file or of a range: struct
+// file_clone_range begins with the source. No file system here can share blocks
+// between files.
+func (t *Task) cloneFile(out *vfs.File, req uint32, arg uint64) linux.Errno {
+	src := arg
+	if req == linux.FICLONERANGE {
+		var errno linux.Errno
+		if src, errno = t.getUint64(arg); errno != 0 {
+			return errno
+		}
+	}
+	in, errno := t.file(src)
+	if errno != 0 {
+		return errno
+	}
+	var st [2]linux.Stat
+	for i, f := range []*vfs.File{in, out} {
+		if st[i], errno = vfs.Fstat(f); errno != 0 {
+			return errno
+		}
+	}
+	typ := func(i int) uint32 { return st[i].Mode & linux.S_IFMT }
+	switch {
+	case st[0].Dev != st[1].Dev:
+		return linux.EXDEV
+	case typ(0) == linux.S_IFDIR, typ(1) == linux.S_IFDIR:
+		return linux.EISDIR
+	case typ(0) != linux.S_IFREG, typ(1) != linux.S_IFREG:
+		return linux.EINVAL
+	case !in.Readable(), !out.Writable(), out.Flags&linux.O_APPEND != 0:
+		return linux.EBADF
+	}
+	return linux.EOPNOTSUPP
+}
+
 // copyRange checks the ranges of copy_file_range and cuts n off at the end of
 // the source.
 func (t *Task) copyRange(in, out *vfs.File, from, to int64, n uint64) (uint64, linux.Errno) {

@@ -77,6 +77,12 @@ func (ns *userNamespace) within(outer *userNamespace) bool {
 // MapsUID implements vfs.IDMap.
 func (ns *userNamespace) MapsUID(id uint32) bool { _, ok := ns.uids.out(id); return ok }
 
+// UID implements vfs.IDMap.
+func (ns *userNamespace) UID(id uint32) (uint32, bool) { return ns.uids.in(id) }
+
+// GID implements vfs.IDMap.
+func (ns *userNamespace) GID(id uint32) (uint32, bool) { return ns.gids.in(id) }
+
 // MapsGID implements vfs.IDMap.
 func (ns *userNamespace) MapsGID(id uint32) bool { _, ok := ns.gids.out(id); return ok }
 

@@ -134,7 +134,6 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	trap, n := p.eng.Run(v, &t.Regs, as, budget)
 	v.Leave()
 	k.mu.Lock()
-	p.outOfGuest()
 	p.inGuest = false
 	t.account(n)
 	if n := as.TakeFaults(); n != 0 {
@@ -144,6 +143,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	if k.seeded != nil {
 		k.seeded.ran(n)
 	}
+	p.outOfGuest()
 	p.waited += n + 200 // entering the kernel counts as well
 	return trap
 }

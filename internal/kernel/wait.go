@@ -236,6 +236,11 @@ func (g *Group) totalUsage() usage {
 // ownUsage is the usage of all threads, living and ended.
 func (g *Group) ownUsage() usage {
 	g.k.chargeRunning()
+	return g.chargedUsage()
+}
+
+// chargedUsage is ownUsage without what has not been charged yet.
+func (g *Group) chargedUsage() usage {
 	u := g.deadUse
 	for _, t := range g.threads {
 		u.add(&t.usage)

@@ -11,6 +11,10 @@ const (
 	PROT_SEM      = 8
 	MADV_COLLAPSE = 25
 
+	FIGETBSZ     = 2
+	FICLONE      = 0x40049409
+	FICLONERANGE = 0x4020940d
+
 	// PER_CLEAR_ON_SETID are the personality flags that a set-user-ID program
 	// does not inherit.
 	PER_CLEAR_ON_SETID = 0x0400000 | 0x0040000 | 0x0100000 | 0x0200000

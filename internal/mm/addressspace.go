@@ -48,7 +48,7 @@ type AddressSpace struct {
 
 	// hint: every hole between hint and MmapBase is smaller than hintHole.
 	hint, hintHole uint64
-	peakPages      int32
+	peakPages      uint32
 	dontFork       bool   // some area has MapDontFork, MapWipeFork or MapLocked
 	truncSeen      uint64 // truncations when the engines were last told
 	// LockFuture: new mappings are locked (mlockall(MCL_FUTURE)); LockOnFault
@@ -296,7 +296,7 @@ func (as *AddressSpace) LockedPages() (n uint64) {
 	return n
 }
 
-func (as *AddressSpace) pages() int32 { return as.root.header().pages }
+func (as *AddressSpace) pages() uint32 { return as.root.header().pages }
 
 // RSSPages is the number of pages present.
 func (as *AddressSpace) RSSPages() uint64 { return uint64(as.pages()) }

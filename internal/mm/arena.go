@@ -33,6 +33,7 @@ type frameArena struct {
 	committed int     // frames made of it
 	next      int     // first frame never handed out
 	freeList  []Frame // freed frames, last in first out
+	trimmed   []Frame // freed frames that Trim has seen
 	live      int     // frames handed out now
 	small     int     // see populate
 }
@@ -86,11 +87,13 @@ func (a *frameArena) get(force bool) (Frame, bool) {
 	if a.live >= a.reserved-spareFrames && !force {
 		return 0, false
 	}
-	if n := len(a.freeList); n > 0 {
-		f := a.freeList[n-1]
-		a.freeList = a.freeList[:n-1]
-		a.live++
-		return f, true
+	for _, list := range []*[]Frame{&a.freeList, &a.trimmed} {
+		if n := len(*list); n > 0 {
+			f := (*list)[n-1]
+			*list = (*list)[:n-1]
+			a.live++
+			return f, true
+		}
 	}
 	if a.next == a.committed && a.grow() != nil {
 		return 0, false
@@ -120,19 +123,22 @@ func Live() int {
 	return arena.live
 }
 
-// Trim gives the memory of free frames back to the host. It is called when a
-// machine closes.
+// Trim gives the memory of the frames that were freed since the last time back
+// to the host. It is called when a machine closes.
 func Trim() {
 	a := &arena
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	slices.Sort(a.freeList)
-	for i := 0; i < len(a.freeList); {
+	list := a.freeList
+	a.freeList = nil
+	a.mu.Unlock()
+	// Other machines need not wait while the host works.
+	slices.Sort(list)
+	for i := 0; i < len(list); {
 		j := i + 1
-		for j < len(a.freeList) && a.freeList[j] == a.freeList[j-1]+1 {
+		for j < len(list) && list[j] == list[j-1]+1 {
 			j++
 		}
-		run := a.freeList[i:j]
+		run := list[i:j]
 		if hostDiscard(run[0].Addr(), uintptr(len(run))<<PageShift) {
 			for _, f := range run {
 				f.meta().flags.Store(frameZeroed)
@@ -140,4 +146,7 @@ func Trim() {
 		}
 		i = j
 	}
+	a.mu.Lock()
+	a.trimmed = append(a.trimmed, list...)
+	a.mu.Unlock()
 }

@@ -43,7 +43,18 @@ func (as *AddressSpace) Fault(va uint64, acc Access) (res FaultResult, major boo
 	if !ok {
 		return FaultOOM, false
 	}
-	if e := p.get(page); e != 0 {
+	e := p.get(page)
+	if e != 0 && e.frame().truncated() {
+		// The file was cut off here; it may have grown again.
+		as.mu.Unlock()
+		as.dropPages(page, page+PageSize)
+		as.mu.Lock()
+		if p, ok = as.ownPath(page, false); !ok {
+			return FaultOOM, false
+		}
+		e = 0
+	}
+	if e != 0 {
 		return as.upgrade(p, page, e, &v, acc), false
 	}
 	return as.fill(p, page, &v, acc)
@@ -65,9 +76,6 @@ func (as *AddressSpace) wouldCopy(page uint64) bool {
 
 // upgrade handles a fault on a present page, whose path is owned.
 func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access) FaultResult {
-	if e.frame().truncated() {
-		return FaultBus
-	}
 	bits := e&(pteShared|pteFile) | v.Prot.pteBits()
 	switch {
 	case acc&AccessWrite == 0:

@@ -26,7 +26,7 @@ const (
 
 type nodeHeader struct {
 	refs  atomic.Int32
-	pages int32  // present pages below
+	pages uint32 // present pages below
 	bits  uint64 // which of the 64 entries are there
 	// old are the entries of a leaf that have not been written since the last
 	// fork, if epoch is that of the address space; otherwise none has been.

@@ -24,6 +24,8 @@ type cachePage struct {
 	// mapped: a writable mapping may write without our knowing, so the page
 	// counts as dirty for good.
 	mapped bool
+	// reserved: fallocate has taken the memory, and nothing has been written.
+	reserved bool
 }
 
 // NewPageCache makes an empty cache charged to acct. fill reads a page from
@@ -121,7 +123,54 @@ func (c *PageCache) has(i uint64) bool {
 	return ok || c.fill == nil
 }
 
-// Has reports whether page i is held in memory (SEEK_DATA, mincore).
+// Data reports whether page i is held in memory and not only reserved
+// (SEEK_DATA).
+func (c *PageCache) Data(i uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.pages[i]
+	return ok && !p.reserved
+}
+
+// Reserve makes sure that there is memory for page i of a file that lives in
+// memory.
+func (c *PageCache) Reserve(i uint64) linux.Errno {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.pages[i]; ok {
+		return 0
+	}
+	p, errno := c.load(i)
+	if errno == 0 {
+		p.reserved = true
+		c.pages[i] = p
+	}
+	return errno
+}
+
+// Reload reads the pages from page first on anew, those that are mapped in
+// place: the file behind has changed.
+func (c *PageCache) Reload(first uint64) linux.Errno {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, i := range c.indices() {
+		if i < first {
+			continue
+		}
+		f := c.pages[i].frame
+		if f.Refs() == 1 {
+			c.drop(i)
+			continue
+		}
+		f.willWrite()
+		if errno := c.fill(i, f.Bytes()); errno != 0 {
+			return errno
+		}
+	}
+	return 0
+}
+
+// Has reports whether page i is held in memory (mincore).
 func (c *PageCache) Has(i uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,6 +220,10 @@ func (c *PageCache) Page(i uint64, write bool) (Frame, linux.Errno) {
 // load makes sure that page i is held.
 func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 	if p, ok := c.pages[i]; ok {
+		if p.reserved {
+			p.reserved = false
+			c.pages[i] = p
+		}
 		return p, 0
 	}
 	f, ok := c.acct.allocCache(true)

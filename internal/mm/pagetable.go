@@ -275,7 +275,7 @@ func (as *AddressSpace) clearRange(start, end uint64) bool {
 
 // clear removes the entries of [start, end) below n, which is owned and whose
 // first address is base. It returns the number of pages removed.
-func (as *AddressSpace) clear(n node, level int, base, start, end uint64, b *freeBatch) (pages int32) {
+func (as *AddressSpace) clear(n node, level int, base, start, end uint64, b *freeBatch) (pages uint32) {
 	h := n.header()
 	var gone uint64
 	shift := shiftOf(level)
@@ -292,7 +292,7 @@ func (as *AddressSpace) clear(n node, level int, base, start, end uint64, b *fre
 			child, _ = as.own(child, level+1, true)
 			*slot = uint32(child)
 			pages += as.clear(child, level+1, at, start, end, b)
-			if child.header().pages > 0 {
+			if child.header().bits != 0 {
 				continue
 			}
 		} else {

@@ -97,6 +97,7 @@ type vmaSet struct {
 	tree  btree.Map[uint64, VMA] // by Start
 	pages uint64                 // total size
 	data  uint64                 // pages of it that RLIMIT_DATA counts
+	hot   VMA                    // the area that was found last, or an empty one
 	// objs counts the areas of each object, in order of first use: the set
 	// holds one reference on each object.
 	objs []objCount
@@ -135,11 +136,15 @@ func (s *vmaSet) put() {
 
 // find returns the area that contains va or, if there is none, the next above.
 func (s *vmaSet) find(va uint64) (v VMA, ok bool) {
+	if s.hot.Start <= va && va < s.hot.End {
+		return s.hot, true
+	}
 	s.tree.Descend(va, func(_ uint64, w VMA) bool {
 		v, ok = w, va < w.End
 		return false
 	})
 	if ok {
+		s.hot = v
 		return v, true
 	}
 	s.tree.Ascend(va, func(_ uint64, w VMA) bool {
@@ -184,6 +189,7 @@ func (v *VMA) counts() bool {
 // insert adds v, merging it with its neighbours where they are alike. The set
 // is owned and has nothing there.
 func (s *vmaSet) insert(v VMA) {
+	s.hot = VMA{}
 	s.pages += v.Len() >> PageShift
 	if v.counts() {
 		s.data += v.Len() >> PageShift
@@ -203,6 +209,7 @@ func (s *vmaSet) insert(v VMA) {
 
 // remove takes [start, end) out of the set and returns the pieces, in order.
 func (s *vmaSet) remove(start, end uint64) (cut []VMA) {
+	s.hot = VMA{}
 	var hit []VMA
 	s.overlap(start, end, func(v VMA) bool {
 		hit = append(hit, v)

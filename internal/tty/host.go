@@ -13,7 +13,7 @@ type HostSide struct{ tty *TTY }
 // NewHostTTY makes a terminal for the host, owned by uid. ready is called when
 // there is output to take and when Input has room again; it must not block.
 func (s *System) NewHostTTY(uid uint32, ready func()) (*HostSide, linux.Errno) {
-	t, errno := s.newTTY(uid)
+	t, errno := s.own.newTTY(uid, 0)
 	if errno != 0 {
 		return nil, errno
 	}

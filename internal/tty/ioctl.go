@@ -1,6 +1,8 @@
 package tty
 
 import (
+	"strconv"
+
 	"encoding/binary"
 
 	"github.com/tinevm/tine/internal/linux"
@@ -84,7 +86,7 @@ func (m *master) Ioctl(f *vfs.File, c *vfs.IoctlContext, req uint32, arg uint64)
 	case linux.TIOCGPTLCK:
 		return 0, writeInt(c, arg, truth(t.locked))
 	case linux.TIOCGPTPEER:
-		return m.openPeer(c, uint32(arg))
+		return m.openPeer(f, c, uint32(arg))
 	case linux.TIOCPKT:
 		v, errno := readInt(c, arg)
 		if errno == 0 {
@@ -139,11 +141,24 @@ func (m *master) flow(what uint64) linux.Errno {
 	return 0
 }
 
-// openPeer opens the slave side of the terminal, wherever devpts is mounted
-// under /dev/pts, and gives its descriptor.
-func (m *master) openPeer(c *vfs.IoctlContext, flags uint32) (uint64, linux.Errno) {
+// openPeer opens the slave side of the terminal, in the mount of devpts that the
+// master side was opened by, and gives its descriptor.
+func (m *master) openPeer(f *vfs.File, c *vfs.IoctlContext, flags uint32) (uint64, linux.Errno) {
 	p := m.tty.sys.kernel.Current()
-	f, errno := vfs.Open(c.Context, c.Context.Root, m.tty.name(), flags&^linux.O_CREAT, 0)
+	dir, errno := f.Path.Beside(c.Context, ".")
+	if f.Path.Inode() != vfs.Inode(m.tty.pts.ptmx) && errno == 0 {
+		dir.Put()
+		var d *devpts
+		if dir, d, errno = ptsBeside(c.Context, f.Path); errno == 0 && d != m.tty.pts {
+			dir.Put()
+			errno = linux.ENODEV
+		}
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	f, errno = vfs.Open(c.Context, dir, strconv.Itoa(m.tty.index), flags&^linux.O_CREAT, 0)
+	dir.Put()
 	if errno != 0 {
 		return 0, errno
 	}

@@ -1,7 +1,6 @@
 package tty
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/tinevm/tine/internal/linux"
@@ -32,17 +31,15 @@ func ptsDevice(n int) uint64 { return vfs.MakeDev(slaveMajor, uint32(n)) }
 // System is all terminals of a machine.
 type System struct {
 	kernel  Kernel
-	ttys    []*TTY // by index; nil where none is
+	own     *devpts // the machine's own instance, where the host's terminals are
+	count   int     // terminals of all instances
 	console *TTY
-	ptmx    *node // the node of that name in devpts
-	root    *directory
 }
 
 // New makes a machine's terminals: none yet.
 func New(k Kernel) *System {
 	s := &System{kernel: k}
-	s.root = newDirectory(s)
-	s.ptmx = s.newNode(ptmxIno, linux.S_IFCHR, vfs.MakeDev(auxMajor, ptmxMinor))
+	s.own = s.newDevpts(ownOptions, 0, 0)
 	return s
 }
 
@@ -53,30 +50,7 @@ func (s *System) Register(v *vfs.System) {
 }
 
 // Count is how many terminals there are (/proc/sys/kernel/pty/nr).
-func (s *System) Count() int {
-	n := 0
-	for _, t := range s.ttys {
-		n += truth(t != nil)
-	}
-	return n
-}
-
-// newTTY makes a terminal with the lowest free number, owned by uid.
-func (s *System) newTTY(uid uint32) (*TTY, linux.Errno) {
-	n := slices.Index(s.ttys, nil)
-	if n < 0 {
-		if n = len(s.ttys); n == MaxTTYs {
-			return nil, linux.ENOSPC
-		}
-		s.ttys = append(s.ttys, nil)
-	}
-	t := &TTY{sys: s, index: n, termios: initialTermios()}
-	t.master = &master{tty: t}
-	t.node = s.newNode(firstIno+uint64(n), linux.S_IFCHR|slaveMode, ptsDevice(n))
-	t.node.attr.UID, t.node.attr.GID = uid, ttyGID
-	s.ttys[n] = t
-	return t, 0
-}
+func (s *System) Count() int { return s.count }
 
 // unlink removes the name of a terminal whose master is gone.
 func (s *System) unlink(t *TTY) {
@@ -85,31 +59,35 @@ func (s *System) unlink(t *TTY) {
 		s.console = nil
 	}
 	if t.opens == 0 {
-		s.free(t)
+		t.pts.free(t)
 	}
-}
-
-// free makes the number of a terminal free that nobody has open.
-func (s *System) free(t *TTY) { s.ttys[t.index] = nil }
-
-// find returns the terminal with number n, unless its master is gone.
-func (s *System) find(n int) *TTY {
-	if n < 0 || n >= len(s.ttys) || s.ttys[n] == nil || s.ttys[n].closed {
-		return nil
-	}
-	return s.ttys[n]
 }
 
 func (t *TTY) name() string { return "/dev/pts/" + strconv.Itoa(t.index) }
 
-// OpenPtmx opens /dev/ptmx: it makes a new terminal and gives its master side.
+// OpenPtmx opens /dev/ptmx: it makes a terminal of the instance that is mounted
+// on pts beside it (pts(4)).
 func (s *System) OpenPtmx(c *vfs.Context, _ uint64, _ uint32) (vfs.FileOps, linux.Errno) {
-	t, errno := s.newTTY(c.Cred.FSUID)
+	pts, d, errno := ptsBeside(c, c.Opening)
 	if errno != 0 {
 		return nil, errno
 	}
-	t.locked = true
-	return t.master, 0
+	pts.Put()
+	return d.openPtmx(c)
+}
+
+// ptsBeside finds the instance that a ptmx outside of devpts belongs to, and its
+// root, with a reference.
+func ptsBeside(c *vfs.Context, ptmx vfs.Path) (vfs.Path, *devpts, linux.Errno) {
+	p, errno := ptmx.Beside(c, "pts")
+	if errno != 0 {
+		return p, nil, errno
+	}
+	if d, ok := p.Mount.Superblock().FS.(*devpts); ok && p.Inode() == vfs.Inode(d.root) {
+		return p, d, 0
+	}
+	p.Put()
+	return vfs.Path{}, nil, linux.ENODEV
 }
 
 // OpenTTY opens /dev/tty: the controlling terminal of the caller.
@@ -135,11 +113,8 @@ func (s *System) OpenConsole(c *vfs.Context, _ uint64, flags uint32) (vfs.FileOp
 	return s.console.open(c, flags|linux.O_NOCTTY)
 }
 
-// OpenSlave opens a device of /dev/pts.
-func (s *System) OpenSlave(c *vfs.Context, rdev uint64, flags uint32) (vfs.FileOps, linux.Errno) {
-	t := s.find(int(vfs.Minor(rdev)))
-	if t == nil {
-		return nil, linux.EIO
-	}
-	return t.open(c, flags)
+// OpenSlave opens a device with the number of a terminal that is not in devpts
+// and so is none.
+func (s *System) OpenSlave(*vfs.Context, uint64, uint32) (vfs.FileOps, linux.Errno) {
+	return nil, linux.EIO
 }

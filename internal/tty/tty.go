@@ -9,6 +9,7 @@ import (
 // pseudo-terminal.
 type TTY struct {
 	sys   *System
+	pts   *devpts
 	index int // N of /dev/pts/N
 	node  *node
 	queue vfs.WaitQueue // readers and writers of the slave side
@@ -154,7 +155,7 @@ func (t *TTY) put() {
 		return
 	}
 	if t.closed {
-		t.sys.free(t)
+		t.pts.free(t)
 		return
 	}
 	t.master.wake(vfs.PollHup)

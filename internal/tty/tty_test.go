@@ -135,12 +135,12 @@ func newPair(t *testing.T, flags uint32) *pair {
 	p.bg = &fakeProcess{g: &fakeGroup{id: 2, s: s}}
 	s.groups, s.procs = []*fakeGroup{p.shell.g, p.bg.g}, []*fakeProcess{p.shell, p.bg}
 	k.current = p.shell
-	m, errno := p.sys.OpenPtmx(p.c, 0, linux.O_RDWR)
+	m, errno := p.sys.own.openPtmx(p.c)
 	if errno != 0 {
 		t.Fatal(errno)
 	}
 	p.m = vfs.NewFile(m, linux.O_RDWR)
-	if _, errno := p.sys.OpenSlave(p.c, ptsDevice(0), flags); errno != linux.EIO {
+	if _, errno := p.sys.own.ttys[0].node.OpenDevice(p.c, flags); errno != linux.EIO {
 		t.Errorf("open of a locked slave: %v", errno)
 	}
 	p.ioctl(p.m, linux.TIOCSPTLCK, 0)
@@ -151,7 +151,7 @@ func newPair(t *testing.T, flags uint32) *pair {
 
 func (p *pair) open(flags uint32) *vfs.File {
 	p.t.Helper()
-	s, errno := p.sys.OpenSlave(p.c, ptsDevice(0), flags)
+	s, errno := p.sys.own.ttys[0].node.OpenDevice(p.c, flags)
 	if errno != 0 {
 		p.t.Fatal(errno)
 	}

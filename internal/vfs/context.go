@@ -20,6 +20,9 @@ type Cred struct {
 type IDMap interface {
 	MapsUID(id uint32) bool
 	MapsGID(id uint32) bool
+	// UID and GID translate a number of the namespace to the machine's.
+	UID(id uint32) (uint32, bool)
+	GID(id uint32) (uint32, bool)
 }
 
 // Capable reports whether c has a capability (linux.CAP_...) over the machine.
@@ -29,6 +32,23 @@ func (c *Cred) Capable(capability int) bool { return c.IDs == nil && c.Caps>>cap
 // group must have numbers in the caller's user namespace.
 func (c *Cred) capableOver(a *Attr, capability int) bool {
 	return c.Caps>>capability&1 != 0 && (c.IDs == nil || c.IDs.MapsUID(a.UID) && c.IDs.MapsGID(a.GID))
+}
+
+// OwnUID and OwnGID translate a number that the caller has given. It must be
+// valid and one of the caller's user namespace.
+func (c *Cred) OwnUID(id uint32, valid bool) (uint32, bool) {
+	if !valid || c.IDs == nil {
+		return id, valid
+	}
+	return c.IDs.UID(id)
+}
+
+// OwnGID is OwnUID for groups.
+func (c *Cred) OwnGID(id uint32, valid bool) (uint32, bool) {
+	if !valid || c.IDs == nil {
+		return id, valid
+	}
+	return c.IDs.GID(id)
 }
 
 // InGroup reports whether gid is the file system group or a supplementary one.
@@ -58,6 +78,9 @@ type Context struct {
 
 	// Task is the calling task, for devices such as /dev/tty.
 	Task any
+
+	// Opening is the place of the device that is being opened.
+	Opening Path
 
 	// WaitOn is set together with EWAIT.
 	WaitOn *WaitQueue

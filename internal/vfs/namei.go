@@ -264,6 +264,7 @@ func (w *walker) link(old Path, d *Dentry) linux.Errno {
 		return errno
 	}
 	d.setInode(i)
+	i.Common().linkable = false // once
 	i.Common().adopted()
 	notifySelf(i, linux.IN_ATTRIB, 0)
 	notifyDir(w.cur.Dentry, d, linux.IN_CREATE, 0)

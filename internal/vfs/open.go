@@ -297,7 +297,11 @@ func (o *opening) ops(i Inode, a *Attr, flags uint32) (FileOps, linux.Errno) {
 	}
 	switch a.Type() {
 	case linux.S_IFCHR, linux.S_IFBLK:
+		if d, ok := i.(DeviceInode); ok {
+			return d.OpenDevice(o.c, flags)
+		}
 		if open := sys.device(a); open != nil {
+			o.c.Opening = o.w.cur
 			return open(o.c, a.Rdev, flags)
 		}
 	case linux.S_IFIFO:

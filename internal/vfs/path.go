@@ -63,6 +63,22 @@ func (p Path) NoExec() bool { return p.Mount != nil && p.Mount.Flags&linux.MS_NO
 // ReadOnly reports whether nothing can be changed there.
 func (p Path) ReadOnly() bool { return p.Mount != nil && p.Mount.ReadOnly() }
 
+// Beside is the place of another name in the same directory, "." for that
+// itself, with a reference.
+func (p Path) Beside(c *Context, name string) (Path, linux.Errno) {
+	if p.Dentry == nil || p.Dentry.parent == nil {
+		return Path{}, linux.ENOENT
+	}
+	if name == "." {
+		return Path{p.Mount, p.Dentry.parent}.Get(), 0
+	}
+	d, errno := p.Dentry.parent.lookup(c, name)
+	if errno != 0 || d.inode == nil {
+		return Path{}, max(errno, linux.ENOENT)
+	}
+	return Path{p.Mount, d}.over().Get(), 0
+}
+
 // over moves to the root of what is mounted at p, if anything is.
 func (p Path) over() Path {
 	for p.Dentry.mounts > 0 {

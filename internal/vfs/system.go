@@ -37,6 +37,11 @@ type StatFS struct {
 // DeviceOpener makes the operations of an open device.
 type DeviceOpener func(c *Context, rdev uint64, flags uint32) (FileOps, linux.Errno)
 
+// DeviceInode is implemented by devices that are more than their number.
+type DeviceInode interface {
+	OpenDevice(c *Context, flags uint32) (FileOps, linux.Errno)
+}
+
 // Mounter makes an instance of a kind of file system for mount(2).
 type Mounter func(c *Context, source string, flags uint64, data string) (FileSystem, linux.Errno)
 

@@ -100,12 +100,16 @@ func (s *sharedFile) forget() {
 	}
 }
 
-// put drops a reference. Unused files are kept within limits.
-func (s *sharedFile) put() {
+// put drops a reference. Unused files are kept within limits, unless nobody can
+// open them again.
+func (s *sharedFile) put(gone bool) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if s.refs--; s.refs > 0 {
 		return
+	}
+	if gone && shared.files[s.id] == s {
+		delete(shared.files, s.id)
 	}
 	if shared.files[s.id] != s {
 		s.free()

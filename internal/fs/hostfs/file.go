@@ -180,9 +180,38 @@ func (o *regular) Truncate(_ *vfs.File, size int64) linux.Errno {
 	return 0
 }
 
-// Allocate implements vfs.FileOps. The host is asked for the size only, and a
-// hole is made of zeros.
+// Allocate implements vfs.FileOps: what the host can do, it does.
 func (o *regular) Allocate(f *vfs.File, mode uint32, off, length int64) linux.Errno {
+	const shift = linux.FALLOC_FL_COLLAPSE_RANGE | linux.FALLOC_FL_INSERT_RANGE
+	const zeros = linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_ZERO_RANGE
+	if !canAllocate {
+		return o.imitateAllocate(f, mode, off, length)
+	}
+	if errno := o.flush(); errno != 0 {
+		return errno
+	}
+	if errno := allocate(o.writer, mode, off, length); errno != 0 {
+		return errno
+	}
+	st, errno := statFile(o.s.reader, o.s.id)
+	if errno != 0 {
+		return errno
+	}
+	pages := o.s.pages
+	if mode&zeros != 0 {
+		pages.Punch(off, min(length, max(pages.Size()-off, 0)))
+	}
+	pages.SetSize(st.attr.Size)
+	o.s.wrote()
+	if mode&shift != 0 {
+		return pages.Reload(uint64(off) >> mm.PageShift)
+	}
+	return 0
+}
+
+// imitateAllocate is Allocate on a host that has no such call: it is asked for
+// the size only, and a hole is made of zeros.
+func (o *regular) imitateAllocate(f *vfs.File, mode uint32, off, length int64) linux.Errno {
 	const keep, punch, zero = linux.FALLOC_FL_KEEP_SIZE, linux.FALLOC_FL_PUNCH_HOLE, linux.FALLOC_FL_ZERO_RANGE
 	if mode&^(keep|punch|zero) != 0 {
 		return linux.EOPNOTSUPP
@@ -218,6 +247,25 @@ func (o *regular) zero(f *vfs.File, off, length int64) linux.Errno {
 	return 0
 }
 
+// Seek finds the next data or hole, which only the host knows.
+func (o *regular) Seek(_ *vfs.File, off int64, whence int) (int64, linux.Errno) {
+	if off < 0 || off >= o.s.refresh() {
+		return 0, linux.ENXIO
+	}
+	if errno := o.flush(); errno != 0 {
+		return 0, errno
+	}
+	return seekData(o.s.reader, off, whence)
+}
+
+// flush writes to the host what any mapping has written, if it can.
+func (o *regular) flush() linux.Errno {
+	if o.writer == nil || !o.s.mapped.Load() {
+		return 0
+	}
+	return o.writeDirty()
+}
+
 // Sync implements vfs.FileOps: what shared mappings have written goes to the
 // host, and the host is asked to store it.
 func (o *regular) Sync(*vfs.File) linux.Errno {
@@ -238,6 +286,10 @@ func (o *regular) writeBack() linux.Errno {
 	if !o.mapped {
 		return 0
 	}
+	return o.writeDirty()
+}
+
+func (o *regular) writeDirty() linux.Errno {
 	size := o.s.pages.Size()
 	errno := o.s.pages.Dirty(func(index uint64, page []byte) linux.Errno {
 		off := int64(index) << mm.PageShift
@@ -257,7 +309,7 @@ func (o *regular) writeBack() linux.Errno {
 func (o *regular) Release(*vfs.File) {
 	if o.s != nil {
 		o.writeBack()
-		o.s.put()
+		o.s.put(o.i.nameless && o.i.st.attr.Nlink == 0)
 		if o.i.opens--; o.i.opens == 0 {
 			o.i.file = nil
 		}

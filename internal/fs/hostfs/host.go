@@ -18,6 +18,9 @@ type handle interface {
 	readlink(name string) (string, linux.Errno)
 
 	create(name string, mode uint32) linux.Errno
+	// tmpfile makes a file without a name in the directory and opens it for
+	// reading and writing.
+	tmpfile(mode uint32) (*os.File, linux.Errno)
 	mkdir(name string, mode uint32) linux.Errno
 	// mknod makes a named pipe or a socket node.
 	mknod(name string, mode uint32) linux.Errno

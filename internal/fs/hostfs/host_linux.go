@@ -83,6 +83,9 @@ func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // withPath calls fn with a host path name that leads to the entry.
 func (d unixDir) withPath(name string, fn func(path string) error) linux.Errno {
+	if d.file {
+		return toErrno(fn(fdPath(d.fd)))
+	}
 	if name == "" {
 		name = "."
 	}

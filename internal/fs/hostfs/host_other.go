@@ -72,6 +72,22 @@ func statFile(f *os.File, id fileID) (hostStat, linux.Errno) {
 	return hs, 0
 }
 
+func namelessHandle(*os.File) handle { return nil }
+
+func (rootDir) tmpfile(uint32) (*os.File, linux.Errno) { return nil, linux.EOPNOTSUPP }
+
+// seekData tells no holes.
+func seekData(f *os.File, off int64, whence int) (int64, linux.Errno) {
+	if whence != linux.SEEK_HOLE {
+		return off, 0
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return 0, toErrno(err)
+	}
+	return st.Size(), 0
+}
+
 func fromInfo(st fs.FileInfo, name string) hostStat {
 	h := fnv.New64a()
 	h.Write([]byte(path.Clean(filepath.ToSlash(name))))

@@ -17,8 +17,12 @@ import (
 // canChown tells whether files can be given the owner the guest expects.
 var canChown = unix.Geteuid() == 0
 
-// unixDir is a directory of a Unix host, open as a descriptor.
-type unixDir struct{ fd int }
+// unixDir is a directory of a Unix host, open as a descriptor; or a file that has
+// no name to reach it by, see nameless_linux.go.
+type unixDir struct {
+	fd   int
+	file bool
+}
 
 // openTop opens the exported folder. For a file it opens the folder it is in
 // and returns its name there.
@@ -35,7 +39,7 @@ func openTop(path string) (handle, string, error) {
 	if err != nil {
 		return nil, "", &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return unixDir{fd}, name, nil
+	return unixDir{fd: fd}, name, nil
 }
 
 func (d unixDir) close() { unix.Close(d.fd) }
@@ -79,15 +83,28 @@ func fromStat(st *unix.Stat_t) hostStat {
 // hostDev turns a device number of the host into Linux's form.
 func hostDev(dev uint64) uint64 { return vfs.MakeDev(unix.Major(dev), unix.Minor(dev)) }
 
+// seekData is lseek with SEEK_DATA or SEEK_HOLE. Nobody else uses the offset.
+func seekData(f *os.File, off int64, whence int) (int64, linux.Errno) {
+	host := unix.SEEK_DATA
+	if whence == linux.SEEK_HOLE {
+		host = unix.SEEK_HOLE
+	}
+	at, err := unix.Seek(int(f.Fd()), off, host)
+	return at, toErrno(err)
+}
+
 func (d unixDir) openDir(name string) (handle, linux.Errno) {
 	fd, err := openat(d.fd, name, dirFlags|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, toErrno(err)
 	}
-	return unixDir{fd}, 0
+	return unixDir{fd: fd}, 0
 }
 
 func (d unixDir) openFile(name string, write bool) (*os.File, linux.Errno) {
+	if d.file {
+		return d.reopen(write)
+	}
 	flags := unix.O_RDONLY
 	if write {
 		flags = unix.O_RDWR
@@ -162,6 +179,9 @@ func (d unixDir) symlink(target, name string) linux.Errno {
 }
 
 func (d unixDir) link(name string, to handle, newName string) linux.Errno {
+	if d.file {
+		return d.linkFile(to.(unixDir), newName)
+	}
 	return toErrno(unix.Linkat(d.fd, name, to.(unixDir).fd, newName, 0))
 }
 
@@ -179,6 +199,9 @@ func (d unixDir) rename(name string, to handle, newName string, flags uint32) li
 
 // chmod changes the mode of a file that is no symbolic link.
 func (d unixDir) chmod(name string, mode uint32) linux.Errno {
+	if d.file {
+		return toErrno(unix.Fchmod(d.fd, mode))
+	}
 	if name == "" {
 		name = "."
 	}
@@ -186,6 +209,9 @@ func (d unixDir) chmod(name string, mode uint32) linux.Errno {
 }
 
 func (d unixDir) chown(name string, uid, gid int) linux.Errno {
+	if d.file {
+		return toErrno(unix.Fchown(d.fd, uid, gid))
+	}
 	if name == "" {
 		name = "."
 	}
@@ -193,6 +219,9 @@ func (d unixDir) chown(name string, uid, gid int) linux.Errno {
 }
 
 func (d unixDir) utimes(name string, atime, mtime vfs.Time) linux.Errno {
+	if d.file {
+		return d.setTimes(atime, mtime)
+	}
 	if name == "" {
 		name = "."
 	}

@@ -1,6 +1,8 @@
 package hostfs
 
 import (
+	"os"
+
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/vfs"
 )
@@ -22,12 +24,18 @@ type Inode struct {
 	prev, next *Inode
 
 	file  *sharedFile // while it is open
+	born  *os.File    // of a file that was made without a name
 	opens int
 }
 
 // at returns the directory and the name to reach the file by.
 func (i *Inode) at() (handle, string, linux.Errno) {
 	if i.nameless {
+		if f := i.open(); f != nil {
+			if h := namelessHandle(f); h != nil {
+				return h, "", 0
+			}
+		}
 		return nil, "", linux.ENOENT
 	}
 	if i.parent == nil {
@@ -38,14 +46,25 @@ func (i *Inode) at() (handle, string, linux.Errno) {
 	return h, i.name, errno
 }
 
+// open is an open descriptor of the file; nil if there is none.
+func (i *Inode) open() *os.File {
+	switch {
+	case i.born != nil:
+		return i.born
+	case i.file != nil:
+		return i.file.reader
+	}
+	return nil
+}
+
 // stat asks the host for the attributes.
 func (i *Inode) stat() linux.Errno {
 	if i.fs.o.Stable && i.st.id == i.id {
 		return 0
 	}
 	if i.nameless {
-		if i.file != nil {
-			if st, errno := statFile(i.file.reader, i.id); errno == 0 {
+		if f := i.open(); f != nil {
+			if st, errno := statFile(f, i.id); errno == 0 {
 				i.st = st
 				return 0
 			}
@@ -97,6 +116,10 @@ func (i *Inode) Evict() {
 	}
 	if i.listed {
 		i.fs.dirs.remove(i)
+	}
+	if i.born != nil {
+		i.born.Close()
+		i.born = nil
 	}
 	if i.parent != nil {
 		p := i.parent
@@ -214,6 +237,31 @@ func (i *Inode) Create(c *vfs.Context, name string, mode uint32) (vfs.Inode, lin
 	return i.made(c, name, errno)
 }
 
+// Tmpfile implements vfs.Inode.
+func (i *Inode) Tmpfile(c *vfs.Context, mode uint32) (vfs.Inode, linux.Errno) {
+	h, errno := i.writable()
+	if errno != 0 {
+		return nil, errno
+	}
+	f, errno := h.tmpfile(mode)
+	if errno != 0 {
+		return nil, errno
+	}
+	if i.fs.o.Owner == nil && canChown {
+		a, _ := i.Attr()
+		uid, gid, _ := vfs.NewOwner(c, &a, 0)
+		f.Chown(int(uid), int(gid))
+	}
+	st, errno := statFile(f, fileID{})
+	if errno != 0 {
+		f.Close()
+		return nil, errno
+	}
+	n := &Inode{fs: i.fs, id: st.id, st: st, nameless: true, born: f}
+	i.fs.inodes[st.id] = n
+	return n, 0
+}
+
 // Mkdir implements vfs.Inode.
 func (i *Inode) Mkdir(c *vfs.Context, name string, mode uint32) (vfs.Inode, linux.Errno) {
 	h, errno := i.writable()
@@ -254,11 +302,15 @@ func (i *Inode) Link(_ *vfs.Context, name string, target vfs.Inode) linux.Errno 
 	if errno != 0 {
 		return errno
 	}
-	from, old, errno := target.(*Inode).at()
+	t := target.(*Inode)
+	from, old, errno := t.at()
 	if errno != 0 {
 		return errno
 	}
-	return from.link(old, h, name)
+	if errno = from.link(old, h, name); errno == 0 && t.nameless {
+		t.setName(i, name)
+	}
+	return errno
 }
 
 // Unlink implements vfs.Inode.

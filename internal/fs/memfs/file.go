@@ -217,7 +217,9 @@ func (o regular) Allocate(_ *vfs.File, mode uint32, off, length int64) linux.Err
 	c.SetSize(max(old, end))
 	var errno linux.Errno
 	for p := off >> mm.PageShift; p<<mm.PageShift < end && errno == 0; p++ {
-		errno = touchPage(c, uint64(p))
+		if errno = c.Reserve(uint64(p)); errno == linux.ENOMEM {
+			errno = linux.ENOSPC
+		}
 	}
 	if errno != 0 || mode&linux.FALLOC_FL_KEEP_SIZE != 0 {
 		c.SetSize(old)
@@ -266,6 +268,11 @@ func (i *Inode) punch(off, length int64) linux.Errno {
 // call a piece of a larger one data is allowed (lseek(2)).
 const maxHole = 1 << 20
 
+// seeker is a lower file that knows its holes.
+type seeker interface {
+	Seek(f *vfs.File, off int64, whence int) (int64, linux.Errno)
+}
+
 // Seek finds the next data or hole at or after off: whence is linux.SEEK_DATA
 // or linux.SEEK_HOLE.
 func (o regular) Seek(_ *vfs.File, off int64, whence int) (int64, linux.Errno) {
@@ -273,6 +280,11 @@ func (o regular) Seek(_ *vfs.File, off int64, whence int) (int64, linux.Errno) {
 	a, _ := i.Attr()
 	if off < 0 || off >= a.Size {
 		return 0, linux.ENXIO
+	}
+	if i.pages == nil && i.low != nil {
+		if s, ok := i.low.file.Ops.(seeker); ok {
+			return s.Seek(i.low.file, off, whence)
+		}
 	}
 	hole := whence == linux.SEEK_HOLE
 	first := off >> mm.PageShift
@@ -295,5 +307,5 @@ func (i *Inode) hasData(p int64) bool {
 	if i.low != nil && (i.pages == nil || p<<mm.PageShift < i.low.limit) {
 		return true
 	}
-	return i.pages != nil && i.pages.Has(uint64(p))
+	return i.pages != nil && i.pages.Data(uint64(p))
 }

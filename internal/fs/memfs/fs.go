@@ -17,6 +17,7 @@ package memfs
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
@@ -92,17 +93,20 @@ func (fs *FS) Root() vfs.Inode { return fs.root }
 
 // Options implements vfs.Optioned.
 func (fs *FS) Options() string {
-	s := ""
+	var list []string
 	if fs.shown != 0 {
-		s = "size=" + strconv.FormatInt(fs.shown>>10, 10) + "k"
+		list = append(list, "size="+strconv.FormatInt(fs.shown>>10, 10)+"k")
 	}
 	if m := fs.root.attr.Mode & 0o7777; m != 0o1777 && fs.o.Type == "tmpfs" {
-		if s != "" {
-			s += ","
-		}
-		s += "mode=" + strconv.FormatUint(uint64(m), 8)
+		list = append(list, "mode="+strconv.FormatUint(uint64(m), 8))
 	}
-	return s
+	if fs.o.UID != 0 {
+		list = append(list, "uid="+strconv.FormatUint(uint64(fs.o.UID), 10))
+	}
+	if fs.o.GID != 0 {
+		list = append(list, "gid="+strconv.FormatUint(uint64(fs.o.GID), 10))
+	}
+	return strings.Join(list, ",")
 }
 
 // unlimited is the size an overlay without a limit shows.
@@ -152,7 +156,7 @@ func Mount(o Options) vfs.Mounter {
 	return func(c *vfs.Context, _ string, _ uint64, data string) (vfs.FileSystem, linux.Errno) {
 		o := o
 		o.UID, o.GID = c.Cred.FSUID, c.Cred.FSGID
-		if errno := o.parse(data); errno != 0 {
+		if errno := o.parse(c, data); errno != 0 {
 			return nil, errno
 		}
 		return New(o), 0
@@ -160,10 +164,10 @@ func Mount(o Options) vfs.Mounter {
 }
 
 // Remount implements vfs.Remounter.
-func (fs *FS) Remount(_ *vfs.Context, data string) linux.Errno {
+func (fs *FS) Remount(c *vfs.Context, data string) linux.Errno {
 	o := fs.o
 	o.Size = 0
-	if errno := o.parse(data); errno != 0 {
+	if errno := o.parse(c, data); errno != 0 {
 		return errno
 	}
 	if o.Size != 0 && o.Size>>mm.PageShift < fs.pages {

@@ -6,16 +6,17 @@ import (
 
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/mm"
+	"github.com/tinevm/tine/internal/vfs"
 )
 
 // parse reads the mount options of tmpfs(5).
-func (o *Options) parse(data string) linux.Errno {
+func (o *Options) parse(c *vfs.Context, data string) linux.Errno {
 	for _, opt := range strings.Split(data, ",") {
 		if opt == "" {
 			continue
 		}
 		key, value, _ := strings.Cut(opt, "=")
-		var err bool
+		err, ok := false, true
 		switch key {
 		case "size":
 			o.Size, err = o.parseSize(value)
@@ -28,13 +29,15 @@ func (o *Options) parse(data string) linux.Errno {
 			o.Mode, err = parseNumber(value, 8)
 		case "uid":
 			o.UID, err = parseNumber(value, 10)
+			o.UID, ok = c.Cred.OwnUID(o.UID, !err)
 		case "gid":
 			o.GID, err = parseNumber(value, 10)
+			o.GID, ok = c.Cred.OwnGID(o.GID, !err)
 		case "huge", "mpol", "inode32", "inode64", "noswap", "quota", "usrquota", "grpquota":
 		default:
-			err = true
+			err = o.Type != "ramfs" // which knows none, and takes any
 		}
-		if err {
+		if err || !ok {
 			return linux.EINVAL
 		}
 	}
