@@ -57,7 +57,7 @@ type AddressSpace struct {
 	dead                    bool // the last user has gone
 }
 
-const flushRing = 32
+const flushRing = 16
 
 // generations and epochs are unique over all address spaces of the host process.
 var (

@@ -421,3 +421,26 @@ func BenchmarkFork(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCopyOnWrite is what a page costs that is written after a fork, and
+// what it costs to free it.
+func BenchmarkCopyOnWrite(b *testing.B) {
+	const pages = 256
+	as := NewAddressSpace(NewAccount(0), nil)
+	addr, _ := as.Map(MapRequest{Len: pages * PageSize, Prot: rw})
+	touch := func(as *AddressSpace) {
+		for i := range uint64(pages) {
+			as.Fault(addr+i*PageSize, AccessWrite)
+		}
+	}
+	touch(as)
+	b.ResetTimer()
+	for range b.N {
+		child := as.Fork()
+		touch(child)
+		child.Put()
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pages), "ns/page")
+	as.Put()
+}
