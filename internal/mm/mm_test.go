@@ -122,6 +122,14 @@ func TestLastOwnerFaults(t *testing.T) {
 	child.Put()
 	check("the parent has the rest", write(as, 0, pages), pages/2)
 	check("again", write(as, 0, pages), 0)
+
+	// What was looked at while it was shared makes no difference.
+	child = as.Fork()
+	as.Lookup(addr, AccessRead)
+	child.Put()
+	if _, ok := as.Lookup(addr, AccessWrite); !ok {
+		t.Error("the last owner cannot write to a page that it has read before")
+	}
 }
 
 // TestPrivatePages: the quick count of private pages is that of smaps, and each
