@@ -12,12 +12,12 @@ import (
 
 // A host is what was measured on.
 type host struct {
-	CPU        string  `json:"cpu"`
-	Processors int     `json:"processors"`
-	MemoryMB   int     `json:"memory_mb"`
-	Kernel     string  `json:"kernel"`
-	System     string  `json:"system"`
-	Go         string  `json:"go"`
+	CPU        string `json:"cpu"`
+	Processors int    `json:"processors"`
+	MemoryMB   int    `json:"memory_mb"`
+	Kernel     string `json:"kernel"`
+	System     string `json:"system"`
+	Go         string `json:"go"`
 	// Load is how many processors others kept busy in the second before.
 	Load float64 `json:"load"`
 }

@@ -19,6 +19,7 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -108,6 +109,9 @@ func parse(args []string) (*options, error) {
 func bench(o *options) error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return fmt.Errorf("native values need linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	if o.quick && o.json != "" {
+		return errors.New("-quick is for a look: its values do not belong among those of -json")
 	}
 	host := thisHost()
 	known, err := readReport(o.json, host)

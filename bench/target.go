@@ -82,7 +82,8 @@ func findRunsc() *target {
 	return t
 }
 
-// tineVersion names the commit too, if the binary was built just now.
+// tineVersion names the commit too, if the binary was built just now, and the
+// flags that were given for all runs.
 func tineVersion(o *options) string {
 	version := firstLine(o.tine, "version")
 	if o.built {
@@ -90,7 +91,7 @@ func tineVersion(o *options) string {
 			version += ", commit " + commit
 		}
 	}
-	return version
+	return strings.Join(append([]string{version}, o.tineFlags...), " ")
 }
 
 // firstLine is what a command says first.

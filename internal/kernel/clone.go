@@ -109,7 +109,7 @@ func (t *Task) duplicate(a *cloneArgs) *Task {
 	return &Task{
 		k: t.k, Regs: t.Regs, comm: t.comm, state: TaskNew,
 		cred: t.cred, sigmask: t.sigmask, altstack: t.altstack,
-		exitSignal: a.exitSignal, noNewPrivs: t.noNewPrivs, keepCaps: t.keepCaps,
+		exitSignal: a.exitSignal, noNewPrivs: t.noNewPrivs,
 		timerSlack: t.timerSlack, personality: t.personality, ioprio: t.ioprio,
 		cpu: t.cpu,
 	}

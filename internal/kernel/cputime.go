@@ -119,11 +119,12 @@ func (t *Task) checkCPUTime(user, system int64) {
 		it.spend(user + system)
 	}
 	if g.posix.virtual > 0 {
-		for _, it := range g.posix.list {
-			if it != nil && it.cpuLeft > 0 && (it.of == nil || it.of == t) {
+		g.posix.byID.Scan(func(_ int32, it *itimer) bool {
+			if it.cpuLeft > 0 && (it.of == nil || it.of == t) {
 				it.spend(user + system)
 			}
-		}
+			return true
+		})
 	}
 	if g.rlimits[linux.RLIMIT_CPU].Cur != ^uint64(0) {
 		g.checkCPULimit()

@@ -76,9 +76,16 @@ func (c *Cred) root() uint32 {
 	return keepID
 }
 
+// Bits of PR_SET_SECUREBITS (capabilities(7)). PR_SET_KEEPCAPS is another way to
+// set the first.
+const (
+	secureKeepCaps       = 1 << 4
+	secureKeepCapsLocked = 1 << 5
+)
+
 // fixCaps adjusts capabilities after user ids changed from old
 // (capabilities(7), "Effect of user ID changes on capabilities").
-func (c *Cred) fixCaps(old *Cred, keep bool) {
+func (c *Cred) fixCaps(old *Cred) {
 	const noSetuidFixup = 1 << 2
 	if c.SecureBits&noSetuidFixup != 0 {
 		return
@@ -87,7 +94,7 @@ func (c *Cred) fixCaps(old *Cred, keep bool) {
 	wasRoot := old.UID == root || old.EUID == root || old.SUID == root
 	isRoot := c.UID == root || c.EUID == root || c.SUID == root
 	if wasRoot && !isRoot {
-		if !keep {
+		if c.SecureBits&secureKeepCaps == 0 {
 			c.Permitted, c.Caps = 0, 0
 		}
 		c.Ambient = 0
@@ -145,6 +152,7 @@ func (t *Task) execCred(f *vfs.File) *Cred {
 	if effective {
 		c.Caps = c.Permitted
 	}
+	c.SecureBits &^= secureKeepCaps
 	c.secureExec = setID
 	return &c
 }
@@ -214,7 +222,7 @@ func (t *Task) setUIDs(r, e, s uint32) (uint64, linux.Errno) {
 	old := t.cred
 	t.changeCred(func(c *Cred) {
 		c.UID, c.EUID, c.SUID, c.FSUID = r, e, s, e
-		c.fixCaps(old, t.keepCaps)
+		c.fixCaps(old)
 	})
 	return 0, 0
 }
@@ -339,7 +347,7 @@ func sysSetfsuid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if ok && (id == c.UID || id == c.EUID || id == c.SUID || id == c.FSUID || t.capableIn(c.user, linux.CAP_SETUID)) {
 		t.changeCred(func(n *Cred) {
 			n.FSUID = id
-			n.fixCaps(c, t.keepCaps)
+			n.fixCaps(c)
 		})
 	}
 	return uint64(c.user.uidOut(c.FSUID)), 0

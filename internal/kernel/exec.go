@@ -152,7 +152,6 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 		g.dumpable = t.k.core.suidDumpable
 	}
 	t.cred = cred
-	t.keepCaps = false
 	t.personality &^= linux.PER_CLEAR_ON_SETID * b2u(cred.EUID != cred.UID)
 	t.Regs.Reset()
 	t.Regs.RIP = img.start

@@ -15,10 +15,6 @@ func compatHandler(nr32 uint32, fn handler) handler {
 		return compatNice
 	case 78:
 		return compatGettimeofday
-	case 114:
-		return compatWait4
-	case 162:
-		return compatNanosleep
 	}
 	return fn
 }
@@ -59,53 +55,33 @@ func compatGettimeofday(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, 0
 }
 
-// compatNanosleep is nanosleep(2) with a struct timespec of 32-bit words.
-func compatNanosleep(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if t.sc.deadline == 0 {
-		sec, errno := t.getUint32(a[0])
-		if errno != 0 {
-			return 0, errno
-		}
-		nsec, errno := t.getUint32(a[0] + 4)
-		if errno != 0 {
-			return 0, errno
-		}
-		ns, errno := timespecNS(linux.Timespec{Sec: int64(int32(sec)), Nsec: int64(int32(nsec))})
-		if errno != 0 {
-			return 0, errno
-		}
-		t.setTimeout(ns)
+// getTimespec reads a struct timespec, whose words have 32 bits in the 32-bit
+// interface.
+func (t *Task) getTimespec(addr uint64) (ts linux.Timespec, errno linux.Errno) {
+	if !t.sc.gate32 {
+		errno = t.getStruct(addr, &ts, linux.SizeofTimespec)
+		return ts, errno
 	}
-	if t.timedOut() {
-		return 0, 0
-	}
-	if a[1] != 0 && t.signalPending() {
-		left := t.sc.deadline - t.k.now()
-		if errno := t.putWords32(a[1], uint32(left/1e9), uint32(left%1e9)); errno != 0 {
-			return 0, errno
-		}
-	}
-	return t.block(linux.ERESTARTNOHAND)
+	words, errno := t.getUint64(addr)
+	return linux.Timespec{Sec: int64(int32(words)), Nsec: int64(int32(words >> 32))}, errno
 }
 
-// compatWait4 is wait4(2) with a struct rusage of 32-bit words.
-func compatWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	args := *a
-	args[3] = 0
-	before := t.group.childUse
-	pid, errno := sysWait4(t, &args)
-	if errno != 0 || pid == 0 || a[3] == 0 {
-		return pid, errno
+// putTimespec is the reverse.
+func (t *Task) putTimespec(addr uint64, ts linux.Timespec) linux.Errno {
+	if t.sc.gate32 {
+		return t.putWords32(addr, uint32(ts.Sec), uint32(ts.Nsec))
 	}
-	// What the parent's sum has grown by is what the reaped child used.
-	u, sum := &usage{}, t.group.childUse
-	u.user, u.system = sum.user-before.user, sum.system-before.system
-	u.minflt, u.majflt = sum.minflt-before.minflt, sum.majflt-before.majflt
-	u.nvcsw, u.nivcsw, u.maxrss = sum.nvcsw-before.nvcsw, sum.nivcsw-before.nivcsw, sum.maxrss
-	r := u.rusage()
-	return pid, t.putWords32(a[3],
+	return t.putStruct(addr, &ts, linux.SizeofTimespec)
+}
+
+// putRusage stores a struct rusage in the same way.
+func (t *Task) putRusage(addr uint64, r *linux.Rusage) linux.Errno {
+	if !t.sc.gate32 {
+		return t.putStruct(addr, r, linux.SizeofRusage)
+	}
+	return t.putWords32(addr,
 		uint32(r.Utime.Sec), uint32(r.Utime.Usec), uint32(r.Stime.Sec), uint32(r.Stime.Usec), uint32(r.Maxrss), 0, 0, 0,
-		uint32(r.Minflt), uint32(r.Majflt), 0, 0, 0, 0, 0, 0, uint32(r.Nvcsw), uint32(r.Nivcsw))
+		uint32(r.Minflt), uint32(r.Majflt), 0, uint32(r.Inblock), uint32(r.Oublock), 0, 0, 0, uint32(r.Nvcsw), uint32(r.Nivcsw))
 }
 
 // putWords32 stores 32-bit words one after the other.
@@ -120,10 +96,11 @@ func (t *Task) putWords32(addr uint64, words ...uint32) linux.Errno {
 
 // int80Calls maps the numbers of the 32-bit interface to those of the 64-bit
 // one. The arguments have the same layout in both, but for those that
-// compatHandler and getPointer see to. 64-bit programs
+// compatHandler, getPointer and getTimespec see to. 64-bit programs
 // reach it through INT 0x80 with arguments cut to 32 bits.
 var int80Calls = map[uint32]uint64{
-	1: linux.SYS_exit, 2: linux.SYS_fork, 3: linux.SYS_read, 4: linux.SYS_write, 5: linux.SYS_open,
+	int80Restart: linux.SYS_restart_syscall,
+	1:            linux.SYS_exit, 2: linux.SYS_fork, 3: linux.SYS_read, 4: linux.SYS_write, 5: linux.SYS_open,
 	6: linux.SYS_close, 11: linux.SYS_execve, 13: linux.SYS_time, 34: linux.SYS_setpriority, 78: linux.SYS_gettimeofday,
 	114: linux.SYS_wait4, 162: linux.SYS_nanosleep, 8: linux.SYS_creat, 9: linux.SYS_link, 10: linux.SYS_unlink, 12: linux.SYS_chdir,
 	14: linux.SYS_mknod, 15: linux.SYS_chmod, 19: linux.SYS_lseek, 20: linux.SYS_getpid, 21: linux.SYS_mount,
@@ -136,6 +113,9 @@ var int80Calls = map[uint32]uint64{
 	132: linux.SYS_getpgid, 133: linux.SYS_fchdir, 147: linux.SYS_getsid, 158: linux.SYS_sched_yield,
 	183: linux.SYS_getcwd, 190: linux.SYS_vfork, 224: linux.SYS_gettid, 252: linux.SYS_exit_group,
 }
+
+// int80Restart is restart_syscall.
+const int80Restart = 0
 
 // int80Waitpid is waitpid of the 32-bit interface: wait4 without usage.
 const int80Waitpid = 7

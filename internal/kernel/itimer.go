@@ -2,6 +2,9 @@ package kernel
 
 import (
 	"encoding/binary"
+	"math"
+
+	"github.com/tidwall/btree"
 
 	"github.com/tinevm/tine/internal/linux"
 )
@@ -89,8 +92,8 @@ func (it *itimer) stillQueued() bool {
 
 // timerDelivered notes that the signal of a timer has been taken.
 func (g *Group) timerDelivered(info *linux.Siginfo) {
-	if id := int(info.TimerID); id >= 0 && id < len(g.posix.list) && g.posix.list[id] != nil {
-		g.posix.list[id].overrun = info.Overrun
+	if it, ok := g.posix.byID.Get(info.TimerID); ok {
+		it.overrun = info.Overrun
 	}
 }
 
@@ -143,12 +146,11 @@ var itimerSignals = [3]linux.Signal{linux.SIGALRM, linux.SIGVTALRM, linux.SIGPRO
 
 // stopTimers disarms everything that exec and exit disarm.
 func (g *Group) stopTimers() {
-	for i := range g.posix.list {
-		if it := g.posix.list[i]; it != nil {
-			g.k.stopTimer(&it.timer)
-		}
-	}
-	g.posix = posixTimers{}
+	g.posix.byID.Scan(func(_ int32, it *itimer) bool {
+		g.k.stopTimer(&it.timer)
+		return true
+	})
+	g.posix = posixTimers{nextID: g.posix.nextID}
 	if g.leader.exiting || g.alive() == 0 {
 		for i := range g.itimers {
 			g.k.stopTimer(&g.itimers[i].timer)
@@ -209,16 +211,28 @@ func sysSetitimer(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, 0
 }
 
-// posixTimers are the timers of a process by id; free ids are nil.
+// posixTimers are the timers of a process. Ids go up and are not used again
+// before all others have been.
 type posixTimers struct {
-	list    []*itimer
-	virtual int // those of them that count processor time
+	byID    btree.Map[int32, *itimer]
+	nextID  int32
+	virtual int // those that count processor time
+}
+
+// newID is the id of the next timer.
+func (p *posixTimers) newID() int32 {
+	for {
+		id := p.nextID
+		p.nextID = (id + 1) & math.MaxInt32
+		if _, used := p.byID.Get(id); !used {
+			return id
+		}
+	}
 }
 
 func (t *Task) posixTimer(id uint64) (*itimer, linux.Errno) {
-	list := t.group.posix.list
-	if i := int(int32(id)); i >= 0 && i < len(list) && list[i] != nil {
-		return list[i], 0
+	if it, ok := t.group.posix.byID.Get(int32(id)); ok {
+		return it, 0
 	}
 	return nil, linux.EINVAL
 }
@@ -245,24 +259,20 @@ func sysTimerCreate(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		}
 	}
 	p := &t.group.posix
-	for it.id = 0; int(it.id) < len(p.list) && p.list[it.id] != nil; it.id++ {
+	if uint64(p.byID.Len()) >= t.rlimit(linux.RLIMIT_SIGPENDING) {
+		return 0, linux.EAGAIN
 	}
+	it.id = p.newID()
 	it.value = uint64(it.id)
 	if a[1] != 0 {
 		if errno := t.timerEvent(it, a[1]); errno != 0 {
 			return 0, errno
 		}
 	}
-	if uint64(len(p.list)) >= t.rlimit(linux.RLIMIT_SIGPENDING) {
-		return 0, linux.EAGAIN
-	}
 	if errno := t.putUint32(a[2], uint32(it.id)); errno != 0 {
 		return 0, errno
 	}
-	if int(it.id) == len(p.list) {
-		p.list = append(p.list, nil)
-	}
-	p.list[it.id] = it
+	p.byID.Set(it.id, it)
 	if it.virtual() {
 		p.virtual++
 	}
@@ -355,7 +365,7 @@ func sysTimerDelete(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	t.k.stopTimer(&it.timer)
-	t.group.posix.list[it.id] = nil
+	t.group.posix.byID.Delete(it.id)
 	if it.virtual() {
 		t.group.posix.virtual--
 	}

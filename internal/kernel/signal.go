@@ -628,9 +628,12 @@ func (t *Task) restartSyscall(act *linux.Sigaction) {
 	}
 	t.Regs.RIP -= syscallLen
 	t.Regs.GPR[cpu.RAX] = t.sc.nr
-	if t.sc.gate32 {
+	switch {
+	case t.sc.gate32 && errno == linux.ERESTART_RESTARTBLOCK:
+		t.Regs.GPR[cpu.RAX] = int80Restart
+	case t.sc.gate32:
 		t.Regs.GPR[cpu.RAX] = uint64(t.sc.nr32)
-	} else if errno == linux.ERESTART_RESTARTBLOCK {
+	case errno == linux.ERESTART_RESTARTBLOCK:
 		t.Regs.GPR[cpu.RAX] = linux.SYS_restart_syscall
 	}
 }

@@ -151,9 +151,12 @@ func sysPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		if a[1] > 1 {
 			return 0, linux.EINVAL
 		}
-		t.keepCaps = a[1] == 1
+		if t.cred.SecureBits&secureKeepCapsLocked != 0 {
+			return 0, linux.EPERM
+		}
+		t.changeCred(func(c *Cred) { c.SecureBits = c.SecureBits&^secureKeepCaps | secureKeepCaps*uint32(a[1]) })
 	case linux.PR_GET_KEEPCAPS:
-		return uint64(b2u(t.keepCaps)), 0
+		return uint64(b2u(t.cred.SecureBits&secureKeepCaps != 0)), 0
 	case linux.PR_SET_TIMERSLACK:
 		t.timerSlack = a[1]
 		if a[1] == 0 {

@@ -59,10 +59,62 @@ func (t *Task) socket(fd uint64) (net.Socket, *vfs.File, linux.Errno) {
 func (t *Task) caller(nonBlock bool) *net.Caller {
 	c := t.cred
 	return &net.Caller{
-		FS: t.ctx(), PID: t.group.nr(), Capable: t.capableNet,
+		FS: t.ctx(), PID: t.group.nr(), Proc: t.group, Show: t.showCred, Capable: t.capableNet,
 		UID: c.UID, EUID: c.EUID, SUID: c.SUID, GID: c.GID, EGID: c.EGID, SGID: c.SGID,
 		MaxFiles: t.rlimit(linux.RLIMIT_NOFILE), NonBlock: nonBlock,
 	}
+}
+
+// showCred is the identity of another as t sees it: by the numbers of its own
+// namespaces.
+func (t *Task) showCred(u net.Ucred) net.Ucred {
+	if g, ok := u.Proc.(*Group); ok {
+		u.PID = g.leader.id.in(t.pidNS())
+	}
+	u.UID, u.GID = t.cred.user.uidOut(u.UID), t.cred.user.gidOut(u.GID)
+	return u
+}
+
+// credArg is the identity in a message to send. The process is nil if there is
+// none of that number.
+func (t *Task) credArg(b []byte) (net.Ucred, linux.Errno) {
+	u := net.DecodeUcred(b)
+	if p := t.pidNS().find(u.PID); p != nil && p.task != nil {
+		u.Proc = p.task.group
+	}
+	var ok, ok2 bool
+	u.UID, ok = t.cred.user.uids.in(u.UID)
+	u.GID, ok2 = t.cred.user.gids.in(u.GID)
+	if !ok || !ok2 {
+		return u, linux.EINVAL
+	}
+	return u, 0
+}
+
+// peerPidfd is SO_PEERPIDFD.
+func (t *Task) peerPidfd(k net.Socket, a *[6]uint64, size uint32) (uint64, linux.Errno) {
+	g, ok := net.PeerProcess(k).(*Group)
+	switch {
+	case !ok:
+		return 0, linux.ENODATA
+	case g.leader.state == TaskDead:
+		return 0, linux.ESRCH
+	}
+	f := t.k.newPidfd()
+	t.k.bindPidfd(f, g)
+	fd, errno := t.installFD(f, true)
+	if errno != 0 {
+		return 0, errno
+	}
+	b := binary.LittleEndian.AppendUint32(nil, uint32(fd))
+	b = b[:min(len(b), int(size))]
+	if errno = t.copyOut(a[3], b); errno == 0 {
+		errno = t.putUint32(a[4], uint32(len(b)))
+	}
+	if errno != 0 {
+		t.files.close(int(fd))
+	}
+	return 0, errno
 }
 
 // capableNet reports whether the caller has a capability over its network.
@@ -320,6 +372,10 @@ func sysGetsockopt(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	if int32(size) < 0 {
 		return 0, linux.EINVAL
+	}
+	const peerPidfd = 77 // SO_PEERPIDFD
+	if int32(a[1]) == linux.SOL_SOCKET && int32(a[2]) == peerPidfd {
+		return t.peerPidfd(k, a, size)
 	}
 	v, errno := k.GetSockOpt(t.caller(f.NonBlock()), int(int32(a[1])), int(int32(a[2])), int(min(size, maxSockopt)))
 	if errno == linux.ERANGE {

@@ -140,12 +140,16 @@ func (t *Task) send(k net.Socket, f *vfs.File, u *userMsg, flags uint32, moved *
 			return 0, errno
 		}
 	}
-	stream := k.Common().Stream()
+	stream, msgFlags := k.Common().Stream(), m.Flags
 	v := skip(u.iov, *moved)
 	for {
 		var errno linux.Errno
 		if m.Data, errno = t.gatherVector(v, stream); errno == 0 {
 			var n int
+			m.Flags = msgFlags
+			if vectorLen(v) > uint64(len(m.Data)) {
+				m.Flags &^= linux.MSG_OOB // the last byte is yet to come
+			}
 			n, errno = k.SendMsg(c, &m)
 			*moved += uint64(n)
 			v = skip(v, uint64(n))
@@ -224,7 +228,10 @@ func (t *Task) sendSocketControl(k net.Socket, m *net.Msg, typ int32, data []byt
 		if len(data) != net.SizeofUcred {
 			return linux.EINVAL
 		}
-		u := net.DecodeUcred(data)
+		u, errno := t.credArg(data)
+		if errno != 0 {
+			return errno
+		}
 		m.Cred = &u
 	default:
 		return linux.EINVAL
@@ -338,10 +345,14 @@ func (t *Task) recvControl(m *net.Msg, u *userMsg, flags uint32) uint64 {
 	}
 	if m.Cred != nil {
 		var b [net.SizeofUcred]byte
-		m.Cred.Encode(b[:])
+		cred := t.showCred(*m.Cred)
+		cred.Encode(b[:])
 		w.put(linux.SOL_SOCKET, linux.SCM_CREDENTIALS, b[:])
 	}
 	w.putFiles(flags&linux.MSG_CMSG_CLOEXEC != 0)
+	if m.Sender != nil {
+		w.putPidfd(m.Sender.Proc)
+	}
 	return u.ctlLen - w.left
 }
 
@@ -375,6 +386,29 @@ func (w *controlWriter) put(level, typ int, data []byte) {
 	space := min((n+7)&^7, w.left)
 	w.at += space
 	w.left -= space
+}
+
+// putPidfd gives the receiver a pidfd of the sender (SCM_PIDFD).
+func (w *controlWriter) putPidfd(proc any) {
+	const scmPidfd = 4
+	g, ok := proc.(*Group)
+	switch {
+	case w.left < sizeofCmsghdr+4:
+		w.m.OutFlags |= linux.MSG_CTRUNC
+		return
+	case !ok:
+		return
+	}
+	fd := uint32(errnoResult(linux.ESRCH))
+	if g.leader.state != TaskDead {
+		f := w.t.k.newPidfd()
+		w.t.k.bindPidfd(f, g)
+		n, errno := w.t.installFD(f, true)
+		if fd = uint32(n); errno != 0 {
+			fd = uint32(errnoResult(errno))
+		}
+	}
+	w.put(linux.SOL_SOCKET, scmPidfd, binary.LittleEndian.AppendUint32(nil, fd))
 }
 
 // putFiles gives received files descriptors, as many as there is room for.

@@ -24,6 +24,23 @@ func (t *Task) offsetArg(f *vfs.File, addr uint64) (position, linux.Errno) {
 	return p, errno
 }
 
+// filePair are the files of two descriptors.
+func (t *Task) filePair(in, out uint64) (f, g *vfs.File, errno linux.Errno) {
+	if f, errno = t.file(in); errno == 0 {
+		g, errno = t.file(out)
+	}
+	return f, g, errno
+}
+
+// awaitEither waits for what a transfer that moved nothing lacks: something to
+// read, or room.
+func (t *Task) awaitEither(in, out *vfs.File, errno linux.Errno) (uint64, linux.Errno) {
+	if errno == linux.EAGAIN && in.Ops.Poll(in)&vfs.PollIn == 0 {
+		return t.fileWait(in, 0, errno)
+	}
+	return t.fileWait(out, 0, errno)
+}
+
 // putOffset stores an offset back.
 func (t *Task) putOffset(p *position, addr uint64) linux.Errno {
 	if addr == 0 {
@@ -126,13 +143,10 @@ func (t *Task) move(m *moving) (uint64, linux.Errno) {
 		}
 		return t.sc.done, 0
 	}
-	switch {
-	case errno == linux.EAGAIN && m.nonblock:
+	if errno == linux.EAGAIN && m.nonblock {
 		return 0, errno
-	case errno == linux.EAGAIN && in.Ops.Poll(in)&vfs.PollIn == 0:
-		return t.fileWait(in, 0, errno)
 	}
-	return t.fileWait(out, 0, errno)
+	return t.awaitEither(in, out, errno)
 }
 
 // sysSendfile is sendfile(2): out, in, offset, count.
@@ -166,11 +180,7 @@ func sysSendfile(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 // sysCopyFileRange is copy_file_range(2): in, its offset, out, its offset,
 // length, flags.
 func sysCopyFileRange(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	in, errno := t.file(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.file(a[2])
+	in, out, errno := t.filePair(a[0], a[2])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -270,11 +280,7 @@ func sysSplice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if a[5]&^spliceFlags != 0 {
 		return 0, linux.EINVAL
 	}
-	in, errno := t.file(a[0])
-	if errno != 0 {
-		return 0, errno
-	}
-	out, errno := t.file(a[2])
+	in, out, errno := t.filePair(a[0], a[2])
 	if errno != 0 {
 		return 0, errno
 	}
@@ -341,10 +347,7 @@ func sysTee(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != linux.EAGAIN || a[3]&linux.SPLICE_F_NONBLOCK != 0 {
 		return uint64(n), errno
 	}
-	if in.Ops.Poll(in)&vfs.PollIn == 0 {
-		return t.fileWait(in, 0, errno)
-	}
-	return t.fileWait(out, 0, errno)
+	return t.awaitEither(in, out, errno)
 }
 
 // sysVmsplice is vmsplice(2): the pipe, a vector, its length, flags. Pages that
@@ -362,11 +365,7 @@ func sysVmsplice(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	total := uint64(0)
-	for _, e := range v {
-		total += e.Len
-	}
-	if total == 0 {
+	if vectorLen(v) == 0 {
 		return 0, 0
 	}
 	if !pipefs.Is(f) {

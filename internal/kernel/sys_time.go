@@ -161,8 +161,8 @@ func sysClockNanosleep(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 // stores what remains of a relative sleep at rem.
 func (t *Task) sleepUntil(clock int32, absolute bool, req, rem uint64) (uint64, linux.Errno) {
 	if t.sc.deadline == 0 {
-		var ts linux.Timespec
-		if errno := t.getStruct(req, &ts, linux.SizeofTimespec); errno != 0 {
+		ts, errno := t.getTimespec(req)
+		if errno != 0 {
 			return 0, errno
 		}
 		ns, errno := timespecNS(ts)
@@ -183,7 +183,7 @@ func (t *Task) sleepUntil(clock int32, absolute bool, req, rem uint64) (uint64, 
 		intr = linux.ERESTART_RESTARTBLOCK
 		if rem != 0 && t.signalPending() {
 			left := nsTimespec(t.sc.deadline - t.k.now())
-			if errno := t.putStruct(rem, &left, linux.SizeofTimespec); errno != 0 {
+			if errno := t.putTimespec(rem, left); errno != 0 {
 				return 0, errno
 			}
 		}
@@ -226,5 +226,5 @@ func sysGetrusage(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.EINVAL
 	}
 	ru := u.rusage()
-	return 0, t.putStruct(a[1], &ru, linux.SizeofRusage)
+	return 0, t.putRusage(a[1], &ru)
 }

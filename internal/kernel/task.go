@@ -103,7 +103,6 @@ type Task struct {
 	didExec     bool // setpgid by the parent is no longer allowed
 	noNewPrivs  bool
 	seccomp     seccompState
-	keepCaps    bool
 	timerSlack  uint64
 	personality uint32
 

@@ -53,7 +53,7 @@ func sysWait4(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	if a[3] != 0 {
 		ru := r.usage.rusage()
-		if errno := t.putStruct(a[3], &ru, linux.SizeofRusage); errno != 0 {
+		if errno := t.putRusage(a[3], &ru); errno != 0 {
 			return 0, errno
 		}
 	}
@@ -114,7 +114,7 @@ func sysWaitid(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 func (t *Task) putWaitid(infop, rusage uint64, r waitResult, found bool) linux.Errno {
 	if found && rusage != 0 {
 		ru := r.usage.rusage()
-		if errno := t.putStruct(rusage, &ru, linux.SizeofRusage); errno != 0 {
+		if errno := t.putRusage(rusage, &ru); errno != 0 {
 			return errno
 		}
 	}

@@ -51,6 +51,8 @@ type Msg struct {
 	Files []*vfs.File
 	// Cred is the content of SCM_CREDENTIALS, nil if there is none.
 	Cred *Ucred
+	// Sender is set for receivers that asked for a pidfd (SO_PASSPIDFD).
+	Sender *Ucred
 	// Control are the other control messages.
 	Control []Cmsg
 

@@ -13,12 +13,13 @@ const (
 
 // options are the values of socket options that no other field holds.
 type options struct {
-	flags    map[int]int32 // plain integers, by option name; absent is 0
-	rcvlowat int32
-	peekOff  int32
-	lingerOn bool
-	linger   int32 // seconds
-	passcred bool
+	flags     map[int]int32 // plain integers, by option name; absent is 0
+	rcvlowat  int32
+	peekOff   int32
+	lingerOn  bool
+	linger    int32 // seconds
+	passcred  bool
+	passpidfd bool
 }
 
 // flag reports whether a boolean option is set.
@@ -44,6 +45,9 @@ func (b *SocketCommon) initBuffers() {
 	b.sndbuf, b.rcvbuf = bufDefault, bufDefault
 	b.opts.rcvlowat, b.opts.peekOff = 1, -1
 }
+
+// soPasspidfd is SO_PASSPIDFD, which the C library's headers do not have yet.
+const soPasspidfd = 76
 
 // boolOptions are stored as 0 or 1.
 var boolOptions = map[int]bool{
@@ -122,6 +126,11 @@ func (b *SocketCommon) getSocketOption(name, size int) ([]byte, linux.Errno) {
 			return nil, linux.EOPNOTSUPP
 		}
 		return intBytes(boolInt(b.opts.passcred), size)
+	case soPasspidfd:
+		if b.Family != linux.AF_UNIX {
+			return nil, linux.EOPNOTSUPP
+		}
+		return intBytes(boolInt(b.opts.passpidfd), size)
 	case linux.SO_PEEK_OFF:
 		return intBytes(int(b.opts.peekOff), size)
 	case linux.SO_BINDTODEVICE:
@@ -192,6 +201,11 @@ func (b *SocketCommon) setSocketOption(c *Caller, name int, value []byte) linux.
 			return linux.EOPNOTSUPP
 		}
 		b.opts.passcred = v != 0
+	case soPasspidfd:
+		if b.Family != linux.AF_UNIX {
+			return linux.EOPNOTSUPP
+		}
+		b.opts.passpidfd = v != 0
 	case linux.SO_PEEK_OFF:
 		b.opts.peekOff = max(v, -1)
 	case linux.SO_BINDTOIFINDEX:

@@ -42,10 +42,14 @@ type Stack struct {
 	abstract map[abstractKey]*unixSocket // bound names without a file
 	autobind uint32
 
-	ports    [2]portTable                  // by transport: TCP, UDP
-	netlink  map[netlinkKey]*netlinkSocket // by port id
-	inFlight map[uint32]int                // files in messages, by the sender's user
-	cookies  uint64
+	ports      [2]portTable                  // by transport: TCP, UDP
+	netlink    map[netlinkKey]*netlinkSocket // by port id
+	inFlight   map[uint32]int                // files in messages, by the sender's user
+	flying     int                           // of them, AF_UNIX sockets
+	count      int                           // sockets in the ring
+	closes     int                           // of sockets since collect has looked
+	collecting bool
+	cookies    uint64
 }
 
 // New makes a network namespace with nothing but the loopback interface.
@@ -146,6 +150,7 @@ func (s *Stack) add(k Socket, b *SocketCommon) {
 	b.stack = s
 	b.ino = s.cfg.NextIno()
 	s.cookies++
+	s.count++
 	b.cookie = s.cookies
 	b.self = k
 	last := s.sockets.prev
@@ -160,6 +165,7 @@ func (s *Stack) remove(b *SocketCommon) {
 	}
 	b.prev.next, b.next.prev = b.next, b.prev
 	b.prev, b.next = nil, nil
+	s.count--
 }
 
 // charge accounts for n more queued bytes: ENOBUFS if there are too many in
@@ -183,10 +189,15 @@ type Caller struct {
 	FS *vfs.Context
 
 	PID             int
+	Proc            any // the process, as the kernel knows it
 	UID, EUID, SUID uint32
 	GID, EGID, SGID uint32
 	MaxFiles        uint64 // RLIMIT_NOFILE, which bounds files in flight
 	NonBlock        bool   // the file is O_NONBLOCK
+
+	// Show translates an identity to what the caller is to see of it; nil
+	// leaves it as it is.
+	Show func(u Ucred) Ucred
 
 	// Capable reports whether the caller has a capability over the network.
 	Capable func(capability int) bool
@@ -199,24 +210,25 @@ type Caller struct {
 func (c *Caller) capable(capability int) bool { return c.Capable(capability) }
 
 // effective is what SO_PEERCRED shows of the caller.
-func (c *Caller) effective() Ucred { return Ucred{c.PID, c.EUID, c.EGID} }
+func (c *Caller) effective() Ucred { return Ucred{c.PID, c.EUID, c.EGID, c.Proc} }
 
 // real is what SCM_CREDENTIALS says of a sender who does not say it himself.
-func (c *Caller) real() Ucred { return Ucred{c.PID, c.UID, c.GID} }
+func (c *Caller) real() Ucred { return Ucred{c.PID, c.UID, c.GID, c.Proc} }
 
 func (c *Caller) groups() []uint32 { return c.FS.Cred.Groups }
 
 // Ucred is struct ucred.
 type Ucred struct {
-	PID      int
+	PID      int // as the process itself sees it
 	UID, GID uint32
+	Proc     any // the process; nil if it is not known
 }
 
 // SizeofUcred is its size in the ABI.
 const SizeofUcred = 12
 
 // noCred is what a receiver sees if the sender is not known.
-var noCred = Ucred{0, 65534, 65534}
+var noCred = Ucred{0, 65534, 65534, nil}
 
 // Encode writes the structure.
 func (u Ucred) Encode(b []byte) {
@@ -227,5 +239,5 @@ func (u Ucred) Encode(b []byte) {
 
 // DecodeUcred reads the structure.
 func DecodeUcred(b []byte) Ucred {
-	return Ucred{int(int32(le.Uint32(b))), le.Uint32(b[4:]), le.Uint32(b[8:])}
+	return Ucred{int(int32(le.Uint32(b))), le.Uint32(b[4:]), le.Uint32(b[8:]), nil}
 }

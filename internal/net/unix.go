@@ -24,6 +24,8 @@ type unixSocket struct {
 	wmem       int           // bytes charged to our send buffer
 	peerCred   Ucred         // SO_PEERCRED
 	peerGroups []uint32      // SO_PEERGROUPS
+	urgent     *packet       // in recv; see unixurgent.go
+	listener   *unixSocket   // of a connection that waits to be accepted
 }
 
 // maxDgramQlen is net.unix.max_dgram_qlen, the backlog of sockets that do not
@@ -65,8 +67,19 @@ func (s *Stack) newUnixSocket(c *Caller, typ, protocol int) (Socket, linux.Errno
 	return s.makeUnix(typ, c.EUID), 0
 }
 
+// noPeer is SO_PEERCRED of a socket that was never connected.
+var noPeer = Ucred{0, ^uint32(0), ^uint32(0), nil}
+
+// PeerProcess is the process that SO_PEERCRED tells of; nil if there is none.
+func PeerProcess(k Socket) any {
+	if u, ok := k.(*unixSocket); ok {
+		return u.peerCred.Proc
+	}
+	return nil
+}
+
 func (s *Stack) makeUnix(typ int, uid uint32) *unixSocket {
-	u := &unixSocket{backlog: maxDgramQlen, peerCred: Ucred{0, ^uint32(0), ^uint32(0)}}
+	u := &unixSocket{backlog: maxDgramQlen, peerCred: noPeer}
 	u.Family, u.Type, u.uid = linux.AF_UNIX, typ, uid
 	u.state = stateClose
 	u.initBuffers()
@@ -108,6 +121,7 @@ func (u *unixSocket) Accept(c *Caller) (Socket, linux.Errno) {
 	}
 	n := u.accept[0]
 	u.accept = append(u.accept[:0], u.accept[1:]...)
+	n.listener = nil
 	u.peerWait.Wake(vfs.PollOut)
 	return n, 0
 }
@@ -153,9 +167,10 @@ func (u *unixSocket) connectStream(c *Caller, addr []byte) linux.Errno {
 	n := u.stack.makeUnix(u.Type, other.uid)
 	n.name = other.name.share()
 	n.state, n.peer, n.peerCred, n.peerGroups = stateEstablished, u, c.effective(), c.groups()
-	n.opts.passcred = other.opts.passcred
+	n.opts.passcred, n.opts.passpidfd = other.opts.passcred, other.opts.passpidfd
 	u.state, u.peer, u.peerCred, u.peerGroups = stateEstablished, n, other.peerCred, other.peerGroups
 	// From now on both ends can send: accept only hands out a descriptor.
+	n.listener = other
 	other.accept = append(other.accept, n)
 	other.wakeReaders()
 	u.wake()
@@ -263,10 +278,12 @@ func (u *unixSocket) Release(*vfs.File) {
 	u.purge()
 	u.peerWait.Wake(0)
 	u.wake()
+	u.stack.collect()
 }
 
 // purge drops everything that waits to be received.
 func (u *unixSocket) purge() {
+	u.urgent = nil
 	for u.recv.len() > 0 {
 		u.consume(u.recv.pop(), true)
 	}
@@ -299,6 +316,9 @@ func (u *unixSocket) Poll(*vfs.File) vfs.PollMask {
 	if u.recv.len() > 0 || len(u.accept) > 0 {
 		m |= pollRead
 	}
+	if u.urgent != nil {
+		m |= vfs.PollPri
+	}
 	// Neither connected yet nor any more.
 	if u.connectionBased() && u.state == stateClose {
 		m |= vfs.PollHup
@@ -325,6 +345,8 @@ func (u *unixSocket) Ioctl(_ *vfs.File, c *vfs.IoctlContext, req uint32, arg uin
 	switch req {
 	case linux.SIOCOUTQ:
 		return 0, putInt(c, arg, u.wmem)
+	case linux.SIOCATMARK:
+		return 0, putInt(c, arg, boolInt(u.atMark()))
 	case linux.FIONREAD:
 		if u.state == stateListen {
 			return 0, linux.EINVAL
@@ -347,17 +369,21 @@ func (u *unixSocket) readable() (n int) {
 }
 
 // GetSockOpt implements Socket.
-func (u *unixSocket) GetSockOpt(_ *Caller, level, name, size int) ([]byte, linux.Errno) {
+func (u *unixSocket) GetSockOpt(c *Caller, level, name, size int) ([]byte, linux.Errno) {
 	if level != linux.SOL_SOCKET {
 		return nil, linux.EOPNOTSUPP
 	}
 	switch name {
 	case linux.SO_PEERCRED:
 		v := make([]byte, SizeofUcred)
-		u.peerCred.Encode(v)
+		cred := u.peerCred
+		if c.Show != nil && cred != noPeer {
+			cred = c.Show(cred)
+		}
+		cred.Encode(v)
 		return clip(v, size), 0
 	case linux.SO_PEERGROUPS:
-		if u.peerCred.UID == ^uint32(0) {
+		if u.peerCred == noPeer {
 			return nil, linux.ENODATA
 		}
 		var v []byte

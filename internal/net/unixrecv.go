@@ -6,7 +6,7 @@ import "github.com/tinevm/tine/internal/linux"
 func (u *unixSocket) RecvMsg(_ *Caller, m *Msg) (int, linux.Errno) {
 	if m.Flags&linux.MSG_OOB != 0 {
 		if u.Type == linux.SOCK_STREAM {
-			return 0, linux.EINVAL
+			return u.recvUrgent(m)
 		}
 		return 0, linux.EOPNOTSUPP
 	}
@@ -25,11 +25,15 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 	peek := m.Flags&linux.MSG_PEEK != 0
 	i, skip := u.recv.peekAt(u.peekStart(m.Flags))
 	got, last := 0, (*packet)(nil)
-	for (got < len(m.Data) || len(m.Data) == 0) && i < u.recv.len() {
+	for got < len(m.Data) || len(m.Data) == 0 {
+		var ok bool
+		if i, ok = u.passUrgent(i, peek, got); !ok || i >= u.recv.len() {
+			break
+		}
 		k := u.recv.at(i)
 		rest := k.rest()
 		// Bytes of different senders are never glued together.
-		if u.opts.passcred && last != nil && last.cred != k.cred {
+		if u.opts.wantsCred() && last != nil && last.cred != k.cred {
 			break
 		}
 		last = k
@@ -57,10 +61,7 @@ func (u *unixSocket) recvStream(m *Msg) (int, linux.Errno) {
 	if last == nil {
 		return u.recvNothing(m)
 	}
-	if u.opts.passcred {
-		cred := last.cred
-		m.Cred = &cred
-	}
+	u.giveCred(m, last.cred)
 	if u.peer != nil {
 		m.Name = nil
 		if u.peer.name.bound {
@@ -79,6 +80,19 @@ func (u *unixSocket) recvNothing(*Msg) (int, linux.Errno) {
 		return 0, 0
 	}
 	return 0, linux.EAGAIN
+}
+
+// wantsCred reports whether the receiver wants to know who sends.
+func (o *options) wantsCred() bool { return o.passcred || o.passpidfd }
+
+// giveCred tells the receiver who has sent, as far as it wants to know.
+func (u *unixSocket) giveCred(m *Msg, cred Ucred) {
+	if u.opts.passcred {
+		m.Cred = &cred
+	}
+	if u.opts.passpidfd {
+		m.Sender = &cred
+	}
 }
 
 // takeFiles hands the files of a packet to the receiver.
@@ -112,10 +126,7 @@ func (u *unixSocket) recvDgram(m *Msg) (int, linux.Errno) {
 	if k.owner.name.bound {
 		m.Name = k.owner.name.sockaddr()
 	}
-	if u.opts.passcred {
-		cred := k.cred
-		m.Cred = &cred
-	}
+	u.giveCred(m, k.cred)
 	u.takeFiles(m, k, peek)
 	if peek {
 		u.movePeek(m.Flags, m.Copied)

@@ -9,7 +9,7 @@ import (
 
 // SendMsg implements Socket. c is nil for write(2).
 func (u *unixSocket) SendMsg(c *Caller, m *Msg) (int, linux.Errno) {
-	if m.Flags&linux.MSG_OOB != 0 {
+	if m.Flags&linux.MSG_OOB != 0 && (u.Type != linux.SOCK_STREAM || len(m.Data) == 0) {
 		return 0, linux.EOPNOTSUPP
 	}
 	switch u.Type {
@@ -44,14 +44,17 @@ func (u *unixSocket) sendStream(c *Caller, m *Msg) (int, linux.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	sent := 0
-	for sent < len(m.Data) {
+	sent, end, urgent := 0, len(m.Data), m.Flags&linux.MSG_OOB != 0
+	if urgent {
+		end--
+	}
+	for sent < end || urgent && sent == end {
 		if errno := u.roomToSend(p); errno != 0 {
 			return partial(sent, errno)
 		}
 		// Two packets fit into the buffer at least, so that sender and
 		// receiver can work at the same time.
-		n := min(len(m.Data)-sent, u.sndbuf/2-64, skbMaxHead+32768)
+		n := min(max(end-sent, 1), u.sndbuf/2-64, skbMaxHead+32768)
 		k := &packet{truesize: truesize(n, skbMaxHead), cred: cred, owner: u}
 		// Files travel with the first byte.
 		if sent == 0 {
@@ -60,7 +63,11 @@ func (u *unixSocket) sendStream(c *Caller, m *Msg) (int, linux.Errno) {
 			}
 		}
 		k.data = gather(m.Data[sent : sent+n])
-		if errno := u.deliver(p, k); errno != 0 {
+		put := u.deliver
+		if sent == end {
+			put = u.sendUrgent
+		}
+		if errno := put(p, k); errno != 0 {
 			return partial(sent, errno)
 		}
 		sent += n
@@ -201,8 +208,11 @@ func (u *unixSocket) messageCred(c *Caller, m *Msg) (Ucred, linux.Errno) {
 	okPID := k.PID == c.PID || c.capable(linux.CAP_SYS_ADMIN)
 	okUID := k.UID == c.UID || k.UID == c.EUID || k.UID == c.SUID || c.capable(linux.CAP_SETUID)
 	okGID := k.GID == c.GID || k.GID == c.EGID || k.GID == c.SGID || c.capable(linux.CAP_SETGID)
-	if !okPID || !okUID || !okGID {
+	switch {
+	case !okPID || !okUID || !okGID:
 		return Ucred{}, linux.EPERM
+	case k.Proc == nil && c.Proc != nil:
+		return Ucred{}, linux.ESRCH
 	}
 	return k, 0
 }
@@ -221,6 +231,7 @@ func (s *Stack) holdFiles(c *Caller, k *packet, files []*vfs.File) linux.Errno {
 	s.inFlight[k.uid] += len(files)
 	for _, f := range files {
 		f.Get()
+		s.flying += isUnix(f)
 	}
 	return 0
 }
@@ -233,8 +244,19 @@ func (s *Stack) takeFiles(k *packet) []*vfs.File {
 		if s.inFlight[k.uid] -= len(files); s.inFlight[k.uid] == 0 {
 			delete(s.inFlight, k.uid)
 		}
+		for _, f := range files {
+			s.flying -= isUnix(f)
+		}
 	}
 	return files
+}
+
+// isUnix is 1 for a socket that may have messages with files itself.
+func isUnix(f *vfs.File) int {
+	if _, ok := f.Ops.(*unixSocket); ok {
+		return 1
+	}
+	return 0
 }
 
 // dropFiles releases the files of a packet nobody received.

@@ -129,7 +129,7 @@ func (host) recv(fd int, m *Msg) (int, []int, linux.Errno) {
 			files, _ = unix.ParseUnixRights(c)
 		case c.Header.Level == unix.SOL_SOCKET && c.Header.Type == unix.SCM_CREDENTIALS:
 			u, _ := unix.ParseUnixCredentials(c)
-			m.Cred = &Ucred{int(u.Pid), u.Uid, u.Gid}
+			m.Cred = &Ucred{int(u.Pid), u.Uid, u.Gid, nil}
 		default:
 			m.Control = append(m.Control, Cmsg{int(c.Header.Level), int(c.Header.Type), c.Data})
 		}
@@ -197,7 +197,9 @@ func hostErrno(err error) linux.Errno {
 
 func (host) close(fd int) { _ = unix.Close(fd) }
 
-func (host) me() Ucred { return Ucred{unix.Getpid(), uint32(unix.Getuid()), uint32(unix.Getgid())} }
+func (host) me() Ucred {
+	return Ucred{unix.Getpid(), uint32(unix.Getuid()), uint32(unix.Getgid()), nil}
+}
 
 // tine is this package.
 type tine struct {

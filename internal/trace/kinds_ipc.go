@@ -73,22 +73,32 @@ func (d *decoder) ipcPerm(b []byte, all bool) {
 	d.str("}")
 }
 
+// ipcObject writes the structure of an object: its permissions, and by rest
+// what follows for the commands that read it.
+func (d *decoder) ipcObject(a uint64, size int, kind string, cmd uint32, rest func(b []byte)) {
+	b := d.mem(a, size)
+	if b == nil {
+		return
+	}
+	d.f("{%s_perm={", kind)
+	d.ipcPerm(b, cmd != linux.IPC_SET)
+	if cmd != linux.IPC_SET {
+		rest(b)
+	} else if kind == "msg" {
+		d.f(", msg_qbytes=%d", u64(b, 88))
+	}
+	d.str("}")
+}
+
 func printShmctl(d *decoder, i int) {
 	const ds, info, infoShm = 112, 72, 48
 	a := d.args[i]
 	switch cmd := uint32(d.args[1]); cmd {
 	case linux.IPC_SET, linux.IPC_STAT, linux.SHM_STAT:
-		b := d.mem(a, ds)
-		if b == nil {
-			return
-		}
-		d.str("{shm_perm={")
-		d.ipcPerm(b, cmd != linux.IPC_SET)
-		if cmd != linux.IPC_SET {
+		d.ipcObject(a, ds, "shm", cmd, func(b []byte) {
 			d.f(", shm_segsz=%d, shm_cpid=%d, shm_lpid=%d, shm_nattch=%d, shm_atime=%d, shm_dtime=%d, shm_ctime=%d",
 				u64(b, 48), i32(b, 80), i32(b, 84), u64(b, 88), u64(b, 56), u64(b, 64), u64(b, 72))
-		}
-		d.str("}")
+		})
 	case linux.IPC_INFO:
 		if b := d.mem(a, info); b != nil {
 			d.f("{shmmax=%d, shmmin=%d, shmmni=%d, shmseg=%d, shmall=%d}", u64(b, 0), u64(b, 8), u64(b, 16), u64(b, 24), u64(b, 32))
@@ -108,16 +118,9 @@ func printSemctl(d *decoder, i int) {
 	a := d.args[i]
 	switch cmd := uint32(d.args[2]); cmd {
 	case linux.IPC_SET, linux.IPC_STAT, linux.SEM_STAT:
-		b := d.mem(a, ds)
-		if b == nil {
-			return
-		}
-		d.str("{sem_perm={")
-		d.ipcPerm(b, cmd != linux.IPC_SET)
-		if cmd != linux.IPC_SET {
+		d.ipcObject(a, ds, "sem", cmd, func(b []byte) {
 			d.f(", sem_otime=%d, sem_ctime=%d, sem_nsems=%d", u64(b, 48), u64(b, 64), u64(b, 80))
-		}
-		d.str("}")
+		})
 	case linux.IPC_INFO, linux.SEM_INFO:
 		if b := d.mem(a, info); b != nil {
 			d.f("{semmap=%d, semmni=%d, semmns=%d, semmnu=%d, semmsl=%d, semopm=%d, semume=%d, semusz=%d, semvmx=%d, semaem=%d}",
@@ -133,18 +136,10 @@ func printMsgctl(d *decoder, i int) {
 	a := d.args[i]
 	switch cmd := uint32(d.args[1]); cmd {
 	case linux.IPC_SET, linux.IPC_STAT, linux.MSG_STAT:
-		b := d.mem(a, ds)
-		if b == nil {
-			return
-		}
-		d.str("{msg_perm={")
-		d.ipcPerm(b, cmd != linux.IPC_SET)
-		if cmd == linux.IPC_SET {
-			d.f(", msg_qbytes=%d}", u64(b, 88))
-			return
-		}
-		d.f(", msg_stime=%d, msg_rtime=%d, msg_ctime=%d, msg_qnum=%d, msg_qbytes=%d, msg_lspid=%d, msg_lrpid=%d}",
-			u64(b, 48), u64(b, 56), u64(b, 64), u64(b, 80), u64(b, 88), i32(b, 96), i32(b, 100))
+		d.ipcObject(a, ds, "msg", cmd, func(b []byte) {
+			d.f(", msg_stime=%d, msg_rtime=%d, msg_ctime=%d, msg_qnum=%d, msg_qbytes=%d, msg_lspid=%d, msg_lrpid=%d",
+				u64(b, 48), u64(b, 56), u64(b, 64), u64(b, 80), u64(b, 88), i32(b, 96), i32(b, 100))
+		})
 	case linux.IPC_INFO, linux.MSG_INFO:
 		if b := d.mem(a, info); b != nil {
 			d.f("{msgpool=%d, msgmap=%d, msgmax=%d, msgmnb=%d, msgmni=%d, msgssz=%d, msgtql=%d, msgseg=%d}",

@@ -62,6 +62,9 @@ func (f *File) Get() *File {
 	return f
 }
 
+// Refs is the number of references.
+func (f *File) Refs() int { return f.refs }
+
 // Put drops a reference; the last one releases the file.
 func (f *File) Put() {
 	f.refs--

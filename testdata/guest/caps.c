@@ -65,6 +65,15 @@ static void ambient(void) {
 	check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, KILL, 0, 0) == 0, "permitted and inheritable still, it can be raised again");
 	execl("/proc/self/exe", "caps", "kill", NULL);
 }
+static void keep_bit(void) {
+	must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps");
+	check(prctl(PR_GET_SECUREBITS) == 0x10, "KEEPCAPS is a secure bit");
+	must(prctl(PR_SET_SECUREBITS, 0x20), "lock it");
+	check(prctl(PR_GET_KEEPCAPS) == 0, "and can be cleared as one");
+	fails(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), EPERM, "KEEPCAPS when it is locked");
+	fails(prctl(PR_SET_SECUREBITS, 0), EPERM, "unlocking");
+}
+
 static void noroot(void) {
 	check(prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) == 0 && prctl(PR_GET_SECUREBITS) == (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED), "securebits: NOROOT, locked");
 	fails(prctl(PR_SET_SECUREBITS, 0), EPERM, "a locked bit cannot be cleared");
@@ -92,9 +101,9 @@ int main(int argc, char **argv) {
 		return done();
 	}
 	check(has(get().e, CHOWN) && has(get().p, SETUID) && get().i == 0, "root has them");
-	void (*f[])(void) = {drop, leaving_root, effective_only, keeping, bounding, ambient, noroot, no_fixup, new_root};
-	static const char *names[] = {"drop", "leaving root", "effective", "keepcaps", "bounding set", "ambient", "NOROOT", "NO_SETUID_FIXUP", "exec"};
-	for (int i = 0; i < 9; i++)
+	void (*f[])(void) = {drop, leaving_root, effective_only, keeping, keep_bit, bounding, ambient, noroot, no_fixup, new_root};
+	static const char *names[] = {"drop", "leaving root", "effective", "keepcaps", "the bit of it", "bounding set", "ambient", "NOROOT", "NO_SETUID_FIXUP", "exec"};
+	for (int i = 0; i < 10; i++)
 		check(in_child(f[i]) == 0, "%s", names[i]);
 	return done();
 }

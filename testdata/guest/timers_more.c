@@ -164,6 +164,19 @@ int main(int argc, char **argv) {
 	setitimer(ITIMER_REAL, &it, NULL);
 	check(alarm(0) >= 99, "alarm and ITIMER_REAL are one timer");
 
+	// The kernel's ids, which a C library may keep to itself: none is used again soon.
+	int ids[4];
+	struct sigevent none = {.sigev_notify = SIGEV_NONE};
+	for (int i = 0; i < 4; i++) {
+		must(syscall(SYS_timer_create, CLOCK_MONOTONIC, &none, &ids[i]), "timer_create");
+		if (i < 3)
+			must(syscall(SYS_timer_delete, ids[i]), "timer_delete");
+	}
+	check(ids[1] == ids[0] + 1 && ids[2] == ids[1] + 1 && ids[3] == ids[2] + 1, "ids of deleted timers are not used again");
+	none.sigev_notify = 77;
+	fails(syscall(SYS_timer_create, CLOCK_MONOTONIC, &none, &ids[0]), EINVAL, "an unknown kind of notification");
+	must(syscall(SYS_timer_delete, ids[3]), "timer_delete");
+
 	int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
 	its = (struct itimerspec){{0, 0}, {1, 0}};
 	uint64_t n = 0;
