@@ -104,7 +104,7 @@ func special(r *cpu.Regs) bool {
 
 // Run implements cpu.Engine.
 func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
-	if special(r) {
+	if special(r) || v.Watch != nil {
 		return e.step.Run(v, r, as, budget)
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget

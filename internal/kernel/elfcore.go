@@ -350,6 +350,7 @@ func (t *Task) registerNotes(n *noteList) {
 	var fx [fxsaveSize]byte
 	t.Regs.FXSave(&fx)
 	n.add("CORE", linux.NT_PRFPREG, fx[:])
+	n.add("LINUX", linux.NT_X86_XSTATE, t.xstateRegset())
 }
 
 // noteList is a sequence of ELF notes.

@@ -96,8 +96,20 @@ func (f *nsFile) Stat(*vfs.File) (linux.Stat, linux.Errno) {
 	return linux.Stat{Dev: vfs.MakeDev(0, vfs.NamespaceMinor), Ino: f.ref.ino, Mode: linux.S_IFREG | 0o444, Nlink: 1, Blksize: 4096}, 0
 }
 
+// BindName implements vfs.Bindable: ip netns and others give namespaces a name.
+func (f *nsFile) BindName() string { return fmt.Sprintf("%s:[%d]", f.kind.kind, f.ref.ino) }
+
+// Mounts implements vfs.Bindable.
+func (f *nsFile) Mounts() *vfs.Namespace {
+	ns, _ := f.ref.ns.(*vfs.Namespace)
+	return ns
+}
+
 // Reopen implements vfs.Reopener.
-func (f *nsFile) Reopen(*vfs.Context, uint32) (vfs.FileOps, linux.Errno) {
+func (f *nsFile) Reopen(_ *vfs.Context, flags uint32) (vfs.FileOps, linux.Errno) {
+	if flags&linux.O_ACCMODE != linux.O_RDONLY {
+		return nil, linux.EPERM
+	}
 	return f.k.newNSFile(f.kind, f.ref), 0
 }
 

@@ -94,10 +94,11 @@ func (r *recent) leafOf(va uint64) *recentLeaf { return &r.leaves[leafID(va)%uin
 
 func (as *AddressSpace) forget() { as.recent = recent{} }
 
-// leafOf is find with a memory. as.mu is held.
-func (as *AddressSpace) leafOf(va uint64) (leaf node, owned bool) {
+// leafOf is find with a memory, which must not be seen: what is not owned is
+// looked at again by who wants to write. as.mu is held.
+func (as *AddressSpace) leafOf(va uint64, write bool) (leaf node, owned bool) {
 	r, of := as.recent.leafOf(va), leafID(va)
-	if r.of != of {
+	if r.of != of || write && !r.owned {
 		leaf, owned = as.find(va)
 		if leaf == 0 {
 			return 0, false
@@ -105,6 +106,14 @@ func (as *AddressSpace) leafOf(va uint64) (leaf node, owned bool) {
 		*r = recentLeaf{of, leaf, owned}
 	}
 	return r.leaf, r.owned
+}
+
+// ownedNow is whether the path to va has one owner, for a leaf that is remembered
+// without: what an engine may write must not depend on when it last looked.
+func (as *AddressSpace) ownedNow(va uint64) bool {
+	leaf, owned := as.find(va)
+	*as.recent.leafOf(va) = recentLeaf{leafID(va), leaf, owned}
+	return owned
 }
 
 // own returns a version of n that has one owner: n itself, or a copy that takes

@@ -13,13 +13,28 @@ type Reopener interface {
 	Reopen(c *Context, flags uint32) (FileOps, linux.Errno)
 }
 
+// Bindable is implemented by files without a name that a bind mount can give one:
+// namespaces.
+type Bindable interface {
+	// BindName is what mountinfo shows as root of the mount.
+	BindName() string
+	// Mounts is the file's own mount namespace, if it is one.
+	Mounts() *Namespace
+}
+
 // anonFS is a file system with nothing but one open file in it.
 type anonFS struct {
 	inode *anonInode
 	owned bool // the file goes with the file system
 }
 
-func (anonFS) Type() string                  { return "anon" }
+func (a anonFS) Type() string {
+	if _, ok := a.inode.f.Ops.(Bindable); ok {
+		return "nsfs"
+	}
+	return "anon"
+}
+
 func (a anonFS) Root() Inode                 { return a.inode }
 func (anonFS) Statfs() (StatFS, linux.Errno) { return StatFS{Blksize: 4096, NameLen: 255}, 0 }
 
@@ -74,6 +89,28 @@ func AnonPath(ns *Namespace, f *File) (Path, linux.Errno) { return anonPath(ns, 
 // AnonPathOwning is AnonPath for a file that nobody else has: it is closed when
 // the place is given up.
 func AnonPathOwning(ns *Namespace, f *File) (Path, linux.Errno) { return anonPath(ns, f, true) }
+
+// bindable returns the file at p as one that can be bound.
+func (p Path) bindable() (f *File, b Bindable) {
+	if i, ok := p.Dentry.inode.(*anonInode); ok {
+		f = i.f
+		b, _ = i.f.Ops.(Bindable)
+	}
+	return f, b
+}
+
+// isMounts reports whether m is a bind mount of a mount namespace.
+func (m *Mount) isMounts() bool {
+	_, b := Path{m, m.root}.bindable()
+	return b != nil && b.Mounts() != nil
+}
+
+// holds reports whether m is a bind mount of a mount namespace that is not newer
+// than ns: in there it could keep itself alive.
+func (m *Mount) holds(ns *Namespace) bool {
+	_, b := Path{m, m.root}.bindable()
+	return b != nil && b.Mounts() != nil && b.Mounts().seq <= ns.seq
+}
 
 func anonPath(ns *Namespace, f *File, owned bool) (Path, linux.Errno) {
 	sb := ns.Sys.NewSuperblock(anonFS{&anonInode{f: f}, owned})

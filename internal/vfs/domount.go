@@ -139,8 +139,9 @@ func bindMount(c *Context, at Path, source string, rec bool) linux.Errno {
 	defer from.Put()
 	at = at.over()
 	sys := c.Mounts.Sys
+	file, bindable := from.bindable()
 	switch {
-	case from.Mount.ns != c.Mounts || at.Mount.ns != c.Mounts, from.Mount.unbindable, !rec && from.hasLocked():
+	case from.Mount.ns != c.Mounts && bindable == nil || at.Mount.ns != c.Mounts, from.Mount.unbindable, !rec && from.hasLocked():
 		return linux.EINVAL
 	}
 	n := 1
@@ -151,13 +152,21 @@ func bindMount(c *Context, at Path, source string, rec bool) linux.Errno {
 		return errno
 	}
 	var m *Mount
-	if rec {
+	if bindable != nil {
+		p, _ := AnonPathOwning(c.Mounts, file.Get())
+		m = p.Mount
+		m.Source = m.sb.FS.Type()
+		p.Dentry.put()
+	} else if rec {
 		m = sys.copyTree(from.Mount, from.Dentry, 0, nil)
 	} else {
 		m = sys.copyMount(from.Mount, from.Dentry, 0)
 	}
 	m.locked = false
 	errno = graftable(m, at)
+	if errno == 0 && m.holds(c.Mounts) {
+		errno = linux.EINVAL
+	}
 	if errno == 0 {
 		errno = m.graft(at)
 	}

@@ -1,6 +1,10 @@
 package vfs
 
-import "github.com/tinevm/tine/internal/linux"
+import (
+	"slices"
+
+	"github.com/tinevm/tine/internal/linux"
+)
 
 // mountFlags are the flags that belong to a mount rather than to its file
 // system.
@@ -48,6 +52,8 @@ type Mount struct {
 	// Propagation; see propagate.go.
 	peers      *peerGroup // nil: not shared
 	master     *peerGroup // nil: no slave
+	peerAt     int        // the places in their lists
+	slaveAt    int
 	unbindable bool
 	expiring   bool // MNT_EXPIRE has marked it, and nobody has used it since
 	// Kept from the owner of a lesser user namespace: to unmount it, to clear
@@ -102,11 +108,12 @@ type Namespace struct {
 
 	root *Mount
 	refs int
+	seq  int // in order of creation
 }
 
 // NewNamespace makes a namespace whose root is fs.
 func NewNamespace(sys *System, fs FileSystem, source string, flags uint64) *Namespace {
-	ns := &Namespace{Sys: sys, refs: 1}
+	ns := &Namespace{Sys: sys, refs: 1, seq: sys.nextSeq()}
 	sb := sys.NewSuperblock(fs)
 	ns.root = sys.newMount(sb, sb.root.get(), source, flags)
 	ns.root.setNS(ns)
@@ -174,7 +181,11 @@ func (m *Mount) attach(at Path) {
 // detach takes m from its place; the namespace's reference is the caller's.
 func (m *Mount) detach() {
 	p := m.parent
-	p.children = without(p.children, m)
+	i := len(p.children) - 1
+	for p.children[i] != m { // whole trees go from the last
+		i--
+	}
+	p.children = slices.Delete(p.children, i, i+1)
 	m.mountpoint.mounts--
 	m.mountpoint.put()
 	m.parent, m.mountpoint = nil, nil
@@ -234,7 +245,7 @@ func graftable(m *Mount, at Path) linux.Errno {
 // another user namespace, the copy receives what is mounted here but gives
 // nothing back, and cannot be taken apart.
 func (ns *Namespace) Clone(owner any, move ...*Path) *Namespace {
-	n := &Namespace{Sys: ns.Sys, Owner: owner, refs: 1}
+	n := &Namespace{Sys: ns.Sys, Owner: owner, refs: 1, seq: ns.Sys.nextSeq()}
 	how := copyUnbindable
 	if owner != ns.Owner {
 		how |= copySharedToSlave
@@ -256,7 +267,7 @@ const (
 	copyShared        copyHow = 1 << iota // it is shared in any case
 	copySlave                             // it is a slave of the original
 	copySharedToSlave                     // it is, if the original is shared
-	copyUnbindable                        // unbindable mounts are copied as well
+	copyUnbindable                        // unbindable mounts are copied as well, but not those of mount namespaces
 )
 
 // copyTree copies m from root down, with what is mounted there. Paths of move
@@ -264,7 +275,7 @@ const (
 func (s *System) copyTree(m *Mount, root *Dentry, how copyHow, move []*Path) *Mount {
 	c := s.copyMount(m, root, how)
 	for _, ch := range m.children {
-		if root.isAncestor(ch.mountpoint) && (!ch.unbindable || how&copyUnbindable != 0) {
+		if root.isAncestor(ch.mountpoint) && (!ch.unbindable || how&copyUnbindable != 0) && !(how&copyUnbindable != 0 && ch.isMounts()) {
 			s.copyTree(ch, ch.root, how, move).attach(Path{c, ch.mountpoint})
 		}
 	}

@@ -44,6 +44,9 @@ func (m *Mount) info(root Path) (MountInfo, bool) {
 		ID: m.ID, Parent: m.ID, Dev: m.sb.Dev, Root: m.root.pathInFS(), Point: point,
 		Options: m.options(), Type: m.sb.FS.Type(), Source: m.Source, SuperOptions: "rw",
 	}
+	if _, b := (Path{m, m.root}).bindable(); b != nil {
+		info.Root = b.BindName()
+	}
 	if m.parent != nil {
 		info.Parent = m.parent.ID
 	}

@@ -20,17 +20,19 @@ type peerGroup struct {
 
 // newGroup makes a group without members; its number is the lowest free one.
 func (s *System) newGroup() *peerGroup {
-	id := slices.Index(s.groups, false)
-	if id < 0 {
-		id, s.groups = len(s.groups), append(s.groups, false)
+	for s.freeGroup < len(s.groups) && s.groups[s.freeGroup] {
+		s.freeGroup++
 	}
-	s.groups[id] = true
-	return &peerGroup{id: id + 1}
+	if s.freeGroup == len(s.groups) {
+		s.groups = append(s.groups, false)
+	}
+	s.groups[s.freeGroup] = true
+	return &peerGroup{id: s.freeGroup + 1}
 }
 
 // join makes m a member of a group.
 func (m *Mount) join(g *peerGroup) {
-	m.peers = g
+	m.peers, m.peerAt = g, len(g.members)
 	g.members = append(g.members, m)
 }
 
@@ -42,32 +44,32 @@ func (m *Mount) leavePeers() {
 		return
 	}
 	m.peers = nil
-	if g.members = without(g.members, m); len(g.members) > 0 {
+	last := len(g.members) - 1
+	g.members[m.peerAt], g.members[last].peerAt = g.members[last], m.peerAt
+	g.members[last] = nil
+	if g.members = g.members[:last]; last > 0 {
 		return
 	}
 	for _, s := range slices.Clone(g.slaves) {
 		s.follow(m.master)
 	}
-	m.sb.sys.groups[g.id-1] = false
+	sys := m.sb.sys
+	sys.groups[g.id-1] = false
+	sys.freeGroup = min(sys.freeGroup, g.id-1)
 }
 
 // follow makes m a slave of a group; nil is none.
 func (m *Mount) follow(g *peerGroup) {
-	if m.master != nil {
-		m.master.slaves = without(m.master.slaves, m)
+	if old := m.master; old != nil {
+		last := len(old.slaves) - 1
+		old.slaves[m.slaveAt], old.slaves[last].slaveAt = old.slaves[last], m.slaveAt
+		old.slaves[last] = nil
+		old.slaves = old.slaves[:last]
 	}
 	if m.master = g; g != nil {
+		m.slaveAt = len(g.slaves)
 		g.slaves = append(g.slaves, m)
 	}
-}
-
-// without takes m out of a list; it is often the last.
-func without(list []*Mount, m *Mount) []*Mount {
-	i := len(list) - 1
-	for list[i] != m {
-		i--
-	}
-	return slices.Delete(list, i, i+1)
 }
 
 // propagation sets the propagation type of m: linux.MS_SHARED, MS_SLAVE,
@@ -157,7 +159,7 @@ type spreadCopy struct{ tree, on *Mount }
 func (s *spreading) group(g *peerGroup, skip, src *Mount, how copyHow) {
 	s.seen[g] = true
 	for _, n := range slices.Clone(g.members) {
-		if n != skip && s.reaches(n) {
+		if n != skip && s.reaches(n, src) {
 			src, how = s.copy(n, src, how), copyShared
 		}
 	}
@@ -167,16 +169,16 @@ func (s *spreading) group(g *peerGroup, skip, src *Mount, how copyHow) {
 			return
 		case n.peers != nil && !s.seen[n.peers]:
 			s.group(n.peers, nil, src, copySlave|copyShared)
-		case n.peers == nil && s.reaches(n):
+		case n.peers == nil && s.reaches(n, src):
 			s.copy(n, src, copySlave)
 		}
 	}
 }
 
-// reaches reports whether n shows the mountpoint. What is only being mounted
-// does not count.
-func (s *spreading) reaches(n *Mount) bool {
-	return s.errno == 0 && n.ns != nil && n.root.isAncestor(s.mountpoint)
+// reaches reports whether n shows the mountpoint, for src to be mounted there.
+// What is only being mounted does not count.
+func (s *spreading) reaches(n, src *Mount) bool {
+	return s.errno == 0 && n.ns != nil && n.root.isAncestor(s.mountpoint) && !src.holds(n.ns)
 }
 
 func (s *spreading) copy(on, src *Mount, how copyHow) *Mount {

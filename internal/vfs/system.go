@@ -68,10 +68,12 @@ type System struct {
 
 	nextDev    uint32 // minor numbers of file systems without a device
 	nextMount  int
+	namespaces int    // made so far
 	nextCookie uint32 // of renames, for inotify
 
 	mounts    int         // that exist
-	groups    []bool      // numbers of peer groups in use
+	groups    []bool      // numbers of peer groups in use, counted from 0
+	freeGroup int         // those below are in use
 	lockWaits map[any]any // see Context.lockWaits
 	lru       dentryList
 	lruMax    int
@@ -142,6 +144,11 @@ const (
 	StreamMinor // the standard streams of programs started from outside
 	firstMinor  = 20
 )
+
+func (s *System) nextSeq() int {
+	s.namespaces++
+	return s.namespaces
+}
 
 // AnonDev hands out the device number of a file system without a device.
 func (s *System) AnonDev() uint64 {

@@ -20,7 +20,11 @@ static void *rest(void *p) {
 	pause();
 	return p;
 }
-__attribute__((noinline)) static void crash(void) { *(volatile int *)8 = word; }
+__attribute__((noinline)) static void crash(void) {
+	uint64_t v = 0x1122334455667788;
+	__asm__ volatile("movq %0, %%xmm6" : : "r"(v) : "xmm6");
+	*(volatile int *)8 = word;
+}
 
 static void unlimited(rlim_t n) { setrlimit(RLIMIT_CORE, &(struct rlimit){n, RLIM_INFINITY}); }
 
@@ -126,6 +130,10 @@ static void contents(void) {
 	check(s2->pr_pid == (at(&second_tid) | at((char *)&second_tid + 1) << 8 | at((char *)&second_tid + 2) << 16) && s2->pr_cursig == SIGSEGV && s2->pr_ppid == getpid(), "the second thread");
 	check(r[15] == SYS_pause && (long)r[10] == -514, "is in pause, interrupted");
 	check(note(NT_PRSTATUS, 2, &n, 0) == NULL, "there is no third");
+
+	unsigned char *fp = note(NT_FPREGSET, 0, &n, 0), *x = note(0x202, 0, &n, 0); // NT_X86_XSTATE
+	check(n >= 576 && *(uint64_t *)(fp + 160 + 6 * 16) == 0x1122334455667788 && !memcmp(fp + 160, x + 160, 256), "vector registers, in both notes");
+	check(note(NT_FPREGSET, 1, &n, 0) && note(0x202, 1, &n, 0) && !note(0x202, 2, &n, 0), "of both threads");
 
 	prpsinfo_t *p = note(NT_PRPSINFO, 0, &n, 0);
 	char line[81] = "";

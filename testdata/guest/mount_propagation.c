@@ -361,11 +361,59 @@ static void back(void) {
 	check(umount2("/old", MNT_DETACH) == 0 && access("old/proc", F_OK) == -1, "the old one goes");
 }
 
+// Namespaces that a bind mount gives a name.
+static void named(void) {
+	close(open("uts", O_CREAT | O_WRONLY, 0600));
+	close(open("mnt", O_CREAT | O_WRONLY, 0600));
+	mkdir("dir", 0755);
+	struct stat a, b;
+	must(stat("/proc/self/ns/uts", &a), "stat");
+	check(mount("/proc/self/ns/uts", "uts", NULL, MS_BIND, NULL) == 0, "a name for a namespace");
+	check(stat("uts", &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev && S_ISREG(b.st_mode), "is the namespace's file");
+	fails(mount("/proc/self/ns/uts", "dir", NULL, MS_BIND, NULL), ENOTDIR, "on a folder");
+	must(unshare(CLONE_NEWUTS), "unshare");
+	sethostname("elsewhere", 9);
+	int fd = open("uts", O_RDONLY);
+	char name[65] = "";
+	check(setns(fd, CLONE_NEWUTS) == 0 && gethostname(name, 64) == 0 && strcmp(name, "elsewhere"), "setns");
+	close(fd);
+	fails(open("uts", O_RDWR), EPERM, "open to write");
+	check(umount("uts") == 0 && stat("uts", &b) == 0 && b.st_size == 0 && b.st_ino != a.st_ino, "umount");
+	fails(mount("/proc/self/ns/mnt", "mnt", NULL, MS_BIND, NULL), EINVAL, "a mount namespace in itself");
+	gate up = new_gate(), down = new_gate();
+	pid_t pid = fork();
+	if (pid == 0) {
+		int outer = open("/proc/self/ns/mnt", O_RDONLY);
+		must(unshare(CLONE_NEWNS), "unshare");
+		tmpfs("dir");
+		char link[64];
+		snprintf(link, sizeof link, "/proc/self/fd/%d", outer);
+		fails(mount(link, "mnt", NULL, MS_BIND, NULL), EINVAL, "an older one in a newer");
+		gate_open(up), gate_pass(down);
+		_exit(done());
+	}
+	char path[64];
+	gate_pass(up);
+	snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
+	check(mount(path, "mnt", NULL, MS_BIND, NULL) == 0, "a newer one in an older");
+	gate_open(down);
+	check(reap(pid) == 0, "in the newer one");
+	char cwd[PATH_MAX];
+	getcwd(cwd, sizeof cwd);
+	fd = open("mnt", O_RDONLY);
+	check(!mounted("dir") && setns(fd, CLONE_NEWNS) == 0 && chdir(cwd) == 0 && mounted("dir"), "it lives by its name alone");
+}
+
 int main(void) {
+	// Which namespace is older Linux tells by numbers that each processor has of its own since 6.18.
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	must(sched_setaffinity(0, sizeof one, &one), "sched_setaffinity");
 	must(unshare(CLONE_NEWNS), "unshare");
 	must(type("/", MS_REC | MS_PRIVATE), "private");
-	static void (*const parts[])(void) = {peers, chain, unbindable, moves, covered, spaces, lesser, dominated, detached, root, back};
-	for (int i = 0; i < 11; i++) {
+	static void (*const parts[])(void) = {peers, chain, unbindable, moves, covered, spaces, lesser, dominated, detached, root, back, named};
+	for (int i = 0; i < 12; i++) {
 		must(mkdir("w", 0755), "mkdir");
 		must(mount("none", "w", "tmpfs", 0, NULL), "tmpfs");
 		char cwd[PATH_MAX];
