@@ -221,6 +221,18 @@ func Run(prog []Insn, data Data) uint32 {
 	var mem [memWords]uint32
 	for pc := 0; ; pc++ {
 		in := &prog[pc]
+		// What filters mostly consist of comes first.
+		switch in.Code {
+		case JMP | JEQ | K:
+			if a == in.K {
+				pc += int(in.JT)
+			} else {
+				pc += int(in.JF)
+			}
+			continue
+		case RET | K:
+			return in.K
+		}
 		switch in.Code & classMask {
 		case LD:
 			switch in.Code & modeMask {
@@ -276,10 +288,7 @@ func Run(prog []Insn, data Data) uint32 {
 				pc += int(in.JF)
 			}
 		case RET:
-			if in.Code == RET|A {
-				return a
-			}
-			return in.K
+			return a // RET|A
 		case MISC:
 			if in.Code == MISC|TAX {
 				x = a

@@ -86,3 +86,15 @@ func TestValidProgramsEnd(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkRun is a filter of a hundred comparisons.
+func BenchmarkRun(b *testing.B) {
+	prog := []Insn{{Code: LD | W | ABS}}
+	for i := range uint32(100) {
+		prog = append(prog, Insn{Code: JMP | JEQ | K, K: i})
+	}
+	prog = append(prog, Insn{Code: RET | K})
+	for b.Loop() {
+		Run(prog, Packet{0xff, 0xff, 0xff, 0xff})
+	}
+}

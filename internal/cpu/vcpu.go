@@ -14,4 +14,8 @@ type VCPU struct {
 	// TSC counts all instructions this processor has executed since it was
 	// made; RDTSC reports it. Only the processor's own goroutine uses it.
 	TSC uint64
+
+	// Watch is what the running task is watched for; nil for all but those that
+	// a debugger has set points for. It changes between runs only.
+	Watch *Watch
 }

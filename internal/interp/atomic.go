@@ -79,6 +79,7 @@ func (c *core) lockWord(va uint64, n uint8) (w *uint64, shift uint, ok bool) {
 	if !c.aligned(va, uint64(n)) {
 		return nil, 0, false
 	}
+	c.watchWrite(va, uint64(n))
 	if va&7+uint64(n) > 8 {
 		return nil, 0, c.probeWrite(va, uint64(n))
 	}

@@ -281,9 +281,7 @@ func maskedMove(n uint8) handler {
 // unchecked makes the alignment check not apply to a handler.
 func unchecked(f handler) handler {
 	return func(c *core, o *op) bool {
-		if c.align {
-			c.checkAlignment(false) // until the next instruction
-		}
+		c.align = false // until the next instruction
 		return f(c, o)
 	}
 }

@@ -112,11 +112,13 @@ type core struct {
 	bpc uint64 // address of the block that is running
 
 	trap    cpu.Trap
-	after   bool   // the trapping instruction is complete; RIP is c.pc
-	addr    uint64 // of the memory operand, between dstUpdate and result
-	leave   bool   // leave the block after this instruction: code was written
-	badAddr bool   // trap is about a non-canonical address
-	align   bool   // the alignment check is on, see align.go
+	after   bool       // the trapping instruction is complete; RIP is c.pc
+	addr    uint64     // of the memory operand, between dstUpdate and result
+	leave   bool       // leave the block after this instruction: code was written
+	badAddr bool       // trap is about a non-canonical address
+	align   bool       // the alignment check is on, see align.go
+	slow    bool       // all accesses are looked at
+	watch   *cpu.Watch // what they are compared with
 
 	as   *mm.AddressSpace
 	v    *cpu.VCPU

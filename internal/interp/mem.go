@@ -190,8 +190,16 @@ func (c *core) writable(va uint64) []byte {
 	return unsafe.Slice((*byte)(at(va+e.delta)), mm.PageSize-va&pageMask)
 }
 
+// watchWrite compares a write with what is watched.
+func (c *core) watchWrite(va, n uint64) {
+	if c.watch != nil {
+		c.watch.Use(va, n, true)
+	}
+}
+
 // probeWrite makes sure that n bytes at va, at most a page, can be written.
 func (c *core) probeWrite(va, n uint64) bool {
+	c.watchWrite(va, n)
 	return c.writable(va) != nil && ((va+n-1)^va < mm.PageSize && (va+n-1)&^pageMask == va&^pageMask || c.writable((va+n-1)&^pageMask) != nil)
 }
 
@@ -209,6 +217,7 @@ func (c *core) storeSlow(va uint64, n uint64, v uint64) bool {
 	if !c.aligned(va, n) {
 		return false
 	}
+	c.watchWrite(va, n)
 	if va&pageMask+n <= mm.PageSize {
 		// One page: a single host store, as atomic as the guest expects.
 		if !c.fillWrite(va) {

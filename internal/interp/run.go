@@ -88,10 +88,14 @@ func (c *core) runSome() {
 		c.trap.Kind = cpu.TrapBudget
 	case c.v.Stopped():
 		c.trap.Kind = cpu.TrapInterrupt
-	case c.fl&stepFlags != 0:
+	case c.fl&stepFlags != 0 || c.v.Watch != nil:
 		trace := c.fl&cpu.FlagTF != 0
+		if w := c.v.Watch; w != nil && w.Exec(c.pc) {
+			c.exception(cpu.VectorDB)
+			return
+		}
 		c.step()
-		if trace && c.trap.Kind == cpu.TrapNone {
+		if c.trap.Kind == cpu.TrapNone && (trace || c.watched()) {
 			c.exception(cpu.VectorDB)
 		}
 	default:
@@ -119,9 +123,9 @@ func (c *core) step() {
 	}
 	c.bpc = pc
 	c.pc = pc + uint64(o.len)
-	c.checkAlignment(c.fl&cpu.FlagAC != 0)
+	c.checkAccess(c.fl&cpu.FlagAC != 0, c.v.Watch)
 	ok := handlers[o.x%x86.NumOps](c, o)
-	c.checkAlignment(false)
+	c.checkAccess(false, nil)
 	if !ok {
 		c.stopped(o)
 		return

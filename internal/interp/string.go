@@ -54,7 +54,7 @@ func (c *core) stride(o *op) uint64 {
 
 // forward reports whether whole pages can be done at a time.
 func (c *core) forward(o *op) bool {
-	return c.fl&cpu.FlagDF == 0 && o.flags&opAddr32 == 0 && !c.align
+	return c.fl&cpu.FlagDF == 0 && o.flags&opAddr32 == 0 && !c.slow
 }
 
 // repeat calls step, which does one element, or bulk, which does as many as it
@@ -91,6 +91,9 @@ func (c *core) repeat(o *op, step func(*core, *op) bool, bulk func(*core, *op, u
 		c.advance(o, cpu.RCX, -k)
 		if done != nil && done(c) {
 			return true
+		}
+		if c.watch != nil && c.watch.Hits != 0 && n > k {
+			return false // a debug exception between elements
 		}
 	}
 }

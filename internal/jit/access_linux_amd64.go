@@ -120,6 +120,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		s.size = 1
 	}
 	t.heldAt = 0 // to be repeated from here
+	n := len(t.sites)
 	t.address(o)
 	switch {
 	case quick:
@@ -130,6 +131,9 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		t.checkTLB(s, span, size, aligned, in.pc)
 	}
 	if !shared {
+		if !write && !aligned {
+			t.sites[n].loaded = uint16(t.pos())
+		}
 		return mem{base: hT0, index: hT1}
 	}
 	g.aligned = aligned && size >= 16

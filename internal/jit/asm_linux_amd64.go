@@ -191,6 +191,7 @@ const (
 	ccBE = 6
 	ccA  = 7
 	ccS  = 8
+	ccNS = 9
 )
 
 // jcc emits a conditional jump and returns where its displacement is.

@@ -58,6 +58,8 @@ type context struct {
 	t0, t1    uint64 // the temporaries, at an exit
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
+	vectors [96]byte // see gather and loadAcross
+
 	fpuLive bool   // image has the state of x87
 	control uint16 // the host's control word
 	hostMX  uint32 // the host's MXCSR
@@ -118,6 +120,7 @@ const (
 	offUpperUsed  = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.UpperUsed))
 	offFIP        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.X87)) + int32(unsafe.Offsetof(x87.State{}.FIP))
 	offImage      = int32(unsafe.Offsetof(context{}.image)) - bias
+	offVectors    = int32(unsafe.Offsetof(context{}.vectors)) - bias
 	offFPULive    = int32(unsafe.Offsetof(context{}.fpuLive)) - bias
 	offControl    = int32(unsafe.Offsetof(context{}.control)) - bias
 	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias

@@ -12,9 +12,14 @@
 // them are where they always are. Four are in memory. R14 (B) points to the
 // context, R12 and R13 (T0, T1) are temporaries, MM0 counts instructions. RSP is
 // the host's: machine code runs on the goroutine's stack and needs three words of
-// it. XMM registers and MXCSR are the guest's. x87 and MMX instructions are the
-// interpreter's, as is everything while the guest has floating point exceptions
-// unmasked.
+// it. XMM registers and MXCSR are the guest's, and so are the upper
+// halves of the YMM registers, which go into the context and back only while one
+// of them is in use (noteUpper). A block that uses x87 or MMX registers loads all
+// of them and leaves them at each of its ends (loadFPU). Everything is the
+// interpreter's while the guest has floating point exceptions unmasked.
+//
+// What only some hosts have (optional) is passed there, and the interpreter's
+// elsewhere.
 //
 // # Contexts
 //
@@ -131,12 +136,12 @@
 //	hash 1.3  sort 2.5  matrix 1.9  mandelbrot 1.3  chase 2.2  strings 4.3
 //	bytecode 1.0  calls 2.4  geometric mean 1.9
 //	python3, two million rounds of a loop 6.5
-//	gcc -O1 -c of 150 lines 12 to 15: a third of it is translation
+//	gcc -O1 -c of 150 lines 12 to 15: two fifths of it is translation
 //
 // What helped, in order: repeating short loops, so that checks are shared between
 // rounds (matrix 4 to 2); counting in MM0 instead of memory, where the count was a
 // chain of store forwardings that every block waited for; TLBs of 2048 entries
-// instead of 512 (a quarter of gcc); cheaper translation (a quarter of gcc);
+// instead of 512 (a quarter of gcc); cheaper translation (a sixth of gcc);
 // sharing checks; hot blocks that go the way the program goes; the entries for
 // what was accessed last. LAHF with SETO costs little more than a cycle, PUSHF
 // five, POPF twenty.
@@ -151,9 +156,9 @@
 // What did not help: ending blocks where others begin, which saves 7 percent of
 // the code and loses more. Counting everywhere, with blocks of one basic block: gcc
 // translates 40 percent fewer instructions, but the counts are as many cache
-// lines more, and it takes a fifth longer in all. Looking addresses up by routines in cold blocks, which saves a
-// quarter of the code and costs as much in calls. Making blocks hot after 16 or 64
-// times.
+// lines more, and it takes a fifth longer in all. Looking addresses up by routines
+// in cold blocks, which saves a quarter of the code and costs as much in calls.
+// Making blocks hot after 16 or 64 times.
 //
 // gcc compiling 150 lines runs 300 million instructions, of which it executes
 // 700,000 different ones; a fifth of them once, 40 percent fewer than eight times.

@@ -114,7 +114,7 @@ func special(r *cpu.Regs) bool {
 
 // Run implements cpu.Engine.
 func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
-	if special(r) {
+	if special(r) || v.Watch != nil {
 		return e.step.Run(v, r, as, budget)
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget
@@ -281,6 +281,8 @@ type where struct {
 	// RIP.
 	tier tier
 	fpu  bool // with the x87 registers in the host's
+	// loaded: T0 and T1 shall lead to context.vectors.
+	loaded bool
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -361,6 +363,10 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	if w.fpu {
 		c.loadImage()
 		c.target, c.entry = c.entry, host(cache.fpuEnter)
+	}
+	if w.loaded {
+		// T0 has the entry's address.
+		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - c.entry
 	}
 	enter(c)
 	from = blockAt(c.block)

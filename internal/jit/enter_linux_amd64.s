@@ -86,6 +86,7 @@ run:
 	MOVQ	(const_offGPR+8*12)(R14), R9
 	MOVQ	(const_offGPR+8*13)(R14), R10
 	MOVQ	(const_offGPR+8*14)(R14), R11
+	MOVQ	const_offT1(R14), R13
 	MOVQ	const_offEntry(R14), R12
 	CALL	R12
 	MOVQ	M0, const_offLeft(R14)

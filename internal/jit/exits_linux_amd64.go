@@ -56,6 +56,9 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		if s.shared {
 			return where{tier: tierPlain}, cpu.Trap{}
 		}
+		if s.loaded != 0 && b.alive(generation) && e.loadAcross(s) {
+			return where{pos: b.start + int32(s.loaded), take: todo, fpu: s.fpu, loaded: true}, cpu.Trap{}
+		}
 		if t, certain := e.faulted(s); certain {
 			return where{}, t
 		}
@@ -188,3 +191,21 @@ func (e *engine) fill(s *site) bool {
 }
 
 func hostPage(f mm.Frame) uint64 { return uint64(uintptr(f.Addr())) }
+
+// loadAcross copies an operand that is in two pages, if both can be read.
+func (e *engine) loadAcross(s *site) bool {
+	c, va := e.c, e.missed(s)
+	first := mm.PageSize - va&pageMask
+	if first >= uint64(s.size) {
+		return false
+	}
+	f, ok := e.as.Lookup(va, mm.AccessRead)
+	g, ok2 := e.as.Lookup(va+first, mm.AccessRead)
+	if !ok || !ok2 {
+		return false
+	}
+	b := c.vectors[:s.size]
+	copy(b[:first], f.Bytes()[va&pageMask:])
+	copy(b[first:], g.Bytes())
+	return true
+}

@@ -126,7 +126,7 @@ func (t *translator) plan(o operand, size uint8, write bool) (g group, members i
 			}
 		}
 		straight = straight && in.kind != kindJcc
-		between = between || in.kind == kindDivide || in.usesSpilled()
+		between = between || in.kind == kindDivide || in.kind == kindGather || in.usesSpilled()
 		k, ok := o.shape.grows(in)
 		if !ok {
 			break

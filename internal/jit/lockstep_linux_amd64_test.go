@@ -248,6 +248,15 @@ func (m *maker) place() uint64 {
 // aim returns instructions that make in's address a place.
 func (m *maker) aim(in *x86.Inst, b []byte, disp int) (code []byte, ok bool) {
 	target := m.place() - uint64(in.Disp)
+	if in.VSIB {
+		if in.Base == x86.NoReg || in.Seg != 0 {
+			return nil, false
+		}
+		// vpmovsxbd or vpmovsxbq index, [data]
+		op := map[x86.Op]byte{x86.VPGATHERDD: 0x21, x86.VPGATHERDQ: 0x21, x86.VPGATHERQD: 0x22, x86.VPGATHERQQ: 0x22}[in.Op]
+		code = []byte{0xc4, 0x62 | ^in.Index>>3<<7, 0x7d, op, in.Index&7<<3 | 4, 0x25, byte(m.Intn(256)), byte(m.Intn(16)), 0x60, 0}
+		return append(code, setReg(in.Base, target)...), true
+	}
 	if in.RIPRel || in.Base == x86.NoReg && in.Index == x86.NoReg || in.Seg != 0 {
 		return nil, false
 	}

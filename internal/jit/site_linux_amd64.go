@@ -33,8 +33,9 @@ type site struct {
 	host             bool // edges: linked to the entry with flags in the host's
 	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the
-	// instruction, and where to go on after it.
-	retry, next uint16
+	// instruction, where to go on after it, and where to go on with it when the
+	// sum of T0 and T1 leads to a copy of its operand.
+	retry, next, loaded uint16
 	// Edges: the position of the displacement to link. Indirect jumps: what
 	// takes back the change of RSP.
 	arg int32

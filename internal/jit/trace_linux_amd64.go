@@ -52,6 +52,7 @@ const (
 	kindLeave
 	kindLea
 	kindDivide
+	kindGather
 	kindJcc
 	kindJmp // direct
 	kindCall
@@ -333,6 +334,9 @@ func kindOfOp(op x86.Op) kind {
 	if passed[op] {
 		return kindPass
 	}
+	if _, _, ok := gathers(op); ok {
+		return kindGather
+	}
 	return stepOf(op)
 }
 
@@ -367,6 +371,8 @@ func (in *inst) suits(row *rowInfo) bool {
 		return in.Size == 8 && !in.Mem
 	case kindDivide:
 		return in.Size >= 4
+	case kindGather:
+		return in.plainGather()
 	case kindPass:
 		switch in.Op {
 		case x86.BT, x86.BTS, x86.BTR, x86.BTC:

@@ -44,7 +44,7 @@ type translator struct {
 }
 
 const (
-	maxBlockSites = 8 * maxInsts
+	maxBlockSites = 10 * maxInsts
 	sitePiece     = 1 << 12
 )
 
@@ -241,6 +241,8 @@ func (t *translator) inst(in *inst) {
 		t.leaInst(in)
 	case kindDivide:
 		t.divide(in)
+	case kindGather:
+		t.gather(in)
 	case kindPush:
 		t.push(in)
 	case kindPop:

@@ -109,7 +109,7 @@ func (t *Task) duplicate(a *cloneArgs) *Task {
 	return &Task{
 		k: t.k, Regs: t.Regs, comm: t.comm, state: TaskNew,
 		cred: t.cred, sigmask: t.sigmask, altstack: t.altstack,
-		exitSignal: a.exitSignal, noNewPrivs: t.noNewPrivs,
+		exitSignal: a.exitSignal, noNewPrivs: t.noNewPrivs, mempolicy: t.mempolicy,
 		timerSlack: t.timerSlack, personality: t.personality, ioprio: t.ioprio,
 		cpu: t.cpu,
 	}
@@ -259,7 +259,7 @@ func (t *Task) joinFamily(child *Task, a *cloneArgs) {
 	ng := &Group{
 		k: t.k, pid: child.tid, leader: child, threads: []*Task{child},
 		rlimits: g.rlimits, startTime: child.startTime, exitSignal: a.exitSignal,
-		oomAdj: g.oomAdj, oomAdjMin: g.oomAdjMin, dumpable: g.dumpable, coreFilter: g.coreFilter, loginUID: g.loginUID, auditSession: g.auditSession,
+		oomAdj: g.oomAdj, oomAdjMin: g.oomAdjMin, dumpable: g.dumpable, membarrier: g.membarrier, noHugePages: g.noHugePages, coreFilter: g.coreFilter, loginUID: g.loginUID, auditSession: g.auditSession,
 	}
 	child.group = ng
 	if ns := child.pidNS(); ns.init == nil && !ns.dying {

@@ -154,6 +154,7 @@ func (t *Task) commitExec(e *execArgs, img *image, as *mm.AddressSpace, cred *Cr
 	t.cred = cred
 	t.personality &^= linux.PER_CLEAR_ON_SETID * b2u(cred.EUID != cred.UID)
 	t.Regs.Reset()
+	t.debug, g.membarrier = nil, 0
 	t.Regs.RIP = img.start
 	t.Regs.GPR[cpu.RSP] = img.sp
 }

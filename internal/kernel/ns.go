@@ -30,12 +30,16 @@ type utsNamespace struct {
 	ino                  uint64
 }
 
-// ipcNamespace holds System V IPC objects.
+// ipcNamespace holds System V IPC objects and POSIX message queues.
 type ipcNamespace struct {
 	*ipc.Namespace
 	owner *userNamespace
 	ino   uint64
 	refs  int
+
+	mqs     map[string]*mqueue
+	mqBytes map[uint32]uint64 // what the queues of each user count
+	mqCount int
 }
 
 // netNamespace holds sockets and the names they are bound to.

@@ -81,6 +81,11 @@ func anonName(f *vfs.File) string {
 		return fmt.Sprintf("%s:[%d]", o.kind.kind, o.ref.ino)
 	case *anon.Epoll:
 		return "anon_inode:[eventpoll]"
+	case mqFile:
+		if o.q.name == "" {
+			return "/ (deleted)"
+		}
+		return "/" + o.q.name
 	case *seccompListener:
 		return "anon_inode:seccomp notify"
 	case *vfs.Inotify:

@@ -16,6 +16,7 @@ type ptraceState struct {
 	options uint64
 
 	syscalls bool // stop at the next entry to or exit from a system call
+	emulate  bool // stop at the next entry to one, which is not made (PTRACE_SYSEMU)
 
 	// The stop that the task is in, while its state is TaskTraced.
 	code     int // what wait reports, see waitStatus: signal, and the event above
@@ -109,6 +110,8 @@ func (t *Task) ptraceStop(d dueStop, info linux.Siginfo) {
 	p := t.ptrace
 	p.code, p.info, p.message, p.place = d.code, info, d.message, d.place
 	p.reported, p.inject, p.syscalls = false, 0, false
+	t.sc.emulated = p.emulate && d.place == atEntry
+	p.emulate = false
 	t.Regs.Flags &^= cpu.FlagTF
 	t.state = TaskTraced
 	g := p.tracer.group
@@ -143,7 +146,7 @@ func (t *Task) ptraceEvent(event int, message uint64) bool {
 // whether it has.
 func (t *Task) ptraceEntry() bool {
 	p := t.ptrace
-	if p == nil || !p.syscalls {
+	if p == nil || !p.syscalls && !p.emulate {
 		return false
 	}
 	t.Regs.GPR[cpu.RAX] = errnoResult(linux.ENOSYS)
@@ -154,7 +157,7 @@ func (t *Task) ptraceEntry() bool {
 
 // afterEntry goes on with a call that a tracer was shown before it is made, as
 // the tracer has left it: false means that it is not to be made. A number of -1
-// says so, with the result in RAX.
+// says so, with the result in RAX, and PTRACE_SYSEMU has said so before.
 func (t *Task) afterEntry() bool {
 	place := t.sc.stopped
 	if place == inSignal {
@@ -166,7 +169,7 @@ func (t *Task) afterEntry() bool {
 	}
 	g := &t.Regs.GPR
 	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
-	if int32(t.sc.nr) < 0 {
+	if int32(t.sc.nr) < 0 || t.sc.emulated {
 		t.endCall(g[cpu.RAX])
 		return false
 	}

@@ -484,20 +484,28 @@ func sysReadahead(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, 0
 }
 
-// sysGetdents64 reads directory entries; the offset is the file system's
-// cookie.
 func sysGetdents64(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.getdents(a, linux.AppendDirent)
+}
+
+func sysGetdents(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	return t.getdents(a, linux.AppendOldDirent)
+}
+
+// getdents reads directory entries, which add encodes; the offset is the file
+// system's cookie.
+func (t *Task) getdents(a *[6]uint64, add func(b []byte, limit int, ino uint64, off int64, typ uint8, name string) ([]byte, bool)) (uint64, linux.Errno) {
 	f, errno := t.readable(a[0])
 	if errno != 0 {
 		return 0, errno
 	}
-	limit := int(min(a[2], 1<<20))
+	limit := int(min(uint64(uint32(a[2])), 1<<20))
 	var buf []byte
 	var pos int64
 	full := false
 	errno = f.Ops.ReadDir(f, t.ctx(), f.Pos, func(name string, ino uint64, typ uint8, next int64) bool {
 		var ok bool
-		if buf, ok = linux.AppendDirent(buf, limit, ino, next, typ, name); !ok {
+		if buf, ok = add(buf, limit, ino, next, typ, name); !ok {
 			full = true
 			return false
 		}

@@ -300,25 +300,6 @@ func advance(v []linux.Iovec, n uint64) []linux.Iovec {
 	return v
 }
 
-// sysMembarrier: entering the kernel on every processor of the machine is the
-// barrier, and address space changes do that anyway.
-func sysMembarrier(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	const query, supported = 0, 1<<0 | 1<<3 | 1<<4 // GLOBAL, PRIVATE_EXPEDITED, REGISTER_PRIVATE_EXPEDITED
-	if a[1] != 0 {
-		return 0, linux.EINVAL
-	}
-	if a[0] == query {
-		return supported, 0
-	}
-	if a[0]&(a[0]-1) != 0 || a[0]&^supported != 0 {
-		return 0, linux.EINVAL
-	}
-	for _, p := range t.k.cpus {
-		p.v.Stop()
-	}
-	return 0, 0
-}
-
 // sharedMemory is an object without a file: shared anonymous memory and System
 // V segments.
 type sharedMemory struct {

@@ -182,8 +182,18 @@ func sysPrctl(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		}
 	case linux.PR_GET_TID_ADDRESS:
 		return 0, t.putUint64(a[1], t.clearChildTID)
+	case linux.PR_SET_THP_DISABLE:
+		if a[2]|a[3]|a[4] != 0 {
+			return 0, linux.EINVAL
+		}
+		t.group.noHugePages = a[1] != 0 // there are none anyway
 	case linux.PR_GET_THP_DISABLE:
-		return 0, 0
+		if a[1]|a[2]|a[3]|a[4] != 0 {
+			return 0, linux.EINVAL
+		}
+		return uint64(b2u(t.group.noHugePages)), 0
+	case linux.PR_TASK_PERF_EVENTS_DISABLE, linux.PR_TASK_PERF_EVENTS_ENABLE:
+		return 0, 0 // of the events that the caller counts: there are none
 	case linux.PR_SET_VMA:
 		return t.nameMemory(a)
 	case linux.PR_CAPBSET_READ, linux.PR_CAPBSET_DROP, linux.PR_CAP_AMBIENT, linux.PR_GET_SECUREBITS, linux.PR_SET_SECUREBITS:

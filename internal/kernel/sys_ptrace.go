@@ -37,7 +37,7 @@ func sysPtrace(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, linux.ESRCH
 	}
 	switch req {
-	case linux.PTRACE_CONT, linux.PTRACE_SYSCALL, linux.PTRACE_SINGLESTEP, linux.PTRACE_DETACH:
+	case linux.PTRACE_CONT, linux.PTRACE_SYSCALL, linux.PTRACE_SINGLESTEP, linux.PTRACE_DETACH, linux.PTRACE_SYSEMU, linux.PTRACE_SYSEMU_SINGLESTEP:
 		return 0, u.ptraceResume(req, data)
 	case linux.PTRACE_LISTEN:
 		if !p.seized || p.code>>8 != linux.PTRACE_EVENT_STOP {
@@ -179,7 +179,8 @@ func (t *Task) ptraceResume(req, data uint64) linux.Errno {
 	}
 	p.inject, p.listen = linux.Signal(data), false
 	p.syscalls = req == linux.PTRACE_SYSCALL
-	if req == linux.PTRACE_SINGLESTEP {
+	p.emulate = req == linux.PTRACE_SYSEMU || req == linux.PTRACE_SYSEMU_SINGLESTEP
+	if req == linux.PTRACE_SINGLESTEP || req == linux.PTRACE_SYSEMU_SINGLESTEP {
 		t.Regs.Flags |= cpu.FlagTF
 	}
 	if p.inject != 0 && (p.place == atEntry || p.place == atExit) {
@@ -228,6 +229,8 @@ func (t *Task) ptraceData(u *Task, req, addr, data uint64) (uint64, linux.Errno)
 		return 0, t.setFPRegs(u, data)
 	case linux.PTRACE_GETREGSET, linux.PTRACE_SETREGSET:
 		return 0, t.ptraceRegset(u, req == linux.PTRACE_SETREGSET, addr, data)
+	case linux.PTRACE_PEEKSIGINFO:
+		return t.peekSignals(u, addr, data)
 	case linux.PTRACE_GETSIGMASK, linux.PTRACE_SETSIGMASK:
 		if addr != sigsetSize {
 			return 0, linux.EINVAL
@@ -244,6 +247,36 @@ func (t *Task) ptraceData(u *Task, req, addr, data uint64) (uint64, linux.Errno)
 		return t.syscallInfo(u, addr, data)
 	}
 	return 0, linux.EIO
+}
+
+// peekSignals is PTRACE_PEEKSIGINFO: copies of pending signals, as struct
+// ptrace_peeksiginfo_args says.
+func (t *Task) peekSignals(u *Task, args, data uint64) (uint64, linux.Errno) {
+	var b [16]byte // off, flags, nr
+	if errno := t.copyIn(args, b[:]); errno != 0 {
+		return 0, errno
+	}
+	const shared = 1 // PTRACE_PEEKSIGINFO_SHARED
+	le := binary.LittleEndian
+	off, flags, most := le.Uint64(b[:]), le.Uint32(b[8:]), int32(le.Uint32(b[12:]))
+	if flags&^shared != 0 || most < 0 {
+		return 0, linux.EINVAL
+	}
+	queue := u.pending.queue
+	if flags&shared != 0 {
+		queue = u.group.pending.queue
+	}
+	n := uint64(0)
+	for ; n < uint64(most) && off < uint64(len(queue)); off++ {
+		if errno := t.putStruct(data+n*linux.SizeofSiginfo, &queue[off], linux.SizeofSiginfo); errno != 0 {
+			if n == 0 {
+				return 0, errno
+			}
+			break
+		}
+		n++
+	}
+	return n, 0
 }
 
 // setFPRegs is PTRACE_SETFPREGS.
@@ -384,12 +417,13 @@ func (t *Task) userWord(off uint64) (uint64, linux.Errno) {
 		return 0, linux.EIO
 	case off < userRegsSize:
 		return binary.LittleEndian.Uint64(t.userRegs()[off:]), 0
+	case off >= userDebugRegs:
+		return t.debugReg(int(off-userDebugRegs) / 8), 0
 	}
 	return 0, 0
 }
 
-// setUserWord writes one: a general register. There are no debug registers to
-// set; clearing them does nothing.
+// setUserWord writes one: a general or a debug register.
 func (t *Task) setUserWord(off, v uint64) linux.Errno {
 	switch {
 	case off%8 != 0 || off >= userSize:
@@ -398,8 +432,8 @@ func (t *Task) setUserWord(off, v uint64) linux.Errno {
 		b := t.userRegs()
 		binary.LittleEndian.PutUint64(b[off:], v)
 		return t.setUserRegs(b)
-	case off >= userDebugRegs && v == 0:
-		return 0
+	case off >= userDebugRegs:
+		return t.setDebugReg(int(off-userDebugRegs)/8, v)
 	}
 	return linux.EIO
 }

@@ -411,35 +411,63 @@ func sysGetcpu(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	return 0, 0
 }
 
-const ioprioWhoProcess = 1
+// The parts of an I/O priority (ioprio_set(2)).
+const (
+	ioprioClassShift = 13
+	ioprioRealTime   = 1
+	ioprioBestEffort = 2
+	ioprioIdle       = 3
+	ioprioNormal     = ioprioBestEffort<<ioprioClassShift | 4
+)
 
-func sysIoprioGet(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if a[0] != ioprioWhoProcess {
-		return 0, linux.EINVAL
+// ioprioTasks finds whom a call is about; the kinds are those of setpriority
+// plus 1.
+func (t *Task) ioprioTasks(which, who uint64) ([]*Task, linux.Errno) {
+	if which == 0 {
+		return nil, linux.EINVAL
 	}
-	u, errno := t.taskArg(a[1])
+	return t.prioTasks(which-1, who)
+}
+
+// sysIoprioGet returns the highest priority of those that it is about.
+func sysIoprioGet(t *Task, a *[6]uint64) (uint64, linux.Errno) {
+	list, errno := t.ioprioTasks(a[0], a[1])
 	if errno != 0 {
 		return 0, errno
 	}
-	return uint64(u.ioprio), 0
+	if len(list) == 1 {
+		return uint64(list[0].ioprio), 0
+	}
+	best := ioprioIdle<<ioprioClassShift | 7
+	for _, u := range list {
+		p := u.ioprio
+		if p>>ioprioClassShift == 0 {
+			p = ioprioNormal
+		}
+		best = min(best, p)
+	}
+	return uint64(best), 0
 }
 
 // sysIoprioSet remembers the class and level; there is no disk queue to order.
 func sysIoprioSet(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	class, level := a[2]>>13, a[2]&0x1fff
-	if a[0] != ioprioWhoProcess || class > 3 || level > 7 && class != 0 {
+	prio := uint32(a[2])
+	class, level := prio>>ioprioClassShift, prio&(1<<ioprioClassShift-1)
+	switch {
+	case class > ioprioIdle, class == 0 && level != 0, class < ioprioIdle && level > 7:
 		return 0, linux.EINVAL
+	case class == ioprioRealTime && !t.capable(linux.CAP_SYS_ADMIN) && !t.capable(linux.CAP_SYS_NICE):
+		return 0, linux.EPERM
 	}
-	u, errno := t.taskArg(a[1])
+	list, errno := t.ioprioTasks(a[0], a[1])
 	if errno != 0 {
 		return 0, errno
 	}
-	if u.cred.UID != t.cred.EUID && u.cred.UID != t.cred.UID && !t.capable(linux.CAP_SYS_NICE) {
-		return 0, linux.EPERM
+	for _, u := range list {
+		if u.cred.UID != t.cred.EUID && u.cred.UID != t.cred.UID && !t.capable(linux.CAP_SYS_NICE) {
+			return 0, linux.EPERM
+		}
+		u.ioprio = int(prio)
 	}
-	if class == 1 && !t.capable(linux.CAP_SYS_ADMIN) && !t.capable(linux.CAP_SYS_NICE) {
-		return 0, linux.EPERM
-	}
-	u.ioprio = int(a[2])
 	return 0, 0
 }

@@ -38,6 +38,7 @@ type syscallState struct {
 	restart         linux.Errno   // the call has ended with this restart code
 	notify          *notification // waits for a supervisor, see seccompnotify.go
 	stopped         stopPlace     // stopped before the call is made: atEntry or atSeccomp
+	emulated        bool          // its tracer makes the call (PTRACE_SYSEMU)
 	gate32          bool          // entered through INT 0x80, with the number nr32
 	nr32            uint32
 }

@@ -91,6 +91,7 @@ type Task struct {
 	piWaiters     []*Task // those who wait for locks of this task
 
 	ptrace *ptraceState // nil if it is not traced
+	debug  *debugRegs   // nil if no tracer has set any
 
 	exitSignal  linux.Signal // sent to the parent at exit; 0 for threads
 	exitCode    int          // wait status of this task
@@ -103,6 +104,7 @@ type Task struct {
 	didExec     bool // setpgid by the parent is no longer allowed
 	noNewPrivs  bool
 	seccomp     seccompState
+	mempolicy   memPolicy
 	timerSlack  uint64
 	personality uint32
 
@@ -161,15 +163,17 @@ type Group struct {
 	exitq vfs.WaitQueue // pidfds of this process
 	sigq  vfs.WaitQueue // signalfds of this process
 
-	itimers   [3]itimer
-	posix     posixTimers
-	childUse  usage // of reaped children
-	deadUse   usage // of threads that have ended
-	startTime int64
-	oomAdj    int
-	oomAdjMin int // what oomAdj was last set to by a privileged process
-	dumpable  int
-	core      *coreDump // being written; see coredump.go
+	itimers     [3]itimer
+	posix       posixTimers
+	childUse    usage // of reaped children
+	deadUse     usage // of threads that have ended
+	startTime   int64
+	oomAdj      int
+	oomAdjMin   int // what oomAdj was last set to by a privileged process
+	dumpable    int
+	noHugePages bool      // PR_SET_THP_DISABLE
+	membarrier  uint32    // commands that it has registered for
+	core        *coreDump // being written; see coredump.go
 	// coreFilter is /proc/PID/coredump_filter.
 	coreFilter uint32
 

@@ -73,7 +73,7 @@ func (t *Task) exception(vector uint8, addr uint64) {
 	case cpu.VectorDE:
 		info.Signo, info.Code = linux.SIGFPE, linux.FPE_INTDIV
 	case cpu.VectorDB:
-		info.Signo, info.Code = linux.SIGTRAP, linux.TRAP_TRACE
+		info.Signo, info.Code = linux.SIGTRAP, t.debugTrap()
 	case cpu.VectorBP:
 		info.Signo, info.Code, info.Addr = linux.SIGTRAP, linux.SI_KERNEL, 0
 	case cpu.VectorUD:

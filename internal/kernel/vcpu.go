@@ -126,6 +126,7 @@ func (p *processor) runGuest(t *Task) cpu.Trap {
 	budget := p.budget(t)
 	as := t.as
 	v.ClearStop()
+	v.Watch = t.debug.points()
 	v.Enter(as)
 	p.inGuest = true
 	p.intoGuest()

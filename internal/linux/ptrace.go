@@ -20,6 +20,8 @@ const (
 	PTRACE_ATTACH               = 16
 	PTRACE_DETACH               = 17
 	PTRACE_SYSCALL              = 24
+	PTRACE_SYSEMU               = 31
+	PTRACE_SYSEMU_SINGLESTEP    = 32
 	PTRACE_SETOPTIONS           = 0x4200
 	PTRACE_GETEVENTMSG          = 0x4201
 	PTRACE_GETSIGINFO           = 0x4202
@@ -29,6 +31,7 @@ const (
 	PTRACE_SEIZE                = 0x4206
 	PTRACE_INTERRUPT            = 0x4207
 	PTRACE_LISTEN               = 0x4208
+	PTRACE_PEEKSIGINFO          = 0x4209
 	PTRACE_GETSIGMASK           = 0x420a
 	PTRACE_SETSIGMASK           = 0x420b
 	PTRACE_SECCOMP_GET_FILTER   = 0x420c

@@ -231,6 +231,22 @@ func AppendDirent(b []byte, limit int, ino uint64, off int64, typ uint8, name st
 	return b, true
 }
 
+// AppendOldDirent does the same with a struct linux_dirent, which has the type
+// behind the name.
+func AppendOldDirent(b []byte, limit int, ino uint64, off int64, typ uint8, name string) ([]byte, bool) {
+	n := (18 + len(name) + 2 + 7) &^ 7
+	if len(b)+n > limit {
+		return b, false
+	}
+	at := len(b)
+	b = append(b, make([]byte, n)...)
+	put64(b[at:], ino, uint64(off))
+	binary.LittleEndian.PutUint16(b[at+16:], uint16(n))
+	copy(b[at+18:], name)
+	b[at+n-1] = typ
+	return b, true
+}
+
 // Utsname is struct utsname.
 type Utsname struct{ Sysname, Nodename, Release, Version, Machine, Domainname string }
 

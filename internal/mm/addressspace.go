@@ -57,7 +57,7 @@ type AddressSpace struct {
 	dead                    bool // the last user has gone
 }
 
-const flushRing = 32
+const flushRing = 16
 
 // generations and epochs are unique over all address spaces of the host process.
 var (
@@ -231,7 +231,7 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	leaf, owned := as.leafOf(va)
+	leaf, owned := as.leafOf(va, acc&AccessWrite != 0)
 	if leaf == 0 {
 		return 0, false
 	}

@@ -98,19 +98,26 @@ func (as *AddressSpace) upgrade(p *path, page uint64, e pte, v *VMA, acc Access)
 
 // copyPage gives the address space its own copy of a page.
 func (as *AddressSpace) copyPage(p *path, page uint64, e pte, v *VMA) FaultResult {
-	f, ok := as.acct.alloc(e.frame() == zeroFrame)
+	f, ok := as.copyFrame(page, e.frame(), e&pteFile != 0)
 	if !ok {
 		return FaultOOM
-	}
-	if e.frame() != zeroFrame {
-		copy(f.Bytes(), e.frame().Bytes())
-		if as.acct != nil && as.acct.OnCopy != nil {
-			as.acct.OnCopy(as, page, e&pteFile != 0)
-		}
 	}
 	as.set(p, page, makePTE(f, v.Prot.pteBits()), false) // in the entry's place
 	as.flushPage(page, e&pteExec != 0)
 	return FaultOK
+}
+
+// copyFrame makes a copy of the frame of a page; file means that the frame is a
+// page cache's.
+func (as *AddressSpace) copyFrame(page uint64, from Frame, file bool) (f Frame, ok bool) {
+	if f, ok = as.acct.alloc(from == zeroFrame); !ok || from == zeroFrame {
+		return f, ok
+	}
+	copy(f.Bytes(), from.Bytes())
+	if as.acct != nil && as.acct.OnCopy != nil {
+		as.acct.OnCopy(as, page, file)
+	}
+	return f, true
 }
 
 // dirtyShared tells the page cache that a shared page is about to be written.
@@ -128,19 +135,11 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	bits := v.Prot.pteBits()
 	write := acc&AccessWrite != 0
 	if v.Obj == nil {
-		f := zeroFrame
+		f, ok := zeroFrame, true
 		if write {
-			var ok bool
-			if f, ok = as.acct.alloc(true); !ok {
-				return FaultOOM, false
-			}
+			f, ok = as.acct.alloc(true)
 		}
-		if !as.set(p, page, makePTE(f, bits), false) {
-			f.Put()
-			return FaultOOM, false
-		}
-		as.notePeak()
-		return FaultOK, false
+		return as.install(p, page, f, bits, ok), false
 	}
 	cache := v.Obj.Cache()
 	idx := (v.Off + page - v.Start) >> PageShift
@@ -152,25 +151,38 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	case errno != 0:
 		return FaultBus, false
 	}
-	bits |= pteFile
-	if !v.private() {
-		bits |= pteShared
-		if !write {
-			bits &^= pteWrite // the first write makes it dirty
-		}
+	ok := true
+	switch {
+	case write && v.private():
+		cached := f
+		f, ok = as.copyFrame(page, cached, true)
+		cached.Put()
+	case write:
+		bits |= pteFile | pteShared
+	case v.private():
+		bits |= pteFile
+	default:
+		bits = bits&^pteWrite | pteFile | pteShared // the first write makes it dirty
+	}
+	res := as.install(p, page, f, bits, ok)
+	if res == FaultOK && !write {
+		as.fillAround(p, page, v, cache, idx)
+		as.notePeak()
+	}
+	return res, major
+}
+
+// install makes f, if it could be had, the frame of an absent page.
+func (as *AddressSpace) install(p *path, page uint64, f Frame, bits pte, had bool) FaultResult {
+	if !had {
+		return FaultOOM
 	}
 	if !as.set(p, page, makePTE(f, bits), false) {
 		f.Put()
-		return FaultOOM, major
-	}
-	if write && v.private() {
-		return as.copyPage(p, page, makePTE(f, bits), v), major
-	}
-	if !write {
-		as.fillAround(p, page, v, cache, idx)
+		return FaultOOM
 	}
 	as.notePeak()
-	return FaultOK, major
+	return FaultOK
 }
 
 // fillAround maps the neighbours that the page cache has anyway, so that a

@@ -122,6 +122,14 @@ func TestLastOwnerFaults(t *testing.T) {
 	child.Put()
 	check("the parent has the rest", write(as, 0, pages), pages/2)
 	check("again", write(as, 0, pages), 0)
+
+	// What was looked at while it was shared makes no difference.
+	child = as.Fork()
+	as.Lookup(addr, AccessRead)
+	child.Put()
+	if _, ok := as.Lookup(addr, AccessWrite); !ok {
+		t.Error("the last owner cannot write to a page that it has read before")
+	}
 }
 
 // TestPrivatePages: the quick count of private pages is that of smaps, and each
@@ -420,4 +428,27 @@ func BenchmarkFork(b *testing.B) {
 			as.Put()
 		})
 	}
+}
+
+// BenchmarkCopyOnWrite is what a page costs that is written after a fork, and
+// what it costs to free it.
+func BenchmarkCopyOnWrite(b *testing.B) {
+	const pages = 256
+	as := NewAddressSpace(NewAccount(0), nil)
+	addr, _ := as.Map(MapRequest{Len: pages * PageSize, Prot: rw})
+	touch := func(as *AddressSpace) {
+		for i := range uint64(pages) {
+			as.Fault(addr+i*PageSize, AccessWrite)
+		}
+	}
+	touch(as)
+	b.ResetTimer()
+	for range b.N {
+		child := as.Fork()
+		touch(child)
+		child.Put()
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pages), "ns/page")
+	as.Put()
 }

@@ -94,10 +94,11 @@ func (r *recent) leafOf(va uint64) *recentLeaf { return &r.leaves[leafID(va)%uin
 
 func (as *AddressSpace) forget() { as.recent = recent{} }
 
-// leafOf is find with a memory. as.mu is held.
-func (as *AddressSpace) leafOf(va uint64) (leaf node, owned bool) {
+// leafOf is find with a memory, which must not be seen: what is not owned is
+// looked at again by who wants to write. as.mu is held.
+func (as *AddressSpace) leafOf(va uint64, write bool) (leaf node, owned bool) {
 	r, of := as.recent.leafOf(va), leafID(va)
-	if r.of != of {
+	if r.of != of || write && !r.owned {
 		leaf, owned = as.find(va)
 		if leaf == 0 {
 			return 0, false

@@ -142,5 +142,38 @@ int main(void) {
 	E(futex, "wait at a bad address", BAD, FUTEX_WAIT, 0, 0, 0, 0);
 	E(futex, "wake at a bad address", BAD, FUTEX_WAKE, 1, 0, 0, 0);
 	E(brk, "an impossible break changes nothing", KERNEL);
+
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	// Node 0 is everywhere, node 62 nowhere.
+	unsigned long first = 1, none = 1UL << 62;
+	void *pages[] = {big, (void *)BAD};
+	int status[2], wrong = 62;
+	E(mbind, "an unknown mode", page, PAGE, 99, 0, 0, 0);
+	E(mbind, "an odd address", page + 1, PAGE, 0, 0, 0, 0);
+	E(mbind, "unknown flags", page, PAGE, 0, 0, 0, 64);
+	E(mbind, "BIND to nothing", page, PAGE, 2, 0, 0, 0);
+	E(mbind, "BIND to a node that is not", page, PAGE, 2, &none, 64, 0);
+	E(mbind, "the default with nodes", page, PAGE, 0, &first, 64, 0);
+	E(mbind, "nodes at a bad address", page, PAGE, 2, BAD, 64, 0);
+	E(mbind, "nothing mapped", 1UL << 40, PAGE, 2, &first, 64, 0);
+	E(mbind, "no length", page, 0, 2, &first, 64, 0);
+	E(mbind, "BIND to node 0", page, PAGE, 2, &first, 64, 0);
+	E(set_mempolicy, "an unknown mode", 99, 0, 0);
+	E(set_mempolicy, "BIND to nothing", 2, 0, 0);
+	E(set_mempolicy, "the default with nodes", 0, &first, 64);
+	E(set_mempolicy, "nodes at a bad address", 2, BAD, 64);
+	E(get_mempolicy, "unknown flags", 0, 0, 0, 0, 99);
+	E(get_mempolicy, "an address without the flag", 0, 0, 0, page, 0);
+	E(get_mempolicy, "of a bad address", 0, 0, 0, BAD, 2);
+	E(get_mempolicy, "to a bad address", BAD, 0, 0, 0, 0);
+	E(migrate_pages, "nobody", NOPID, 64, &first, &first);
+	E(migrate_pages, "nodes at a bad address", 0, 64, BAD, &first);
+	E(migrate_pages, "to a node that is not", 0, 64, &first, &none);
+	E(move_pages, "nobody", NOPID, 1, pages, 0, status, 0);
+	E(move_pages, "unknown flags", 0, 1, pages, 0, status, 64);
+	E(move_pages, "addresses at a bad address", 0, 1, BAD, 0, status, 0);
+	E(move_pages, "status at a bad address", 0, 1, pages, 0, BAD, 0);
+	E(move_pages, "to a node that is not", 0, 1, pages, &wrong, status, 2);
+	E(move_pages, "only looking", 0, 2, pages, 0, status, 0);
 	return 0;
 }

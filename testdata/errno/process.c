@@ -188,6 +188,10 @@ int main(void) {
 	E(ioprio_get, "an unknown kind", 9, 0);
 	E(ioprio_get, "nobody", 1, NOPID);
 	E(ioprio_set, "an unknown kind", 9, 0, 2 << 13 | 4);
+	E(ioprio_set, "no class and a level", 1, 0, 1);
+	E(ioprio_get, "of the group", 2, 0);
+	E(ioprio_get, "of a group that is not", 2, NOPID);
+	E(ioprio_get, "of a user without processes", 3, 77777);
 	E(ioprio_set, "an unknown class", 1, 0, 7 << 13);
 	E(ioprio_set, "nobody", 1, NOPID, 2 << 13 | 4);
 
@@ -255,6 +259,9 @@ int main(void) {
 	E(prctl, "CAPBSET_DROP 99", PR_CAPBSET_DROP, 99);
 	E(prctl, "CAP_AMBIENT of an unknown kind", PR_CAP_AMBIENT, 99, 0, 0, 0);
 	E(prctl, "CAP_AMBIENT_RAISE 99", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 99, 0, 0);
+	E(prctl, "SET_THP_DISABLE with an argument more", PR_SET_THP_DISABLE, 1, 1, 0, 0);
+	E(prctl, "GET_THP_DISABLE with an argument", PR_GET_THP_DISABLE, 1, 0, 0, 0);
+	E(prctl, "SET_THP_DISABLE", PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	E(prctl, "SECCOMP in an unknown mode", PR_SET_SECCOMP, 99, 0);
 	E(prctl, "SECCOMP filter at a bad address", PR_SET_SECCOMP, 2, BAD);
 	E(seccomp, "an unknown operation", 99, 0, 0);
@@ -300,6 +307,8 @@ int main(void) {
 	E(rseq, "unknown flags", big, 32, 8, 0x53053053);
 	E(set_tid_address, "any address will do", BAD);
 	E(membarrier, "an unknown command", 1 << 30, 0, 0);
+	E(membarrier, "PRIVATE_EXPEDITED without registration", 8, 0, 0);
+	E(membarrier, "two commands", 3, 0, 0);
 	E(membarrier, "unknown flags", 0, 77, 0);
 	E(getcpu, "bad address", BAD, 0);
 	E(process_vm_readv, "unknown flags", getpid(), big, 0, big, 0, 1);

@@ -149,6 +149,7 @@ var Rows = []Row{
 	{"E2", "abnormal end", []Statement{
 		{"SIGFPE, SIGSEGV, SIGILL, SIGTRAP, SIGBUS from the processor, with their codes", guests("fault_signals")},
 		{"Single step, floating point exceptions by code, privileges, a fault in a handler", guests("fault_more")},
+		{"What debug registers watch for", guests("debug_registers")},
 		{"Default actions of all signals", guests("status_words")},
 	}},
 	{"E3", "zombie", []Statement{
@@ -195,6 +196,7 @@ var Rows = []Row{
 		{"Stops and continuing", guests("stop_cont")},
 		{"Whom kill reaches; kill -s NAME of shells", guests("kill_who")},
 		{"SIGPIPE; SIGIO", guests("pipes", "sigio")},
+		{"POSIX message queues: priorities, waiting, notification", guests("mqueue")},
 		{"Leases: who holds one is told, who is in its way waits", guests("leases")},
 		{"SIGCHLD; SIGHUP and SIGCONT for an orphaned group; one thread's signals and the process's", guests("sigchld", "orphaned_group", "thread_signal")},
 		{"Waiting for files and signals at once", guests("polling")},
@@ -225,6 +227,7 @@ var Rows = []Row{
 		{"select, poll, epoll, eventfd", guests("polling")},
 		{"int 0x80 with the 32-bit numbers", guests("int80", "int80_more")},
 		{"Calls that a program has forbidden itself, or that another decides about", guests("seccomp_filter", "seccomp_notify")},
+		{"Calls that a tracer makes for a program; the old getdents", guests("ptrace_emulate")},
 		{"An unknown number is ENOSYS, named once in the log", []string{"TestUnknownCall"}},
 		{"Twelve hundred wrong calls have Linux's errors", []string{"TestErrnos"}},
 	}},
