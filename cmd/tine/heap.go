@@ -6,10 +6,10 @@ import (
 	"runtime/debug"
 )
 
-//lint:ignore U1000 to be held is its purpose
-//
 // ballast is never written, so that it takes no memory, but the garbage collector
 // lets the heap double, ballast included, before it runs again.
+//
+//lint:ignore U1000 to be held is its purpose
 var ballast []byte
 
 const ballastSize = 64 << 20

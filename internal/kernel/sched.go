@@ -12,11 +12,12 @@ import (
 // order depends on nothing else.
 
 const (
-	// sliceInsns is a time slice, about a millisecond of interpreted code.
-	sliceInsns = 200_000
+	// sliceInsns is a time slice: half a millisecond of compiled code, three of
+	// interpreted.
+	sliceInsns = 1_000_000
 	// wakeCredit limits how far behind the others a sleeper may wake up, so
 	// that it runs soon but cannot hog the processor.
-	wakeCredit = sliceInsns / 2
+	wakeCredit = sliceInsns / 10
 	// pokeInsns is how long a processor runs on while others idle and tasks
 	// wait, before it wakes one of them: long enough for the usual exchange
 	// between two processes, in which moving to another processor costs more
