@@ -74,6 +74,24 @@ func (r *Regs) Reset() {
 	r.X87.Reset()
 }
 
+// Load makes r what s is, but for what has no meaning. The general registers are
+// copied one by one: an engine has just stored them so, and the processor forwards
+// such stores only to loads that are no wider.
+func (r *Regs) Load(s *Regs) {
+	for i := range s.GPR {
+		r.GPR[i] = s.GPR[i]
+	}
+	r.RIP, r.Flags = s.RIP, s.Flags
+	r.FSBase, r.GSBase = s.FSBase, s.GSBase
+	r.MXCSR = s.MXCSR
+	r.XMM = s.XMM
+	r.X87 = s.X87
+	if r.UpperUsed = s.UpperUsed; r.UpperUsed {
+		r.Upper = s.Upper
+	}
+	r.Segs = s.Segs
+}
+
 // TrapKind says why an engine returned.
 type TrapKind uint8
 

@@ -119,11 +119,12 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget
 	e.c = e.contextOf(as)
-	e.c.regs, e.c.flags = *r, packFlags(r.Flags)
+	e.c.regs.Load(r)
+	e.c.flags = packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
 	e.c.leaveImage()
-	*r = e.c.regs
+	r.Load(&e.c.regs)
 	n := budget - e.left
 	e.total += n
 	v.TSC += uint64(n)
