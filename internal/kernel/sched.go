@@ -18,6 +18,8 @@ const (
 	// wakeCredit limits how far behind the others a sleeper may wake up, so
 	// that it runs soon but cannot hog the processor.
 	wakeCredit = sliceInsns / 10
+	// minSlice is what a new task gets even of a maker whose slice ends.
+	minSlice = sliceInsns / 100
 	// pokeInsns is how long a processor runs on while others idle and tasks
 	// wait, before it wakes one of them: long enough for the usual exchange
 	// between two processes, in which moving to another processor costs more
@@ -284,9 +286,10 @@ func (k *Kernel) preempts(t *Task) bool {
 // run time; with child-first the parent gives way.
 func (k *Kernel) placeChild(parent, child *Task) {
 	parent.sched.slice = (parent.sched.slice + 1) / 2
+	slice := max(parent.sched.slice, minSlice)
 	child.sched = schedEntity{
 		policy: parent.sched.policy, nice: parent.sched.nice, rtPrio: parent.sched.rtPrio,
-		vruntime: parent.sched.vruntime, slice: parent.sched.slice,
+		vruntime: parent.sched.vruntime, slice: slice,
 		affinity: parent.sched.affinity, index: -1,
 	}
 	if parent.sched.resetOnFork {
