@@ -158,8 +158,7 @@ func (t *translator) checkLast(s site, span int32, pc uint64) {
 		last = offWL
 	}
 	// There are not enough entries for all; those of one block are different.
-	cache.last = (cache.last + 1) % lastSize
-	last += cache.last * lastBytes
+	last += (cache.lasts.Add(1) - 1) & (lastSize - 1) * lastBytes
 	other := t.probeLast(last, span)
 	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last})
 }

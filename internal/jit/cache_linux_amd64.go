@@ -151,7 +151,9 @@ var cache struct {
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
 	blocks  [maxBlocks / blockPiece]*[blockPiece]block
-	last    int32 // number of the entry of context.rl or wl that was given out last
+	// How many entries of context.rl and wl have been given out. When there are no
+	// more it is again from the first.
+	lasts atomic.Int32
 	// The elements of links from freeLink on are not used; the first never is.
 	links    []link
 	freeLink uint32

@@ -84,8 +84,15 @@ func (c *context) dropWrite(i uint64) {
 	c.wt[i], c.wf[i] = emptyTLB[i], 0
 }
 
+// given are the entries of rl or wl that have been given out: in short programs
+// few.
+func given(l *[lastSize]lastEntry) []lastEntry {
+	return l[:min(uint32(cache.lasts.Load()), lastSize)]
+}
+
 // forget empties the entries of a page.
-func forget(l *[lastSize]lastEntry, page uint64) {
+func forget(last *[lastSize]lastEntry, page uint64) {
+	l := given(last)
 	for i := range l {
 		if e := &l[i]; e.page == page {
 			e.small, e.large = 0, 0
@@ -97,7 +104,7 @@ func forget(l *[lastSize]lastEntry, page uint64) {
 func (c *context) clearTLB() {
 	c.clearWrites()
 	c.clearCode()
-	c.rl = [lastSize]lastEntry{}
+	clear(given(&c.rl))
 	if len(c.reads) == cap(c.reads) {
 		c.rt = emptyTLB
 		clear(c.pages[:])
@@ -113,7 +120,8 @@ func (c *context) clearTLB() {
 
 // clearWrites forgets what may be written.
 func (c *context) clearWrites() {
-	c.stack, c.wl = lastEntry{}, [lastSize]lastEntry{}
+	c.stack = lastEntry{}
+	clear(given(&c.wl))
 	if len(c.writes) == cap(c.writes) {
 		c.wt = emptyTLB
 		clear(c.wf[:])
