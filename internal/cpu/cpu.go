@@ -78,6 +78,7 @@ func (r *Regs) Reset() {
 // copied one by one: an engine has just stored them so, and the processor forwards
 // such stores only to loads that are no wider.
 func (r *Regs) Load(s *Regs) {
+	//lint:ignore S1001 see above
 	for i := range s.GPR {
 		r.GPR[i] = s.GPR[i]
 	}
