@@ -116,6 +116,16 @@ func (r run) environ() []string {
 // native runs it on the host.
 func (r run) native(t *testing.T) result {
 	t.Helper()
+	res, late := r.tryNative(t)
+	if late {
+		t.Errorf("%s did not end natively within %v", r.args[0], min(r.timeout, time.Minute))
+	}
+	return res
+}
+
+// tryNative is native, and reports whether the run had to be ended.
+func (r run) tryNative(t *testing.T) (res result, late bool) {
+	t.Helper()
 	path := r.args[0]
 	if !strings.Contains(path, "/") {
 		for _, dir := range strings.Split(searchPath, ":") {
@@ -125,10 +135,10 @@ func (r run) native(t *testing.T) result {
 			}
 		}
 	}
-	res := r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, min(r.timeout, time.Minute))
+	res, late = r.do(t, &exec.Cmd{Path: path, Args: r.args, Env: r.environ(), Dir: r.dir}, min(r.timeout, time.Minute))
 	// mkmodel looks for this line.
 	t.Logf("native run: exit code %d", res.Code)
-	return res
+	return res, late
 }
 
 // onTine runs it on tine, with the same user, environment and folder.
@@ -148,7 +158,11 @@ func (r run) tineRaw(t *testing.T) result {
 	}
 	args := append([]string{bin}, r.tineArgs(r.flags)...)
 	// The grace period shows a machine that does not end when told to.
-	return r.do(t, &exec.Cmd{Path: bin, Args: args, Env: hostEnviron(), Dir: r.dir}, r.timeout+10*time.Second)
+	res, late := r.do(t, &exec.Cmd{Path: bin, Args: args, Env: hostEnviron(), Dir: r.dir}, r.timeout+10*time.Second)
+	if late {
+		t.Errorf("tine did not end within %v", r.timeout+10*time.Second)
+	}
+	return res
 }
 
 // tineArgs are the arguments of tine that run it, with more flags for tine run.
@@ -195,7 +209,8 @@ func withoutLog(t *testing.T, stderr string) string {
 	return keep.String()
 }
 
-func (r run) do(t *testing.T, c *exec.Cmd, limit time.Duration) result {
+// do runs a command, and reports whether it had to be ended at the limit.
+func (r run) do(t *testing.T, c *exec.Cmd, limit time.Duration) (res result, late bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -211,10 +226,8 @@ func (r run) do(t *testing.T, c *exec.Cmd, limit time.Duration) result {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
-	res := result{Stdout: stdout.String(), Stderr: stderr.String()}
-	if ctx.Err() == context.DeadlineExceeded {
-		t.Errorf("%s did not end within %v", filepath.Base(c.Path), limit)
-	}
+	res = result{Stdout: stdout.String(), Stderr: stderr.String()}
+	late = ctx.Err() == context.DeadlineExceeded
 	var exit *exec.ExitError
 	switch {
 	case err == nil || errors.Is(err, exec.ErrWaitDelay):
@@ -227,7 +240,7 @@ func (r run) do(t *testing.T, c *exec.Cmd, limit time.Duration) result {
 	default:
 		t.Fatalf("%s: %v", c.Path, err)
 	}
-	return res
+	return res, late
 }
 
 // scratch makes an empty folder for one test. Both runs use the same one, one

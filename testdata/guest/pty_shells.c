@@ -48,15 +48,14 @@ static void session(const char *shell, char *const argv[]) {
 	check(expect("@@@ "), "%s: prompt", shell);
 	step(shell, "stty -echo; echo quiet-$((1+1))\n", "quiet-2", "arithmetic");
 	expect("@@@ ");
-	step(shell, "sleep 1000\n", "", "a job in the foreground");
-	usleep(100000);
+	step(shell, "sh -c 'echo running; exec sleep 1000'\n", "running", "a job in the foreground");
 	step(shell, "\032", "@@@ ", "Ctrl-Z brings the prompt back");
 	step(shell, "jobs > j; grep -c Stopped j\n", "1", "jobs: one is stopped");
 	expect("@@@ ");
 	step(shell, "bg >/dev/null 2>&1; jobs > j; grep -c Running j\n", "1", "bg: it runs");
 	expect("@@@ ");
 	step(shell, "fg\n", "sleep 1000", "fg names it");
-	usleep(100000);
+	usleep(500000); // it is named before it has the terminal
 	step(shell, "\003", "@@@ ", "Ctrl-C ends it");
 	step(shell, "echo status=$?\n", "status=130", "its status is 128 + SIGINT");
 	expect("@@@ ");
@@ -66,8 +65,7 @@ static void session(const char *shell, char *const argv[]) {
 	step(shell, "(trap 'echo got-int; exit 3' INT; echo armed; while :; do sleep 0.05; done)\n", "armed", "a subshell with a trap");
 	step(shell, "\003", "got-int", "Ctrl-C runs its trap");
 	expect("@@@ ");
-	step(shell, "sleep 1000 | cat\n", "", "a pipeline");
-	usleep(100000);
+	step(shell, "(echo piped; exec sleep 1000) | cat\n", "piped", "a pipeline");
 	step(shell, "\003", "@@@ ", "Ctrl-C ends all of it");
 	type("exit 5\n");
 	check(reap(pid) == 5 << 8, "%s: exit 5", shell);
