@@ -70,9 +70,12 @@ func testCommand(t *testing.T, c command) {
 		t.Logf("exit code %d\n%s%s", native.Code, native.Stdout, native.Stderr)
 		return
 	}
-	prepare()
-	tine := r.onTine(t)
-	tine.Files = snapshot(t, dir, c.ignore)
+	tine := atMostOnce(t, native, func() result {
+		prepare()
+		res := r.onTine(t)
+		res.Files = snapshot(t, dir, c.ignore)
+		return res
+	})
 	compare(t, native, tine)
 }
 

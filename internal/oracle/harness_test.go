@@ -336,6 +336,19 @@ func compare(t *testing.T, native, tine result) {
 	}
 }
 
+// atMostOnce runs a program on tine. What differs from the host may be a race in
+// the program itself, so it is run once more then: what differs twice is a
+// difference, what does not is in the log.
+func atMostOnce(t *testing.T, native result, onTine func() result) result {
+	t.Helper()
+	tine := onTine()
+	if d := differences(native, tine); len(d) > 0 {
+		t.Logf("once more, since at first\n%s", strings.Join(d, "\n"))
+		tine = onTine()
+	}
+	return tine
+}
+
 // differences says in what the two runs differ.
 func differences(native, tine result) (found []string) {
 	if native.Code != tine.Code {
