@@ -238,16 +238,7 @@ func narrowH(a uint64, imm uint8, mx uint32) (uint64, uint32) {
 	if imm&4 == 0 {
 		mx = mx&^(3<<mxRCShift) | uint32(imm&3)<<mxRCShift
 	}
-	a, _, ex := formatS.operands(a, a, mx)
-	n := formatS.unpack(a)
-	switch n.kind {
-	case kindZero:
-		return formatH.signOf(n.neg), ex
-	case kindInf:
-		return formatH.signOf(n.neg) | formatH.infinity(), ex
-	}
-	r, ex2 := formatH.pack(n.neg, n.exp, n.sig, mx)
-	return r, ex | ex2
+	return formatS.narrowTo(&formatH, a, mx)
 }
 
 func cvtph2ps(c *core, o *op) bool {

@@ -97,15 +97,20 @@ func narrow(a uint64, mx uint32) (uint64, uint32) {
 		q, ex := formatD.nan2(a, a)
 		return q>>63<<31 | formatS.infinity() | q>>29&(1<<23-1), ex
 	}
-	a, _, ex := formatD.operands(a, a, mx)
-	n := formatD.unpack(a)
+	return formatD.narrowTo(&formatS, a, mx)
+}
+
+// narrowTo converts what is not a NaN to a smaller format.
+func (t *floatFormat) narrowTo(to *floatFormat, a uint64, mx uint32) (uint64, uint32) {
+	a, _, ex := t.operands(a, a, mx)
+	n := t.unpack(a)
 	switch n.kind {
 	case kindZero:
-		return formatS.signOf(n.neg), ex
+		return to.signOf(n.neg), ex
 	case kindInf:
-		return formatS.signOf(n.neg) | formatS.infinity(), ex
+		return to.signOf(n.neg) | to.infinity(), ex
 	}
-	r, ex2 := formatS.pack(n.neg, n.exp, n.sig, mx)
+	r, ex2 := to.pack(n.neg, n.exp, n.sig, mx)
 	return r, ex | ex2
 }
 

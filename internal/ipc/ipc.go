@@ -8,6 +8,7 @@ package ipc
 
 import (
 	"encoding/binary"
+	"iter"
 
 	"github.com/tinevm/tine/internal/linux"
 )
@@ -172,6 +173,18 @@ func (t *table[T]) At(i int) (o T, errno linux.Errno) {
 		return none, linux.EINVAL
 	}
 	return t.slots[i], 0
+}
+
+// All gives the objects in the order of their indices.
+func (t *table[T]) All() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		var none T
+		for _, o := range t.slots {
+			if o != none && !yield(o) {
+				return
+			}
+		}
+	}
 }
 
 // Highest is the highest index in use; -1 if there is none.

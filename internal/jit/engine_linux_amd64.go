@@ -158,7 +158,6 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 	}
 	e.used[oldest] = e.clock
 	c.space, c.seen = space, mm.Version{} // no address space has this version
-	c.clearTLB()
 	if v, parent := as.Origin(); parent.Gen != 0 {
 		for _, p := range e.contexts {
 			if p != nil && p != c && p.seen == parent {

@@ -50,7 +50,8 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	case siteFar:
 		return e.far(b, s, todo, generation), cpu.Trap{}
 	case siteLoad, siteStore:
-		if e.fill(s) {
+		filled, absent := e.fill(s)
+		if filled {
 			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
 		}
 		if s.shared {
@@ -59,8 +60,10 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		if s.loaded != 0 && b.alive(generation) && e.loadAcross(s) {
 			return where{pos: b.start + int32(s.loaded), take: todo, fpu: s.fpu, loaded: true}, cpu.Trap{}
 		}
-		if t, certain := e.faulted(s); certain {
-			return where{}, t
+		if absent {
+			if t, certain := e.faulted(s); certain {
+				return where{}, t
+			}
 		}
 	}
 	if s.kind == siteFPU {
@@ -123,8 +126,8 @@ func (e *engine) missed(s *site) uint64 {
 	return c.t0 + c.rt[c.t1>>4].page
 }
 
-// faulted tells of a page fault without the interpreter, if it is certain that
-// the interpreter would find just this.
+// faulted tells of the page fault at a page that is absent without the
+// interpreter, if it is certain that the interpreter would find just this.
 func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 	va := e.missed(s)
 	if !s.simple || va >= mm.UserTop || va%uint64(s.size) != 0 {
@@ -133,9 +136,6 @@ func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 	acc := mm.AccessRead
 	if s.kind == siteStore {
 		acc = mm.AccessWrite
-	}
-	if _, ok := e.as.Lookup(va, acc); ok {
-		return t, false
 	}
 	return cpu.Trap{Kind: cpu.TrapPageFault, Access: acc, Addr: va}, true
 }
@@ -151,43 +151,44 @@ func simple(in *inst) bool {
 	return false
 }
 
-// fill gets the TLB what it missed. It returns false if that is not all: the
-// operand reaches into another page, is not aligned, or cannot be had.
-func (e *engine) fill(s *site) bool {
+// fill gets the TLB what it missed. filled is false if that is not all: the
+// operand reaches into another page, is not aligned, or is absent, which means
+// that it cannot be had as the page stands.
+func (e *engine) fill(s *site) (filled, absent bool) {
 	c, va := e.c, e.missed(s)
 	page := va &^ pageMask
 	i := va >> mm.PageShift % tlbSize
 	if va-page+uint64(s.size) > mm.PageSize {
-		return false
+		return false, false
 	}
 	if !s.write {
 		if c.rt[i].page == page {
-			return false
+			return false, false
 		}
 		f, ok := e.as.Lookup(va, mm.AccessRead)
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 			c.noteRead(i, 0)
 		}
-		return ok
+		return ok, !ok
 	}
 	if c.wt[i].page == page {
-		return false
+		return false, false
 	}
 	f, ok := e.as.Lookup(va, mm.AccessWrite)
 	if !ok {
-		return false
+		return false, true
 	}
 	f.MarkStores()
 	if f.HasCode() {
 		// Code is about to be written, perhaps that of this block.
 		interp.DropCode(f)
-		return false
+		return false, false
 	}
 	c.dropWrite(i)
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
 	c.noteWrite(i)
-	return true
+	return true, false
 }
 
 func hostPage(f mm.Frame) uint64 { return uint64(uintptr(f.Addr())) }

@@ -43,6 +43,7 @@ func (c *context) inherit(p *context, v mm.Version) {
 	if len(p.reads) == cap(p.reads) {
 		return
 	}
+	c.clearTLB()
 	if c.flushed != p.flushed {
 		c.clearJumps()
 		c.flushed = p.flushed

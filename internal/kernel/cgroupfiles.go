@@ -233,13 +233,19 @@ func (c *cgroup) taskArg(text string) (*Task, linux.Errno) {
 	return t, 0
 }
 
+// moveArg is the task that is to be moved to the group, and may be.
+func (c *cgroup) moveArg(o *cgroupOpener, text string) (*Task, linux.Errno) {
+	t, errno := c.taskArg(text)
+	if errno == 0 {
+		errno = o.mayMove(t.group.cgroup, c)
+	}
+	return t, errno
+}
+
 // writeProcs moves a process to the group.
 func (c *cgroup) writeProcs(o *cgroupOpener, text string) linux.Errno {
-	t, errno := c.taskArg(text)
+	t, errno := c.moveArg(o, text)
 	if errno != 0 {
-		return errno
-	}
-	if errno := o.mayMove(t.group.cgroup, c); errno != 0 {
 		return errno
 	}
 	t.group.migrate(c)
@@ -248,11 +254,8 @@ func (c *cgroup) writeProcs(o *cgroupOpener, text string) linux.Errno {
 
 // writeThreads moves a thread, which cannot leave its process's group.
 func (c *cgroup) writeThreads(o *cgroupOpener, text string) linux.Errno {
-	t, errno := c.taskArg(text)
+	t, errno := c.moveArg(o, text)
 	if errno != 0 {
-		return errno
-	}
-	if errno := o.mayMove(t.group.cgroup, c); errno != 0 {
 		return errno
 	}
 	if t.group.cgroup != c {

@@ -15,7 +15,7 @@ import (
 type cpuTime struct {
 	user, nice, system int64 // ns, charged to tasks
 
-	at     int64  // CLOCK_MONOTONIC ns: all before is charged; 0 while idle
+	at     int64  // CLOCK_MONOTONIC ns: all before is charged
 	border uint64 // cycles at the last way in or out of the guest
 	guest  uint64 // cycles on either side since at
 	kernel uint64

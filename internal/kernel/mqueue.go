@@ -279,24 +279,8 @@ func (t *Task) mqArg(fd uint64) (*mqueue, *vfs.File, linux.Errno) {
 
 // mqTimeout reads the time until which a call waits: CLOCK_REALTIME.
 func (t *Task) mqTimeout(addr uint64) linux.Errno {
-	if t.sc.deadline != 0 {
-		return 0
-	}
-	if addr == 0 {
-		t.setTimeout(-1)
-		return 0
-	}
-	ts, errno := t.getTimespec(addr)
-	if errno != 0 {
-		return errno
-	}
-	ns, errno := timespecNS(ts)
-	if errno != 0 {
-		return errno
-	}
 	now, _ := t.clock(linux.CLOCK_REALTIME)
-	t.setTimeout(max(ns-now, 0))
-	return 0
+	return t.timeoutSince(addr, now)
 }
 
 // mqWait waits in a queue for room or for a message.

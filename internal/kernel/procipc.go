@@ -31,12 +31,7 @@ func (t *Task) ipcOwners(p *ipc.Perm) string {
 func (t *Task) procShm() string {
 	var b strings.Builder
 	b.WriteString("       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n")
-	tab := &t.ns.ipc.Shm
-	for i := range tab.Highest() + 1 {
-		s, errno := tab.At(i)
-		if errno != 0 {
-			continue
-		}
+	for s := range t.ns.ipc.Shm.All() {
 		fmt.Fprintf(&b, "%10d %10d  %4o %21d %5d %5d  %5d %s %10d %10d %10d %21d %21d\n",
 			s.Key, s.ID(), s.ShownMode(), s.Size, s.CPID, s.LPID, t.k.attached(s), t.ipcOwners(&s.Perm),
 			s.ATime, s.DTime, s.CTime, s.Cache().Resident()<<12, 0)
@@ -47,11 +42,8 @@ func (t *Task) procShm() string {
 func (t *Task) procSem() string {
 	var b strings.Builder
 	b.WriteString("       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n")
-	tab := &t.ns.ipc.Sem
-	for i := range tab.Highest() + 1 {
-		if s, errno := tab.At(i); errno == 0 {
-			fmt.Fprintf(&b, "%10d %10d  %4o %10d %s %10d %10d\n", s.Key, s.ID(), s.Mode, len(s.Sems), t.ipcOwners(&s.Perm), s.OTime, s.CTime)
-		}
+	for s := range t.ns.ipc.Sem.All() {
+		fmt.Fprintf(&b, "%10d %10d  %4o %10d %s %10d %10d\n", s.Key, s.ID(), s.Mode, len(s.Sems), t.ipcOwners(&s.Perm), s.OTime, s.CTime)
 	}
 	return b.String()
 }
@@ -59,12 +51,7 @@ func (t *Task) procSem() string {
 func (t *Task) procMsg() string {
 	var b strings.Builder
 	b.WriteString("       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")
-	tab := &t.ns.ipc.Msg
-	for i := range tab.Highest() + 1 {
-		q, errno := tab.At(i)
-		if errno != 0 {
-			continue
-		}
+	for q := range t.ns.ipc.Msg.All() {
 		n, bytes := q.Contents()
 		fmt.Fprintf(&b, "%10d %10d  %4o  %10d %10d %5d %5d %s %10d %10d %10d\n",
 			q.Key, q.ID(), q.Mode, bytes, n, q.LSPID, q.LRPID, t.ipcOwners(&q.Perm), q.STime, q.RTime, q.CTime)

@@ -134,7 +134,10 @@ func sysSigtimedwait(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 
 // timeoutArg sets the call's deadline from a relative timespec; none means
 // for ever.
-func (t *Task) timeoutArg(addr uint64) linux.Errno {
+func (t *Task) timeoutArg(addr uint64) linux.Errno { return t.timeoutSince(addr, 0) }
+
+// timeoutSince is timeoutArg for a time on a clock that shows now.
+func (t *Task) timeoutSince(addr uint64, now int64) linux.Errno {
 	if t.sc.deadline != 0 {
 		return 0
 	}
@@ -142,15 +145,15 @@ func (t *Task) timeoutArg(addr uint64) linux.Errno {
 		t.setTimeout(-1)
 		return 0
 	}
-	var ts linux.Timespec
-	if errno := t.getStruct(addr, &ts, linux.SizeofTimespec); errno != 0 {
+	ts, errno := t.getTimespec(addr)
+	if errno != 0 {
 		return errno
 	}
 	ns, errno := timespecNS(ts)
 	if errno != 0 {
 		return errno
 	}
-	t.setTimeout(ns)
+	t.setTimeout(max(ns-now, 0))
 	return 0
 }
 

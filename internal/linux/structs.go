@@ -218,33 +218,39 @@ func (s *Statfs) Encode(b []byte) {
 // AppendDirent appends a struct linux_dirent64 to b if it stays within limit
 // bytes.
 func AppendDirent(b []byte, limit int, ino uint64, off int64, typ uint8, name string) ([]byte, bool) {
-	n := (19 + len(name) + 1 + 7) &^ 7
-	if len(b)+n > limit {
-		return b, false
+	b, rec, ok := appendEntry(b, limit, ino, off, name)
+	if ok {
+		rec[18] = typ
+		copy(rec[19:], name)
 	}
-	at := len(b)
-	b = append(b, make([]byte, n)...)
-	put64(b[at:], ino, uint64(off))
-	binary.LittleEndian.PutUint16(b[at+16:], uint16(n))
-	b[at+18] = typ
-	copy(b[at+19:], name)
-	return b, true
+	return b, ok
 }
 
 // AppendOldDirent does the same with a struct linux_dirent, which has the type
 // behind the name.
 func AppendOldDirent(b []byte, limit int, ino uint64, off int64, typ uint8, name string) ([]byte, bool) {
+	b, rec, ok := appendEntry(b, limit, ino, off, name)
+	if ok {
+		copy(rec[18:], name)
+		rec[len(rec)-1] = typ
+	}
+	return b, ok
+}
+
+// appendEntry appends what both structures have in common, and returns the
+// entry for the rest: 18 bytes, then the name with its NUL and the type in
+// either order, to a multiple of 8.
+func appendEntry(b []byte, limit int, ino uint64, off int64, name string) (all, rec []byte, ok bool) {
 	n := (18 + len(name) + 2 + 7) &^ 7
 	if len(b)+n > limit {
-		return b, false
+		return b, nil, false
 	}
 	at := len(b)
 	b = append(b, make([]byte, n)...)
-	put64(b[at:], ino, uint64(off))
-	binary.LittleEndian.PutUint16(b[at+16:], uint16(n))
-	copy(b[at+18:], name)
-	b[at+n-1] = typ
-	return b, true
+	rec = b[at:]
+	put64(rec, ino, uint64(off))
+	binary.LittleEndian.PutUint16(rec[16:], uint16(n))
+	return b, rec, true
 }
 
 // Utsname is struct utsname.

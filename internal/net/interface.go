@@ -42,16 +42,25 @@ func (s *Stack) flags() uint32 {
 	return loFlags
 }
 
-// setFlags is SIOCSIFFLAGS: the interface goes up or down.
-func (s *Stack) setFlags(c *vfs.IoctlContext, arg uint64) linux.Errno {
-	var ifr [sizeofIfreq]byte
+// changeArg reads the argument of a request that changes the interface, which
+// takes a privilege.
+func (s *Stack) changeArg(c *vfs.IoctlContext, arg uint64) (ifr [sizeofIfreq]byte, errno linux.Errno) {
 	switch errno := c.CopyIn(arg, ifr[:]); {
 	case errno != 0:
-		return errno
+		return ifr, errno
 	case !s.cfg.Admin(c.Context):
-		return linux.EPERM
+		return ifr, linux.EPERM
 	case cString(ifr[:ifNameSize]) != loName:
-		return linux.ENODEV
+		return ifr, linux.ENODEV
+	}
+	return ifr, 0
+}
+
+// setFlags is SIOCSIFFLAGS: the interface goes up or down.
+func (s *Stack) setFlags(c *vfs.IoctlContext, arg uint64) linux.Errno {
+	ifr, errno := s.changeArg(c, arg)
+	if errno != 0 {
+		return errno
 	}
 	s.setUp(le.Uint16(ifr[ifreqData:])&iffUp != 0)
 	return 0
@@ -60,14 +69,9 @@ func (s *Stack) setFlags(c *vfs.IoctlContext, arg uint64) linux.Errno {
 // change performs the requests of netdevice(7) that change the interface, but
 // for its flags.
 func (s *Stack) change(c *vfs.IoctlContext, req uint32, arg uint64) linux.Errno {
-	var ifr [sizeofIfreq]byte
-	switch errno := c.CopyIn(arg, ifr[:]); {
-	case errno != 0:
+	ifr, errno := s.changeArg(c, arg)
+	if errno != 0 {
 		return errno
-	case !s.cfg.Admin(c.Context):
-		return linux.EPERM
-	case cString(ifr[:ifNameSize]) != loName:
-		return linux.ENODEV
 	}
 	v, ip := le.Uint32(ifr[ifreqData:]), netip.AddrFrom4([4]byte(ifr[ifreqData+4:]))
 	switch req {

@@ -70,7 +70,7 @@ func testCommand(t *testing.T, c command) {
 		t.Logf("exit code %d\n%s%s", native.Code, native.Stdout, native.Stderr)
 		return
 	}
-	tine := atMostOnce(t, native, func() result {
+	tine := settled(t, native, func() result {
 		prepare()
 		res := r.onTine(t)
 		res.Files = snapshot(t, dir, c.ignore)

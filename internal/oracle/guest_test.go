@@ -85,7 +85,7 @@ func testGuest(t *testing.T, src, name string, v variant) {
 	if size == "native" {
 		return
 	}
-	tine := atMostOnce(t, native, func() result {
+	tine := settled(t, native, func() result {
 		fill(t, dir, nil)
 		res := r.onTine(t)
 		res.Files = snapshot(t, dir, nil)

@@ -336,10 +336,10 @@ func compare(t *testing.T, native, tine result) {
 	}
 }
 
-// atMostOnce runs a program on tine. What differs from the host may be a race in
+// settled is the outcome on tine. What differs from the host may be a race in
 // the program itself, so it is run once more then: what differs twice is a
 // difference, what does not is in the log.
-func atMostOnce(t *testing.T, native result, onTine func() result) result {
+func settled(t *testing.T, native result, onTine func() result) result {
 	t.Helper()
 	tine := onTine()
 	if d := differences(native, tine); len(d) > 0 {
