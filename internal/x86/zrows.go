@@ -2,6 +2,9 @@
 
 package x86
 
+// NumRows is the length of Rows.
+const NumRows = 1265
+
 var compiledRows = [...]compiled{
 	// 00 /r Eb,Gb
 	{1, 0, prefAny, modAny, 0x0, attrLock, 2, [4]argSpec{{'E', 1, 0}, {'G', 1, 0}}},

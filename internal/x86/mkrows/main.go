@@ -68,6 +68,9 @@ func generate() []byte {
 
 package x86
 
+// NumRows is the length of Rows.
+const NumRows = %d
+
 var compiledRows = [...]compiled{
 %s}
 
@@ -75,7 +78,7 @@ var compiledRows = [...]compiled{
 // and the latter three again for VEX.
 var dispatch = [4 + vexMaps][256]span{
 %s}
-`, &rows, &spans))
+`, len(x86.Rows()), &rows, &spans))
 	if err != nil {
 		log.Fatal(err)
 	}
