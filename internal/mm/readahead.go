@@ -2,6 +2,7 @@ package mm
 
 import (
 	"slices"
+	"sync"
 	"unsafe"
 
 	"github.com/tinevm/tine/internal/linux"
@@ -43,6 +44,9 @@ func (c *PageCache) window(i uint64) (first, end uint64) {
 	return first, a.next
 }
 
+// bounce has room for what one miss reads.
+var bounce = sync.Pool{New: func() any { return new([maxAhead << PageShift]byte) }}
+
 // read reads page i into f, which it keeps or puts, and of the pages around it
 // those that are missing and for which there is memory.
 func (c *PageCache) read(i uint64, f Frame) linux.Errno {
@@ -62,37 +66,42 @@ func (c *PageCache) read(i uint64, f Frame) linux.Errno {
 		pages[n], frames[n] = first, g
 		n++
 	}
-	// Neighbours that are neighbours in memory, too, are read at once.
 	slices.Sort(frames[:n])
-	var failed linux.Errno
-	for k := 0; k < n; {
-		j := k + 1
-		for j < n && pages[j] == pages[j-1]+1 && frames[j] == frames[j-1]+1 {
-			j++
+	errno := c.readPages(pages[:n], frames[:n])
+	if errno != 0 && n > 1 {
+		// Perhaps it was one of the others.
+		for _, g := range frames[1:n] {
+			g.Put()
 		}
-		if errno := c.readRun(pages[k:j], frames[k:j], i); errno != 0 {
-			failed = errno
-		}
-		k = j
+		n = 1
+		pages[0] = i
+		errno = c.fill(i, frames[0].Bytes())
 	}
-	return failed
+	if errno != 0 {
+		frames[0].Put()
+		return errno
+	}
+	for k, g := range frames[:n] {
+		c.pages[pages[k]] = cachePage{frame: g}
+	}
+	return 0
 }
 
-// readRun reads neighbours into neighbours, and keeps what it could read. It is an
-// error if page i is among them and cannot be read.
-func (c *PageCache) readRun(pages []uint64, frames []Frame, i uint64) (failed linux.Errno) {
-	errno := c.fill(pages[0], unsafe.Slice((*byte)(frames[0].Addr()), len(frames)<<PageShift))
-	for k, f := range frames {
-		bad := errno
-		if bad != 0 && pages[k] == i {
-			bad = c.fill(i, f.Bytes()) // it may have been one of the others
-			failed = bad
-		}
-		if bad != 0 {
-			f.Put()
-			continue
-		}
-		c.pages[pages[k]] = cachePage{frame: f}
+// readPages reads pages into frames, both in order, at once: directly if both are
+// neighbours.
+func (c *PageCache) readPages(pages []uint64, frames []Frame) linux.Errno {
+	last := len(pages) - 1
+	span := pages[last] - pages[0]
+	if int(span) == last && int(frames[last]-frames[0]) == last {
+		return c.fill(pages[0], unsafe.Slice((*byte)(frames[0].Addr()), len(frames)<<PageShift))
 	}
-	return failed
+	buf := bounce.Get().(*[maxAhead << PageShift]byte)
+	defer bounce.Put(buf)
+	if errno := c.fill(pages[0], buf[:(span+1)<<PageShift]); errno != 0 {
+		return errno
+	}
+	for k, f := range frames {
+		copy(f.Bytes(), buf[(pages[k]-pages[0])<<PageShift:])
+	}
+	return 0
 }

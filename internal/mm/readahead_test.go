@@ -72,7 +72,7 @@ func TestReadAhead(t *testing.T) {
 	for i := range uint64(101) {
 		check(i)
 	}
-	if calls > 40 {
+	if calls > 30 {
 		t.Errorf("reading 101 pages in order took %d calls", calls)
 	}
 	if c.Resident() != 100 {
