@@ -55,7 +55,7 @@ func (a *frameArena) reserve() error {
 		}
 		p = unsafe.Add(p, -uintptr(p)%hugeSize)
 		a.base, a.meta, a.reserved = p, unsafe.Add(p, uintptr(n)<<PageShift), n
-		a.next = int(zeroFrame) + 1 // frame 0 is none
+		a.next = populateFrames // before it are no frame and zeroFrame
 		return a.grow()
 	}
 	return err
