@@ -267,7 +267,36 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	}
 	e.markCode(f)
 	*p = codeEntry{page: page, frame: f}
+	e.mappedAround(pc)
 	return p
+}
+
+// mappedAround notes the pages around pc that have been executed before, perhaps
+// by other processes: a program that has just begun comes to most of them.
+func (e *engine) mappedAround(pc uint64) {
+	const n = 64
+	var frames [n]mm.Frame
+	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
+		if f.HasCode() {
+			frames[va>>mm.PageShift%n] = f
+		}
+	})
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cache.flushes.Load() != e.c.flushed {
+		return
+	}
+	start := pc &^ (n<<mm.PageShift - 1)
+	for i, f := range frames {
+		if f == 0 {
+			continue
+		}
+		if cf := cache.frames[f]; cf != nil {
+			if n := cf.numberAt(start + uint64(i)<<mm.PageShift); n != 0 {
+				e.mapped(n)
+			}
+		}
+	}
 }
 
 // unfetchable reports whether there is nothing to execute at pc, which is said
