@@ -96,6 +96,7 @@ type Kernel struct {
 
 	current       *Task       // the task whose system call or page fault is handled
 	vfsCtx        vfs.Context // scratch of Task.ctx
+	moment        uint64      // see Moment
 	bounce        []byte      // scratch of userBuf
 	abi           [512]byte   // scratch of putStruct and getStruct
 	seccompLogged int         // decisions of filters, see logSeccomp
@@ -256,6 +257,11 @@ func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 
 // Account is the machine's memory account, to which file systems charge.
 func (k *Kernel) Account() *mm.Account { return k.acct }
+
+// Moment points to a number that changes each time that the kernel begins to work
+// for a guest or for the outside, for file systems that show what others change.
+// It is read with the kernel lock held.
+func (k *Kernel) Moment() *uint64 { return &k.moment }
 
 // Realtime is CLOCK_REALTIME, for file systems.
 func (k *Kernel) Realtime() (sec, nsec int64) { return k.realtime() }

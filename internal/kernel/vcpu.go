@@ -247,6 +247,7 @@ func (k *Kernel) Do(fn func()) {
 		}
 	}()
 	k.current = nil // nobody's system call
+	k.moment++
 	k.acct.Enter(nil, false)
 	fn()
 	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {
