@@ -275,24 +275,24 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 // by other processes: a program that has just begun comes to most of them.
 func (e *engine) mappedAround(pc uint64) {
 	const n = 64
-	var frames [n]mm.Frame
+	var list [n]*codeEntry
+	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
-		if f.HasCode() {
-			frames[va>>mm.PageShift%n] = f
+		page := va | e.c.codeTag
+		if p := &e.c.code[page>>mm.PageShift%codeSlots]; p.page != page && f.HasCode() {
+			*p = codeEntry{page: page, frame: f}
+			found = append(found, p)
 		}
 	})
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	if cache.flushes.Load() != e.c.flushed {
+	if p := e.c.flushed; len(found) == 0 || p != cache.flushes.Load() {
 		return
 	}
-	start := pc &^ (n<<mm.PageShift - 1)
-	for i, f := range frames {
-		if f == 0 {
-			continue
-		}
-		if cf := cache.frames[f]; cf != nil {
-			if n := cf.numberAt(start + uint64(i)<<mm.PageShift); n != 0 {
+	for _, p := range found {
+		if cf := cache.frames[p.frame]; cf != nil {
+			p.code, p.flushed = cf, e.c.flushed
+			if n := cf.numberAt(p.page &^ pageMask); n != 0 {
 				e.mapped(n)
 			}
 		}
