@@ -279,7 +279,7 @@ func (e *engine) mappedAround(pc uint64) {
 	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
 		page := va | e.c.codeTag
-		if p := &e.c.code[page>>mm.PageShift%codeSlots]; p.page != page && f.HasCode() {
+		if p := &e.c.code[page>>mm.PageShift%codeSlots]; p.page != page && f.HasCode() && !f.Gone() {
 			*p = codeEntry{page: page, frame: f}
 			found = append(found, p)
 		}

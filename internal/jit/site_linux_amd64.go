@@ -29,7 +29,7 @@ type site struct {
 	// TLB misses: a group is looked for; the address is in T0, rather than what
 	// probe leaves.
 	shared, constant bool
-	simple           bool // see faulted
+	simple, aligned  bool // see faulted
 	host             bool // edges: linked to the entry with flags in the host's
 	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the

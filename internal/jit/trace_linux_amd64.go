@@ -361,7 +361,7 @@ func (in *inst) classify() {
 
 // suits reports whether the operands allow the usual translation.
 func (in *inst) suits(row *rowInfo) bool {
-	if in.Addr32 && in.Op != x86.NOP {
+	if in.Addr32 && in.Op != x86.NOP && in.kind != kindCall { // linkers fill up calls with it
 		return false
 	}
 	switch in.kind {

@@ -44,7 +44,7 @@ func (as *AddressSpace) Fault(va uint64, acc Access) (res FaultResult, major boo
 		return FaultOOM, false
 	}
 	e := p.get(page)
-	if e != 0 && e.frame().truncated() {
+	if e != 0 && e.frame().Gone() {
 		// The file was cut off here; it may have grown again.
 		as.mu.Unlock()
 		as.dropPages(page, page+PageSize)
