@@ -17,6 +17,11 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// reserve is the end of the budget that is left to the interpreter. Where machine
+// code exits at the head of a block, flags that the block is going to write may be
+// out of date: when the reserve has been executed they have been written.
+const reserve = maxInsts
+
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
@@ -87,6 +92,16 @@ func newEngine() *engine {
 	}
 	engines.list = append(kept, weak.Make(e))
 	return e
+}
+
+// ForgetWrites gives up all translations for writing, so that memory management
+// is asked for each page once more. It is called after each Run or after none:
+// only the address space of the last one has any.
+func (e *engine) ForgetWrites() {
+	e.step.ForgetWrites()
+	if e.c != nil {
+		e.c.clearWrites()
+	}
 }
 
 // waitForOthers waits until every other engine has been out of machine code.
@@ -298,6 +313,12 @@ func (e *engine) run() cpu.Trap {
 			return cpu.Trap{Kind: cpu.TrapInterrupt}
 		case special(&c.regs):
 			return cpu.Trap{}
+		case e.left <= reserve:
+			if t := e.stepSome(e.left); t.Kind != cpu.TrapNone {
+				return t
+			}
+			w = where{}
+			continue
 		}
 		generation := cache.flushes.Load()
 		if c.flushed != generation {
@@ -314,12 +335,8 @@ func (e *engine) run() cpu.Trap {
 			if b == nil && e.unfetchable(c.regs.RIP) {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
-			if b == nil || e.left < int64(b.n) {
-				n := int64(1)
-				if b != nil {
-					n = e.left
-				}
-				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
+			if b == nil {
+				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
@@ -357,7 +374,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		}
 		return nil, nil
 	}
-	given := min(e.left, chunk)
+	given := min(e.left-reserve, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	if w.fpu {
@@ -388,9 +405,6 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		c.regs.RIP = s.pc
 		if s.host {
 			c.flags = c.hostFlags
-		}
-		if e.left <= 0 {
-			break
 		}
 		tier := tierOnce
 		switch {

@@ -432,7 +432,7 @@ func TestLockStep(t *testing.T) {
 		p := m.program()
 		slice := int64(1 << 40)
 		if i%4 == 0 {
-			slice = 1 + int64(m.Intn(20))
+			slice = reserve + 1 + int64(m.Intn(20))
 		}
 		hotAfter = int32(m.Intn(6)) // with 0 at once
 		if d := compare(a, b, &p, slice); d != "" {
