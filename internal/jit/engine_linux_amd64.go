@@ -18,9 +18,9 @@ import (
 const chunk = 1 << 15
 
 // reserve is the end of the budget that is left to the interpreter. Where machine
-// code exits at the head of a block, flags that the block is going to write may be
-// out of date: when the reserve has been executed they have been written.
-const reserve = maxInsts
+// code exits, flags may be out of date that the next instructions write, reserve at
+// most (see liveness): when these have been executed all is exact.
+const reserve = 16
 
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000

@@ -128,27 +128,26 @@ func (d *difference) addPage(p *mm.JournalPage) {
 	d.add(name, fmt.Sprintf("% x", p.Other[first:end]), fmt.Sprintf("% x", now[first:end]))
 }
 
-// undefined returns which of the flags, in the outcome of a step from s on, are such
-// that the last instruction that wrote them left them undefined. It executes the
-// step again.
-func (p *pair) undefined(s *state, o *outcome, flags uint64) (undefined uint64) {
-	const tail = 64
+// writers asks who wrote some flags in a step from s on, which is executed again:
+// undefined are those that the last instruction that wrote them left undefined, kept
+// are those that none wrote.
+func (p *pair) writers(s *state, o *outcome, flags uint64) (undefined, kept uint64) {
+	const tail = 64 // few steps need more
 	for from := max(o.n-tail, 0); ; from = 0 {
 		p.journal.Undo()
-		var list []executed
-		list, undefined = p.trace(s, o, from), 0
-		left := flags
-		for i := len(list) - 1; i >= 0 && left != 0; i-- {
+		list := p.trace(s, o, from)
+		undefined, kept = 0, flags
+		for i := len(list) - 1; i >= 0 && kept != 0; i-- {
 			in := &list[i]
 			if in.err != nil {
 				continue
 			}
 			_, defines, leaves := x86.FlagEffect(&in.Inst, in.rcx)
-			undefined |= left & leaves
-			left &^= defines | leaves
+			undefined |= kept & leaves
+			kept &^= defines | leaves
 		}
-		if left == 0 || from == 0 {
-			return undefined
+		if kept == 0 || from == 0 {
+			return undefined, kept
 		}
 	}
 }

@@ -25,8 +25,8 @@
 //
 // Flags that an instruction leaves undefined may differ (x86.FlagEffect). At a
 // fault the subject's flags may be out of date if nothing reads them before they
-// are written: so the reference goes on with its own after the fault, and in the end
-// the two must agree.
+// are written: so the reference goes on with its own after the fault, and the two
+// must agree when they have been written, unless the kernel has changed something.
 //
 // # Differences
 //
@@ -79,13 +79,10 @@ type pair struct {
 	journal  mm.Journal // of the step, from its beginning on
 	trial    mm.Journal // of what find tries
 
-	// The state after the last fault, if arithmetic flags were out of date in it,
-	// and what they should have been.
-	stale struct {
-		is    bool
-		regs  cpu.Regs
-		flags uint64
-	}
+	// What the last Run ended with, and which of its flags are out of date since a
+	// fault: they should be the others.
+	last  cpu.Regs
+	stale uint64
 }
 
 // side is one of the two engines, with the processor that it is told to be.
@@ -157,11 +154,11 @@ func (p *pair) alone(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cp
 // step executes up to n instructions on both sides and compares.
 func (p *pair) step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cpu.Trap, int64) {
 	s := state{as, *r, v.TSC}
-	exact := s
-	if p.stale.is && p.stale.regs == s.regs {
-		exact.regs.Flags = p.stale.flags
+	if p.last != s.regs {
+		p.stale = 0
 	}
-	p.stale.is = false
+	exact := s
+	exact.regs.Flags ^= p.stale
 	var a outcome
 	for {
 		p.journal.Reset()
@@ -178,11 +175,14 @@ func (p *pair) step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cpu
 	b := p.sub.run(&s, &p.journal, n)
 	d := compare(&a, &b, &p.journal)
 	if d.flags != 0 && len(d.lines) == 0 {
-		d.flags &^= p.undefined(&exact, &a, d.flags)
-		if faulted(a.trap) {
-			p.stale.is, p.stale.regs, p.stale.flags = d.flags != 0, b.regs, b.regs.Flags^d.flags
-			d.flags = 0
+		undefined, kept := p.writers(&exact, &a, d.flags)
+		d.flags &^= undefined
+		if p.stale &= kept; faulted(a.trap) {
+			p.stale = d.flags
 		}
+		d.flags &^= p.stale
+	} else {
+		p.stale = 0
 	}
 	if d.any() {
 		if err := p.find(&exact, &s, &a, n, d); err != nil {
@@ -191,6 +191,7 @@ func (p *pair) step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cpu
 		return p.alone(v, r, as, n)
 	}
 	*r = b.regs
+	p.last = b.regs
 	v.TSC += uint64(b.n)
 	return b.trap, b.n
 }
