@@ -361,12 +361,20 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 	return b, false
 }
 
-// number returns the number of the frame at a page.
-func (cf *codeFrame) number(page uint64) int32 {
+// numberAt returns the number of the frame at a page, 0 if it has none.
+func (cf *codeFrame) numberAt(page uint64) int32 {
 	for _, p := range cf.pages {
 		if p.page == page {
 			return p.n
 		}
+	}
+	return 0
+}
+
+// number returns the number of the frame at a page.
+func (cf *codeFrame) number(page uint64) int32 {
+	if n := cf.numberAt(page); n != 0 {
+		return n
 	}
 	cache.pages++
 	cf.pages = append(cf.pages, codePage{page, cache.pages})

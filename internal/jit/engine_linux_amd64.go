@@ -45,6 +45,11 @@ type engine struct {
 	used     [spaces]uint64 // when each was used last
 	clock    uint64
 
+	// kept are the registers some of which are in keptIn, the context that ran
+	// last: see Recall.
+	kept   *cpu.Regs
+	keptIn *context
+
 	// Of the current Run.
 	c      *context
 	v      *cpu.VCPU
@@ -129,25 +134,50 @@ func special(r *cpu.Regs) bool {
 
 // Run implements cpu.Engine.
 func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
-	if special(r) || v.Watch != nil {
+	if v.Watch != nil {
+		r.Recall()
 		return e.step.Run(v, r, as, budget)
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget
 	e.c = e.contextOf(as)
-	e.c.regs.Load(r)
+	e.keep(r)
+	e.c.regs.LoadGeneral(r)
 	e.c.flags = packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
-	e.c.leaveImage()
-	r.Load(&e.c.regs)
+	r.LoadGeneral(&e.c.regs)
 	n := budget - e.left
 	e.total += n
 	v.TSC += uint64(n)
 	if trap.Kind == cpu.TrapNone { // special
+		r.Recall()
 		t, k := e.step.Run(v, r, as, e.left)
 		return t, n + k
 	}
 	return trap, n
+}
+
+// keep makes the current context the one that has what Regs.Recall recalls. A
+// system call uses none of it, so that most times it is there already.
+func (e *engine) keep(r *cpu.Regs) {
+	if e.kept == r && e.keptIn == e.c {
+		return
+	}
+	if e.kept != nil {
+		e.Recall(e.kept)
+	}
+	e.c.regs.LoadRest(r)
+	e.kept, e.keptIn, r.Keeper = r, e.c, e
+}
+
+// Recall implements cpu.Keeper.
+func (e *engine) Recall(r *cpu.Regs) {
+	if e.kept != r {
+		panic("jit: registers are recalled that another engine keeps")
+	}
+	e.keptIn.leaveImage()
+	r.LoadRest(&e.keptIn.regs)
+	e.kept, e.keptIn, r.Keeper = nil, nil, nil
 }
 
 // contextOf returns the context of an address space, without what is no longer
@@ -252,7 +282,36 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	}
 	e.markCode(f)
 	*p = codeEntry{page: page, frame: f}
+	e.mappedAround(pc)
 	return p
+}
+
+// mappedAround notes the pages around pc that have been executed before, perhaps
+// by other processes: a program that has just begun comes to most of them.
+func (e *engine) mappedAround(pc uint64) {
+	const n = 64
+	var frames [n]mm.Frame
+	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
+		if f.HasCode() {
+			frames[va>>mm.PageShift%n] = f
+		}
+	})
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cache.flushes.Load() != e.c.flushed {
+		return
+	}
+	start := pc &^ (n<<mm.PageShift - 1)
+	for i, f := range frames {
+		if f == 0 {
+			continue
+		}
+		if cf := cache.frames[f]; cf != nil {
+			if n := cf.numberAt(start + uint64(i)<<mm.PageShift); n != 0 {
+				e.mapped(n)
+			}
+		}
+	}
 }
 
 // unfetchable reports whether there is nothing to execute at pc, which is said
@@ -393,7 +452,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
-	e.busy.Add(1)
+	mm.ReleaseUint64(&e.busy, e.busy.Load()+1)
 	return from, s
 }
 

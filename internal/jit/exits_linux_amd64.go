@@ -169,6 +169,7 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 			c.noteRead(i, 0)
+			e.fillAround(va)
 		}
 		return ok, !ok
 	}
@@ -189,6 +190,18 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
 	c.noteWrite(i)
 	return true, false
+}
+
+// fillAround gives the empty entries of pages around va what they are likely to be
+// asked for.
+func (e *engine) fillAround(va uint64) {
+	c := e.c
+	e.as.Around(va, 8, mm.AccessRead, func(page uint64, f mm.Frame) {
+		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(int(i)) {
+			c.rt[i] = tlbEntry{page, hostPage(f)}
+			c.noteRead(i, 0)
+		}
+	})
 }
 
 func hostPage(f mm.Frame) uint64 { return uint64(uintptr(f.Addr())) }

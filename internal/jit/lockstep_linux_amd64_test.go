@@ -80,6 +80,7 @@ func (s *side) run(slice int64) (trap cpu.Trap, total int64) {
 		budget := min(slice, maxRun-total)
 		var n int64
 		trap, n = s.eng.Run(&s.v, &s.r, s.as, budget)
+		s.r.Recall()
 		total += n
 		if trap.Kind == cpu.TrapBudget {
 			if n != budget {

@@ -97,6 +97,7 @@ type Kernel struct {
 	current       *Task       // the task whose system call or page fault is handled
 	vfsCtx        vfs.Context // scratch of Task.ctx
 	bounce        []byte      // scratch of userBuf
+	abi           [512]byte   // scratch of putStruct and getStruct
 	seccompLogged int         // decisions of filters, see logSeccomp
 	unknown       map[uint64]bool
 	done          map[*Group]func(status int) // told when a top-level process is reaped

@@ -78,6 +78,7 @@ func (p *processor) run() {
 		p.beginCharge(now)
 		k.switches++
 		p.runTask(t)
+		t.Regs.Recall()
 		now = p.settle()
 		p.task = nil
 		p.noteLeft(t)

@@ -265,6 +265,27 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	return f, true
 }
 
+// Around calls fn for the pages that an engine may access as Lookup(va, acc) would
+// allow, in the aligned group of n pages with va, n being a power of two up to 64.
+// acc is not AccessWrite.
+func (as *AddressSpace) Around(va, n uint64, acc Access, fn func(page uint64, f Frame)) {
+	if va >= UserTop {
+		return
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	leaf, _ := as.leafOf(va, false)
+	if leaf == 0 {
+		return
+	}
+	h, start := leaf.header(), va&^(n<<PageShift-1)
+	for i := range h.within(va&^(1<<leafShift-1), PageShift, start, start+n<<PageShift) {
+		if e := pte(h.get(i)); e.allows(acc) && !e.frame().truncated() {
+			fn(va&^(1<<leafShift-1)+i<<PageShift, e.frame())
+		}
+	}
+}
+
 // TakeFaults returns the number of minor page faults since the last time that
 // Fault does not tell: the last owner's first write to a page after a fork, and
 // those of the kernel on behalf of the process.

@@ -112,6 +112,7 @@ func (m *Machine) Run(budget int64) (cpu.Trap, int64) {
 	var total int64
 	for {
 		trap, n := m.E.Run(&m.v, &m.R, m.AS, budget-total)
+		m.R.Recall()
 		if total += n; trap.Kind == cpu.TrapPageFault {
 			if res, _ := m.AS.Fault(trap.Addr, trap.Access); res == mm.FaultOK {
 				continue
