@@ -438,7 +438,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	c.entry = host(w.pos)
 	if w.fpu {
 		c.loadImage()
-		c.target, c.entry = c.entry, host(cache.fpuEnter)
+		c.resume, c.entry = c.entry, host(cache.fpuEnter)
 	}
 	if w.loaded {
 		// T0 has the entry's address.

@@ -120,6 +120,7 @@ func (e *side) run(s *state, j *mm.Journal, n int64) outcome {
 	s.as.Record(j)
 	o.trap, o.n = e.Run(&e.v, &o.regs, s.as, n)
 	s.as.Record(nil)
+	o.regs.Recall()
 	return o
 }
 
@@ -153,7 +154,7 @@ func (p *pair) alone(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cp
 
 // step executes up to n instructions on both sides and compares.
 func (p *pair) step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cpu.Trap, int64) {
-	s := state{as, *r, v.TSC}
+	s := state{as, r.Copy(), v.TSC}
 	if p.last != s.regs {
 		p.stale = 0
 	}
