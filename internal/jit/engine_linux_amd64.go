@@ -364,11 +364,17 @@ type where struct {
 func (e *engine) run() cpu.Trap {
 	c := e.c
 	var w where
+	ran := false // machine code, so that reserve matters
 	for {
 		switch {
 		case e.left <= 0:
 			return cpu.Trap{Kind: cpu.TrapBudget}
 		case e.v.Stopped():
+			if ran {
+				if t := e.stepSome(min(e.left, reserve)); t.Kind != cpu.TrapNone {
+					return t
+				}
+			}
 			return cpu.Trap{Kind: cpu.TrapInterrupt}
 		case special(&c.regs):
 			return cpu.Trap{}
@@ -410,7 +416,7 @@ func (e *engine) run() cpu.Trap {
 			w = where{pos: b.entry.mem}
 		}
 		from, s := e.machine(w, generation)
-		w = where{}
+		ran, w = true, where{}
 		if s == nil {
 			continue
 		}
