@@ -56,6 +56,7 @@ type context struct {
 	left      int64  // instructions until machine code must return to Go
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
+	resume    uint64 // where fpuEnter goes
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
 	vectors [96]byte // see gather and loadAcross
@@ -106,6 +107,7 @@ const (
 	offHostFlags  = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
 	offT1         = int32(unsafe.Offsetof(context{}.t1)) - bias
 	offTarget     = int32(unsafe.Offsetof(context{}.target)) - bias
+	offResume     = int32(unsafe.Offsetof(context{}.resume)) - bias
 	offEntry      = int32(unsafe.Offsetof(context{}.entry)) - bias
 	offSite       = int32(unsafe.Offsetof(context{}.site)) - bias
 	offBlock      = int32(unsafe.Offsetof(context{}.block)) - bias

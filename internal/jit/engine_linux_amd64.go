@@ -17,6 +17,11 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// reserve is the end of the budget that is left to the interpreter. Where machine
+// code exits, flags may be out of date that the next instructions write, reserve at
+// most (see liveness): when these have been executed all is exact.
+const reserve = 16
+
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
@@ -92,6 +97,16 @@ func newEngine() *engine {
 	}
 	engines.list = append(kept, weak.Make(e))
 	return e
+}
+
+// ForgetWrites gives up all translations for writing, so that memory management
+// is asked for each page once more. It is called after each Run or after none:
+// only the address space of the last one has any.
+func (e *engine) ForgetWrites() {
+	e.step.ForgetWrites()
+	if e.c != nil {
+		e.c.clearWrites()
+	}
 }
 
 // waitForOthers waits until every other engine has been out of machine code.
@@ -349,14 +364,26 @@ type where struct {
 func (e *engine) run() cpu.Trap {
 	c := e.c
 	var w where
+	ran := false // machine code, so that reserve matters
 	for {
 		switch {
 		case e.left <= 0:
 			return cpu.Trap{Kind: cpu.TrapBudget}
 		case e.v.Stopped():
+			if ran {
+				if t := e.stepSome(min(e.left, reserve)); t.Kind != cpu.TrapNone {
+					return t
+				}
+			}
 			return cpu.Trap{Kind: cpu.TrapInterrupt}
 		case special(&c.regs):
 			return cpu.Trap{}
+		case e.left <= reserve:
+			if t := e.stepSome(e.left); t.Kind != cpu.TrapNone {
+				return t
+			}
+			w = where{}
+			continue
 		}
 		generation := cache.flushes.Load()
 		if c.flushed != generation {
@@ -373,12 +400,8 @@ func (e *engine) run() cpu.Trap {
 			if b == nil && e.unfetchable(c.regs.RIP) {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
-			if b == nil || e.left < int64(b.n) {
-				n := int64(1)
-				if b != nil {
-					n = e.left
-				}
-				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
+			if b == nil {
+				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
@@ -393,7 +416,7 @@ func (e *engine) run() cpu.Trap {
 			w = where{pos: b.entry.mem}
 		}
 		from, s := e.machine(w, generation)
-		w = where{}
+		ran, w = true, where{}
 		if s == nil {
 			continue
 		}
@@ -416,12 +439,12 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		}
 		return nil, nil
 	}
-	given := min(e.left, chunk)
+	given := min(e.left-reserve, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	if w.fpu {
 		c.loadImage()
-		c.target, c.entry = c.entry, host(cache.fpuEnter)
+		c.resume, c.entry = c.entry, host(cache.fpuEnter)
 	}
 	if w.loaded {
 		// T0 has the entry's address.
@@ -447,9 +470,6 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		c.regs.RIP = s.pc
 		if s.host {
 			c.flags = c.hostFlags
-		}
-		if e.left <= 0 {
-			break
 		}
 		tier := tierOnce
 		switch {

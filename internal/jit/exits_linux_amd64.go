@@ -35,7 +35,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
-		if e.left > 0 && e.left < int64(b.n) {
+		if e.left < reserve+int64(b.n) {
 			return where{}, e.stepSome(e.left)
 		}
 		if !b.alive(generation) {

@@ -223,13 +223,14 @@ func (in *inst) decode(b []byte, pc uint64) error {
 }
 
 // liveness computes what is wanted of the flags, backwards. Memory operands
-// that fault do not count: what nothing reads before it is overwritten may be
-// out of date there.
+// that fault do not count, nor does the end of the budget: what nothing reads before
+// it is overwritten may be out of date there, if that is within reserve instructions.
 func liveness(list []inst) {
 	live := uint8(fAll)
+	writer := len(list) // the next instruction that writes all flags
 	for i := len(list) - 1; i >= 0; i-- {
 		in := &list[i]
-		if in.kind == kindJcc {
+		if in.kind == kindJcc || writer-i >= reserve {
 			live = fAll
 		}
 		in.live = live
@@ -239,6 +240,9 @@ func liveness(list []inst) {
 			continue
 		}
 		live = in.eff.before(live)
+		if in.eff.must == fAll {
+			writer = i
+		}
 	}
 }
 

@@ -194,7 +194,12 @@ func (k *Kernel) halt() {
 // program goes on. The kernel lock is held, or is taken if the panic came from
 // guest mode.
 func (k *Kernel) crash(reason any, stack []byte) {
-	k.failure = fmt.Errorf("kernel panic: %v\n%s", reason, stack)
+	k.fail(fmt.Errorf("kernel panic: %v\n%s", reason, stack))
+}
+
+// fail stops the machine because of an error of ours.
+func (k *Kernel) fail(err error) {
+	k.failure = err
 	k.logf("%v", k.failure)
 	k.halt()
 	for _, fn := range k.takeDone() {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -48,6 +49,10 @@ func (p *processor) run() {
 				p.v.Leave()
 				k.mu.Lock()
 			}
+			if f, ok := r.(*cpu.Failure); ok {
+				k.fail(fmt.Errorf("%w\n%s", f, p.running()))
+				return
+			}
 			k.crash(r, debug.Stack())
 		}
 	}()
@@ -88,6 +93,15 @@ func (p *processor) run() {
 			t.unload()
 		}
 	}
+}
+
+// running tells what the processor runs.
+func (p *processor) running() string {
+	s := fmt.Sprintf("in process %d (%s), thread %d", p.task.group.pid, p.task.comm, p.task.tid)
+	if p.k.cfg.Seed != nil {
+		s += fmt.Sprintf(", seed %d", *p.k.cfg.Seed)
+	}
+	return s
 }
 
 // runTask runs t until it blocks, ends, or gives way.

@@ -26,6 +26,7 @@ type AddressSpace struct {
 	flushed [flushRing]uint64
 	faults  atomic.Int64 // see TakeFaults
 	epoch   uint32       // changes with each fork; no other address space has it
+	journal *Journal     // see Record
 
 	vmas  *vmaSet
 	acct  *Account
@@ -244,17 +245,22 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	if f.Gone() {
 		return 0, false
 	}
-	if acc&AccessWrite == 0 || e&pteShared != 0 {
+	if acc&AccessWrite == 0 {
 		return f, true
 	}
-	if f.Refs() != 1 || !owned && !as.ownedNow(va) {
-		return 0, false
+	if e&pteShared == 0 {
+		if f.Refs() != 1 || !owned && !as.ownedNow(va) {
+			return 0, false
+		}
+		if h.meet(as.epoch); h.old>>i&1 != 0 {
+			// Linux takes a fault here: fork has made the page read-only, and for its
+			// last owner it is made writable again (wp_page_reuse).
+			h.old &^= 1 << i
+			as.faults.Add(1)
+		}
 	}
-	if h.meet(as.epoch); h.old>>i&1 != 0 {
-		// Linux takes a fault here: fork has made the page read-only, and for its
-		// last owner it is made writable again (wp_page_reuse).
-		h.old &^= 1 << i
-		as.faults.Add(1)
+	if as.journal != nil {
+		as.journal.note(f, va)
 	}
 	return f, true
 }
