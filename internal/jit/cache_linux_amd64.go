@@ -15,10 +15,11 @@ type block struct {
 	pc    uint64
 	frame mm.Frame
 	tier  tier
-	n     int32  // instructions
-	page  int32  // number in context.pages
-	other int32  // that of the page in which the instruction ends, or 0
-	start int32  // position in the code memory
+	n     int32 // instructions
+	page  int32 // number in context.pages
+	other int32 // that of the page in which the instruction ends, or 0
+	start int32 // position in the code memory
+	end   int32
 	chain uint32 // the number of the next block in its bucket, or 0
 	since int64  // total of the engine that came to far last
 	dead  atomic.Bool
@@ -137,6 +138,7 @@ const (
 	blockPiece = 1 << 9
 	maxBlocks  = 1 << 19
 	codeMargin = 1 << 16 // more than any block needs
+	firstShift = 8
 )
 
 // cache has the machine code of the host process, shared by all engines. What
@@ -150,7 +152,9 @@ var cache struct {
 
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
-	blocks  [maxBlocks / blockPiece]*[blockPiece]block
+	// By position shifted by firstShift: the number of the first block that ends after it.
+	first  [codeSize >> firstShift]uint32
+	blocks [maxBlocks / blockPiece]*[blockPiece]block
 	// How many entries of context.rl and wl have been given out. When there are no
 	// more it is again from the first.
 	lasts atomic.Int32
@@ -188,6 +192,7 @@ func reset() {
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
 	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
+	cache.first[cache.used>>firstShift] = 1
 }
 
 // blockAt returns a block by its number.
@@ -415,7 +420,11 @@ func (t *translator) publish() *block {
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
-	cache.used = (t.base + t.pos() + 15) &^ 15
+	b.end = (t.base + t.pos() + 15) &^ 15
+	for i := (b.start + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
+		cache.first[i] = t.number
+	}
+	cache.used = b.end
 	cache.nblocks++
 	cache.published.Add(1)
 	return b
