@@ -48,6 +48,7 @@ type engine struct {
 	// Of the current Run.
 	c      *context
 	v      *cpu.VCPU
+	head   site // see siteAt
 	as     *mm.AddressSpace
 	budget int64
 	left   int64 // exact when Go runs
@@ -403,7 +404,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		from, s = called(position(c.site))
 	} else {
 		from = blockAt(c.block)
-		s = &from.sites[c.site]
+		s = from.siteAt(c.site, &e.head)
 	}
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
