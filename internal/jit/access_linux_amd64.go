@@ -126,6 +126,8 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	switch {
 	case quick:
 		t.checkStack(s, span, o.disp, in.pc)
+	case t.calls(aligned):
+		t.checkCall(s, span)
 	case t.tier == tierHot && !aligned:
 		t.checkLast(s, span, in.pc)
 	default:

@@ -61,6 +61,8 @@ type context struct {
 
 	vectors [96]byte // see gather and loadAcross
 
+	cross [crossSize]crossing
+
 	fpuLive bool   // image has the state of x87
 	control uint16 // the host's control word
 	hostMX  uint32 // the host's MXCSR
@@ -132,6 +134,7 @@ const (
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumpPC     = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
 	offJumpCode   = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offCross      = int32(unsafe.Offsetof(context{}.cross)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
@@ -177,6 +180,7 @@ func (c *context) clearCode() {
 // is looked for in another.
 func (c *context) clearJumps() {
 	clear(c.jumpPC[:])
+	clear(c.cross[:])
 	c.jumpPC[0] = noJump(0)
 }
 

@@ -53,6 +53,7 @@ type engine struct {
 	// Of the current Run.
 	c      *context
 	v      *cpu.VCPU
+	head   site // see siteAt
 	as     *mm.AddressSpace
 	budget int64
 	left   int64 // exact when Go runs
@@ -451,8 +452,12 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - c.entry
 	}
 	enter(c)
-	from = blockAt(c.block)
-	s = &from.sites[c.site]
+	if c.block == exitCalled || c.block == exitCrossing {
+		from, s = called(position(c.site))
+	} else {
+		from = blockAt(c.block)
+		s = from.siteAt(c.site, &e.head)
+	}
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
 		left += deadCount - int64(from.n)

@@ -50,6 +50,9 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	case siteFar:
 		return e.far(b, s, todo, generation), cpu.Trap{}
 	case siteLoad, siteStore:
+		if c.block == exitCrossing {
+			return e.crossed(b, s), cpu.Trap{}
+		}
 		filled, absent := e.fill(s)
 		if filled {
 			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}

@@ -171,20 +171,19 @@ func (cf *codeFrame) goOn(in *inst, head uint64, tier tier) bool {
 
 // runs is how often the block at pc ran, as far as that is known.
 func (cf *codeFrame) runs(pc uint64) int32 {
-	for n := *cf.bucket(pc); n != 0; {
-		b := numbered(n)
-		if b.pc == pc && b.tier != tierPlain {
-			switch b.tier {
-			case tierOnce: // it did, that is all
-				return hotAfter / 2
-			case tierHot, tierFar:
-				return hotAfter
-			}
-			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
-		}
-		n = b.chain
+	n := uint32(*cf.slot(pc, false) & numberMask)
+	if n == 0 {
+		return 0
 	}
-	return 0
+	switch b := numbered(n); {
+	case b.pc != pc:
+		return 0
+	case b.tier == tierOnce: // it did, that is all
+		return hotAfter / 2
+	case b.tier == tierCold:
+		return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
+	}
+	return hotAfter
 }
 
 // holds reports whether the instruction at pc is in list.

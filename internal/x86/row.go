@@ -124,6 +124,7 @@ type compiled struct {
 	attr   uint16
 	nargs  uint8
 	args   [4]argSpec
+	shape  shape // if it is in quickRows
 }
 
 var (
@@ -148,6 +149,7 @@ func compileAll() {
 			rows = append(rows, r)
 		}
 	}
+	fillQuick()
 }
 
 func hexByte(s string) (byte, bool) {
