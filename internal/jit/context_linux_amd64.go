@@ -160,8 +160,10 @@ func newContext() *context {
 		c.counts[i] = uint64(i)
 	}
 	c.counts[maxInsts+1] = deadCount
-	c.clearJumps()
-	c.rt, c.wt = emptyTLB, emptyTLB
+	// What is nothing but zero is not written: the memory is new, and most of it
+	// will not be needed soon.
+	c.jumpPC[0] = noJump(0)
+	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
 	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
