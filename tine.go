@@ -29,6 +29,7 @@ import (
 	"github.com/tinevm/tine/internal/jit"
 	"github.com/tinevm/tine/internal/kernel"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/lockstep"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -53,7 +54,15 @@ type Config struct {
 	CPULimit float64
 	// Engine says what runs guest code: "interp", an interpreter that works on
 	// any host; "jit", a compiler that needs a Linux host with an x86-64-v2
-	// processor; or "auto", which is also the meaning of "".
+	// processor; or "auto", the better of what the host has, which is also the
+	// meaning of "".
+	//
+	// "lockstep" is for finding faults of the engines: it runs both, compares
+	// registers and memory every few thousand instructions, and stops the machine
+	// with a report if they differ, which the commands that are running return as
+	// their error. Such a machine has one processor, some ten times slower than
+	// the compiler's, and needs what "jit" needs. No other program may write
+	// memory that it shares.
 	Engine string
 	// Seed, if not nil, makes the machine's order, clock and random numbers a
 	// function of the number: the same programs with the same input run in the
@@ -140,6 +149,9 @@ func New(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Engine == "lockstep" {
+		cfg.CPUs = 1
+	}
 	kcfg := kernel.Config{
 		CPUs: cfg.CPUs, NewEngine: newEngine,
 		// From a seed the processor is the same on every host.
@@ -185,8 +197,13 @@ func engineMaker(name string) (newEngine func() cpu.Engine, translates bool, err
 			return nil, false, fmt.Errorf("tine: %w", err)
 		}
 		return jit.New, true, nil
+	case "lockstep":
+		if err := lockstep.Available(); err != nil {
+			return nil, false, fmt.Errorf("tine: %w", err)
+		}
+		return lockstep.New, true, nil
 	}
-	return nil, false, fmt.Errorf("tine: there is no engine %q: auto, interp and jit can be had", name)
+	return nil, false, fmt.Errorf("tine: there is no engine %q: auto, interp, jit and lockstep can be had", name)
 }
 
 // Close ends all processes and frees everything that belongs to the machine.

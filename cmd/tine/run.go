@@ -120,7 +120,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.StringVarP(&f.memory, "memory", letter("m"), "", "limit of the machine's memory, such as 512m or 2g (0: none)")
 	fl.IntVar(&f.pidsLimit, "pids-limit", 0, "limit of processes and threads (0 or -1: none)")
 	fl.StringArrayVar(&f.ulimits, "ulimit", nil, "resource limit `NAME=SOFT[:HARD]`, such as nofile=1024")
-	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host) or jit (Linux on x86-64)")
+	fl.StringVar(&f.engine, "engine", "auto", "what runs guest code: auto, interp (any host), jit (Linux on x86-64), or lockstep, which runs both and stops where they differ (slow, one processor)")
 	fl.Uint64Var(&f.seed, "seed", 0, "decide order, time and chance from this `NUMBER`: the same run each time (one processor, virtual time)")
 	fl.Float64Var(&f.cpus, "cpus", 0, "number of virtual processors; a fraction such as 1.5 limits the time they run (default: the host's)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program with SIGKILL after this time, such as 10s, and exit with 124")

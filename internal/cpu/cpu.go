@@ -50,47 +50,78 @@ const (
 // Regs is the register file of one task. It is plain data: copying it copies
 // the task's processor state, which is all that fork needs.
 //
-// Whenever no engine is running it, every field is architecturally exact.
+// Whenever no engine is running it, every field is architecturally exact, but for
+// those from MXCSR on: an engine may keep them from one run to the next, and they
+// are exact after Recall only. Methods that use them see to that.
 type Regs struct {
 	GPR    [16]uint64
 	RIP    uint64
 	Flags  uint64
 	FSBase uint64
 	GSBase uint64
-	MXCSR  uint32
-	XMM    [16][2]uint64 // low and high quadword
-	X87    x87.State     // also the MMX registers
-	Upper  [16][2]uint64 // the upper halves of the YMM registers, if they are in use
+	Segs   [6]uint16 // selectors in ES, DS, FS, GS, numbered as the encoding does; CS and SS are what Linux makes them
+
+	MXCSR uint32
+	XMM   [16][2]uint64 // low and high quadword
+	X87   x87.State     // also the MMX registers
+	Upper [16][2]uint64 // the upper halves of the YMM registers, if they are in use
 	// UpperUsed: some upper half may not be zero. Otherwise what Upper has means
 	// nothing.
 	UpperUsed bool
-	Segs      [6]uint16 // selectors in ES, DS, FS, GS, numbered as the encoding does; CS and SS are what Linux makes them
+
+	// Keeper is the engine that keeps the fields from MXCSR on, or nil.
+	Keeper Keeper
+}
+
+// Keeper is an engine that has what some fields of registers should be.
+type Keeper interface {
+	// Recall stores them in r and keeps them no longer.
+	Recall(r *Regs)
+}
+
+// Recall makes all fields exact. It must be called before r is used by another
+// engine than the last one, by that one's goroutine.
+func (r *Regs) Recall() {
+	if r.Keeper != nil {
+		r.Keeper.Recall(r)
+	}
+}
+
+// Copy returns a copy, which no engine keeps.
+func (r *Regs) Copy() Regs {
+	r.Recall()
+	return *r
 }
 
 // Reset gives the state a program starts with (System V ABI, AMD64
 // supplement, 3.4.1): everything zero but the control words.
 func (r *Regs) Reset() {
+	r.Recall()
 	*r = Regs{Flags: FlagOn | FlagIF, MXCSR: 0x1f80}
 	r.X87.Reset()
 }
 
-// Load makes r what s is, but for what has no meaning. The general registers are
+// LoadGeneral makes the fields before MXCSR those of s. The general registers are
 // copied one by one: an engine has just stored them so, and the processor forwards
 // such stores only to loads that are no wider.
-func (r *Regs) Load(s *Regs) {
+func (r *Regs) LoadGeneral(s *Regs) {
 	//lint:ignore S1001 see above
 	for i := range s.GPR {
 		r.GPR[i] = s.GPR[i]
 	}
 	r.RIP, r.Flags = s.RIP, s.Flags
 	r.FSBase, r.GSBase = s.FSBase, s.GSBase
+	r.Segs = s.Segs
+}
+
+// LoadRest makes the fields from MXCSR on those of s, but for what has no meaning.
+func (r *Regs) LoadRest(s *Regs) {
 	r.MXCSR = s.MXCSR
 	r.XMM = s.XMM
 	r.X87 = s.X87
 	if r.UpperUsed = s.UpperUsed; r.UpperUsed {
 		r.Upper = s.Upper
 	}
-	r.Segs = s.Segs
 }
 
 // TrapKind says why an engine returned.

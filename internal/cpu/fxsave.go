@@ -14,6 +14,7 @@ const (
 
 // FXSave writes the image that FXSAVE64 writes; reserved bytes are zero.
 func (r *Regs) FXSave(b *[512]byte) {
+	r.Recall()
 	r.X87.FXSave(b)
 	le := binary.LittleEndian
 	le.PutUint32(b[fxMXCSR:], r.MXCSR)
@@ -32,6 +33,7 @@ func (r *Regs) FXRestore(b *[512]byte) bool {
 	if mxcsr&^mxcsrMask != 0 {
 		return false
 	}
+	r.Recall()
 	r.MXCSR = mxcsr
 	r.X87.FXRestore(b)
 	for i := range r.XMM {

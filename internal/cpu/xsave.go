@@ -89,6 +89,7 @@ func (r *Regs) XRestore(b *[XSize]byte, mask uint64) bool {
 			return false
 		}
 	}
+	r.Recall()
 	mxcsr := le.Uint32(b[fxMXCSR:])
 	if compact && have&XFeatureSSE == 0 {
 		mxcsr = initialMXCSR

@@ -281,7 +281,7 @@ func TestProcessor(t *testing.T) {
 				got := gu.run(&reqs[k], block)
 				in := &insts[k]
 				amdLeaves(in, &want, &got)
-				_, _, undefined := flagEffect(in, reqs[k].GPR[cpu.RCX])
+				_, _, undefined := x86.FlagEffect(in, reqs[k].GPR[cpu.RCX])
 				if d := difference(&reqs[k], undefined, &want, &got); d != "" {
 					if bad++; bad <= 3 && shown < 60 {
 						shown++
@@ -338,7 +338,7 @@ func TestProcessorPairs(t *testing.T) {
 // readers appends one or two instructions that read flags, but none that is
 // undefined. It returns the flags that are undefined in the end.
 func (g generator) readers(q *hwRequest, first *x86.Inst) uint64 {
-	_, _, undefined := flagEffect(first, q.GPR[cpu.RCX])
+	_, _, undefined := x86.FlagEffect(first, q.GPR[cpu.RCX])
 	for n := 2 + uint64(g.Intn(2)); q.Steps < n; {
 		s := g.second()
 		in, err := x86.Decode(s)

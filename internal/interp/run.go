@@ -61,6 +61,13 @@ func (c *core) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) 
 	return c.trap, n
 }
 
+// ForgetWrites gives up all translations for writing, so that memory management
+// is asked for each page once more.
+func (c *core) ForgetWrites() {
+	clear(c.wt[:])
+	clear(c.wf[:])
+}
+
 // restore takes over the registers and the address space.
 func (c *core) restore(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace) {
 	c.v, c.regs, c.xmm, c.as = v, r, &r.XMM, as

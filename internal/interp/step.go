@@ -40,6 +40,9 @@ func (s *Stepper) Step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, done, n in
 	return c.trap, n - c.left
 }
 
+// ForgetWrites is that of the engine.
+func (s *Stepper) ForgetWrites() { s.c.ForgetWrites() }
+
 // Special reports whether flags and MXCSR are such that only Run can go on: single
 // steps, alignment checks, or floating point exceptions that are not masked.
 func Special(flags uint64, mxcsr uint32) bool {

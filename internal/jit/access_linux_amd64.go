@@ -115,7 +115,8 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	quick := o.base == cpu.RSP && o.index == none && !aligned
 	_, kind := tlbFor(write)
-	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared, simple: simple(in)}
+	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared}
+	s.simple, s.aligned = simple(in)
 	if shared {
 		s.size = 1
 	}
@@ -125,6 +126,8 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	switch {
 	case quick:
 		t.checkStack(s, span, o.disp, in.pc)
+	case t.calls(aligned):
+		t.checkCall(s, span)
 	case t.tier == tierHot && !aligned:
 		t.checkLast(s, span, in.pc)
 	default:
@@ -251,7 +254,9 @@ func (t *translator) checkConst(in *inst, va uint64, size uint8, write bool) mem
 	}
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
-	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true, simple: simple(in)})
+	s := site{kind: kind, write: write, size: size, retry: uint16(start), constant: true}
+	s.simple, s.aligned = simple(in)
+	n := t.site(s)
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

@@ -15,12 +15,12 @@ type block struct {
 	pc    uint64
 	frame mm.Frame
 	tier  tier
-	n     int32  // instructions
-	page  int32  // number in context.pages
-	other int32  // that of the page in which the instruction ends, or 0
-	start int32  // position in the code memory
-	chain uint32 // the number of the next block in its bucket, or 0
-	since int64  // total of the engine that came to far last
+	n     int32 // instructions
+	page  int32 // number in context.pages
+	other int32 // that of the page in which the instruction ends, or 0
+	start int32 // position in the code memory
+	end   int32
+	since int64 // total of the engine that came to far last
 	dead  atomic.Bool
 	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
@@ -58,10 +58,10 @@ func (b *block) unlink() {
 
 // codeFrame is a frame with code.
 type codeFrame struct {
-	frame   mm.Frame
-	buckets []uint32   // a hash table: the numbers of the first blocks of chains
-	n       int        // blocks in it
-	pages   []codePage // where it is mapped
+	frame mm.Frame
+	table []entry    // a hash table of the blocks that begin here
+	n     int        // blocks in it
+	pages []codePage // where it is mapped
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
 	// that end here.
@@ -69,57 +69,75 @@ type codeFrame struct {
 	end   []*block
 }
 
-// bucket is where the chain of a block at pc begins.
-func (cf *codeFrame) bucket(pc uint64) *uint32 {
-	return &cf.buckets[(pc^pc>>6)&uint64(len(cf.buckets)-1)]
+// entry is a block in the table of a frame: its number, and in the other bits what
+// it is looked up by, so that only the right block is touched. 0 is empty.
+type entry uint64
+
+const (
+	numberBits = 20 // maxBlocks fits
+	numberMask = 1<<numberBits - 1
+	keyMask    = 1<<(64-numberBits) - 1
+)
+
+// keyOf is what the block at pc is looked up by. What it leaves out are high bits:
+// of two addresses 8 TB apart a frame has one.
+func keyOf(pc uint64, plain bool) entry {
+	k := entry(pc<<1) & keyMask
+	if plain {
+		k |= 1
+	}
+	return k << numberBits
+}
+
+// slot is where in the table the block is, or may be put.
+func (cf *codeFrame) slot(pc uint64, plain bool) *entry {
+	k, mask := keyOf(pc, plain), uint64(len(cf.table)-1)
+	for i := pc ^ pc>>6; ; i++ {
+		if e := &cf.table[i&mask]; *e == 0 || *e&^numberMask == k {
+			return e
+		}
+	}
 }
 
 // find returns a block, or nil.
 func (cf *codeFrame) find(pc uint64, plain bool) *block {
-	for n := *cf.bucket(pc); n != 0; {
-		b := numbered(n)
-		if b.pc == pc && (b.tier == tierPlain) == plain {
+	if n := *cf.slot(pc, plain) & numberMask; n != 0 {
+		if b := numbered(uint32(n)); b.pc == pc {
 			return b
 		}
-		n = b.chain
 	}
 	return nil
 }
 
-// add enters the block with number n, which is not there.
-func (cf *codeFrame) add(b *block, n uint32) {
-	if cf.n++; cf.n > 2*len(cf.buckets) {
-		old := cf.buckets
-		cf.buckets = make([]uint32, 4*len(old))
-		for _, n := range old {
-			for n != 0 {
-				b := numbered(n)
-				chain := cf.bucket(b.pc)
-				n, b.chain, *chain = b.chain, *chain, n
-			}
-		}
+// enter enters the block with number n, instead of what is there.
+func (cf *codeFrame) enter(b *block, n uint32) {
+	at := cf.slot(b.pc, b.tier == tierPlain)
+	if old := uint32(*at & numberMask); old != 0 {
+		numbered(old).kill()
+	} else if cf.n++; 4*cf.n > 3*len(cf.table) {
+		cf.grow()
+		at = cf.slot(b.pc, b.tier == tierPlain)
 	}
-	chain := cf.bucket(b.pc)
-	b.chain, *chain = *chain, n
+	*at = keyOf(b.pc, b.tier == tierPlain) | entry(n)
 }
 
-// remove takes a block out.
-func (cf *codeFrame) remove(b *block) {
-	at := cf.bucket(b.pc)
-	for numbered(*at) != b {
-		at = &numbered(*at).chain
+// grow makes the table larger.
+func (cf *codeFrame) grow() {
+	old := cf.table
+	cf.table = make([]entry, 4*len(old))
+	for _, e := range old {
+		if e != 0 {
+			k := e >> numberBits
+			*cf.slot(uint64(k>>1), k&1 != 0) = e
+		}
 	}
-	*at = b.chain
-	cf.n--
 }
 
 // all calls fn for every block that is in the table.
 func (cf *codeFrame) all(fn func(b *block)) {
-	for _, n := range cf.buckets {
-		for n != 0 {
-			b := numbered(n)
-			fn(b)
-			n = b.chain
+	for _, e := range cf.table {
+		if e != 0 {
+			fn(numbered(uint32(e & numberMask)))
 		}
 	}
 }
@@ -137,6 +155,7 @@ const (
 	blockPiece = 1 << 9
 	maxBlocks  = 1 << 19
 	codeMargin = 1 << 16 // more than any block needs
+	firstShift = 8
 )
 
 // cache has the machine code of the host process, shared by all engines. What
@@ -150,7 +169,9 @@ var cache struct {
 
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
-	blocks  [maxBlocks / blockPiece]*[blockPiece]block
+	// By position shifted by firstShift: the number of the first block that ends after it.
+	first  [codeSize >> firstShift]uint32
+	blocks [maxBlocks / blockPiece]*[blockPiece]block
 	// How many entries of context.rl and wl have been given out. When there are no
 	// more it is again from the first.
 	lasts atomic.Int32
@@ -188,6 +209,7 @@ func reset() {
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
 	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
+	cache.first[cache.used>>firstShift] = 1
 }
 
 // blockAt returns a block by its number.
@@ -222,7 +244,7 @@ func drop(f mm.Frame) {
 	for _, b := range cf.end {
 		b.kill()
 	}
-	clear(cf.buckets)
+	clear(cf.table)
 	clear(cf.begin)
 	cf.n, cf.end = 0, nil
 }
@@ -240,7 +262,7 @@ func (b *block) kill() {
 func frameOf(f mm.Frame) *codeFrame {
 	cf := cache.frames[f]
 	if cf == nil {
-		cf = &codeFrame{frame: f, buckets: make([]uint32, 64)}
+		cf = &codeFrame{frame: f, table: make([]entry, 64)}
 		cache.frames[f] = cf
 	}
 	return cf
@@ -275,12 +297,12 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 	if tier != tierPlain && hotAfter == 0 {
 		tier = tierHot
 	}
-	return t.make(cf, pc, tier, old), false
+	return t.make(cf, pc, tier), false
 }
 
-// make makes the block at pc and enters it, instead of old unless that is nil. It
+// make makes the block at pc and enters it, instead of the one that is there. It
 // returns nil if the instruction at pc ends in the next page.
-func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *block {
+func (t *translator) make(cf *codeFrame, pc uint64, tier tier) *block {
 	t.list = cf.decode(t.list[:0], cf.frame.Bytes(), pc, tier)
 	if len(t.list) == 0 {
 		return nil
@@ -291,11 +313,7 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
 	t.open(cf)
 	b := t.translate()
-	if old != nil {
-		cf.remove(old)
-		old.kill()
-	}
-	cf.add(b, t.number)
+	cf.enter(b, t.number)
 	return b
 }
 
@@ -309,7 +327,7 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 	if noRoom() {
 		return true
 	}
-	t.make(frameOf(b.frame), b.pc, tier, b)
+	t.make(frameOf(b.frame), b.pc, tier)
 	return false
 }
 
@@ -361,12 +379,20 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 	return b, false
 }
 
-// number returns the number of the frame at a page.
-func (cf *codeFrame) number(page uint64) int32 {
+// numberAt returns the number of the frame at a page, 0 if it has none.
+func (cf *codeFrame) numberAt(page uint64) int32 {
 	for _, p := range cf.pages {
 		if p.page == page {
 			return p.n
 		}
+	}
+	return 0
+}
+
+// number returns the number of the frame at a page.
+func (cf *codeFrame) number(page uint64) int32 {
+	if n := cf.numberAt(page); n != 0 {
+		return n
 	}
 	cache.pages++
 	cf.pages = append(cf.pages, codePage{page, cache.pages})
@@ -415,7 +441,11 @@ func (t *translator) publish() *block {
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
-	cache.used = (t.base + t.pos() + 15) &^ 15
+	b.end = (t.base + t.pos() + 15) &^ 15
+	for i := (b.start + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
+		cache.first[i] = t.number
+	}
+	cache.used = b.end
 	cache.nblocks++
 	cache.published.Add(1)
 	return b

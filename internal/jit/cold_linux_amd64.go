@@ -77,6 +77,13 @@ func (t *translator) emitCold() {
 // there.
 func (t *translator) coldStack(c *cold) {
 	s := &t.sites[c.n]
+	s.constant = true
+	if !t.fpu {
+		t.callCommon(cache.common.byStack[bit(s.write)][bit(s.shared)][spanClass[c.span]])
+		s.arg = t.pos()
+		t.jmpBack(c.back)
+		return
+	}
 	o := stack(c.disp)
 	t.address(o)
 	routine := cache.common.stackRead
@@ -86,7 +93,6 @@ func (t *translator) coldStack(c *cold) {
 	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	t.jccBack(ccBE, c.back)
-	s.constant = true
 	if c.shared {
 		t.coldShared(c)
 		return
@@ -122,7 +128,10 @@ func (t *translator) coldLast(c *cold) {
 // common is where the routines are that blocks call, in the code memory. They
 // find the address in T0 and return the offset in the page, with the host's
 // address of the page in T1, or if the TLB does not have it, what probe leaves.
-type common struct{ stackRead, stackWrite int32 }
+type common struct {
+	stackRead, stackWrite int32
+	routines
+}
 
 // callCommon emits the call of a common routine.
 func (t *translator) callCommon(routine int32) {
@@ -131,7 +140,7 @@ func (t *translator) callCommon(routine int32) {
 }
 
 // commonRoom is more than the common routines need.
-const commonRoom = 1 << 10
+const commonRoom = 1 << 14
 
 // emitCommon emits the routines that blocks call, at the start of the code
 // memory, and returns what they need of it.
@@ -150,6 +159,7 @@ func emitCommon() int32 {
 		t.here(miss)
 	})
 	t.emitFPU()
+	t.emitRoutines(&cache.common.routines)
 	return (t.pos() + 15) &^ 15
 }
 

@@ -56,13 +56,16 @@ type context struct {
 	left      int64  // instructions until machine code must return to Go
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
+	resume    uint64 // where fpuEnter goes
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
 	vectors [96]byte // see gather and loadAcross
 
+	cross [crossSize]crossing
+
 	fpuLive bool   // image has the state of x87
 	control uint16 // the host's control word
-	hostMX  uint32 // the host's MXCSR
+	hostMX  uint32 // MXCSR as Go has it
 
 	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
@@ -106,6 +109,7 @@ const (
 	offHostFlags  = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
 	offT1         = int32(unsafe.Offsetof(context{}.t1)) - bias
 	offTarget     = int32(unsafe.Offsetof(context{}.target)) - bias
+	offResume     = int32(unsafe.Offsetof(context{}.resume)) - bias
 	offEntry      = int32(unsafe.Offsetof(context{}.entry)) - bias
 	offSite       = int32(unsafe.Offsetof(context{}.site)) - bias
 	offBlock      = int32(unsafe.Offsetof(context{}.block)) - bias
@@ -130,6 +134,7 @@ const (
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumpPC     = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
 	offJumpCode   = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offCross      = int32(unsafe.Offsetof(context{}.cross)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
@@ -147,7 +152,7 @@ const deadCount = 1 << 30
 
 func newContext() *context {
 	c := new(context)
-	c.control = 0x037f // as FNINIT leaves it
+	c.control, c.hostMX = 0x037f, 0x1f80 // as they are after FNINIT and a reset
 	if uintptr(unsafe.Pointer(c))%64 != 0 {
 		panic("jit: a context is not aligned") // one so large begins a page
 	}
@@ -177,6 +182,7 @@ func (c *context) clearCode() {
 // is looked for in another.
 func (c *context) clearJumps() {
 	clear(c.jumpPC[:])
+	clear(c.cross[:])
 	c.jumpPC[0] = noJump(0)
 }
 

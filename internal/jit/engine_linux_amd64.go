@@ -17,6 +17,11 @@ import (
 // who calls VCPU.Stop have to wait.
 const chunk = 1 << 15
 
+// reserve is the end of the budget that is left to the interpreter. Where machine
+// code exits, flags may be out of date that the next instructions write, reserve at
+// most (see liveness): when these have been executed all is exact.
+const reserve = 16
+
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
@@ -40,9 +45,15 @@ type engine struct {
 	used     [spaces]uint64 // when each was used last
 	clock    uint64
 
+	// kept are the registers some of which are in keptIn, the context that ran
+	// last: see Recall.
+	kept   *cpu.Regs
+	keptIn *context
+
 	// Of the current Run.
 	c      *context
 	v      *cpu.VCPU
+	head   site // see siteAt
 	as     *mm.AddressSpace
 	budget int64
 	left   int64 // exact when Go runs
@@ -89,6 +100,16 @@ func newEngine() *engine {
 	return e
 }
 
+// ForgetWrites gives up all translations for writing, so that memory management
+// is asked for each page once more. It is called after each Run or after none:
+// only the address space of the last one has any.
+func (e *engine) ForgetWrites() {
+	e.step.ForgetWrites()
+	if e.c != nil {
+		e.c.clearWrites()
+	}
+}
+
 // waitForOthers waits until every other engine has been out of machine code.
 func (e *engine) waitForOthers() {
 	engines.mu.Lock()
@@ -114,25 +135,50 @@ func special(r *cpu.Regs) bool {
 
 // Run implements cpu.Engine.
 func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (cpu.Trap, int64) {
-	if special(r) || v.Watch != nil {
+	if v.Watch != nil {
+		r.Recall()
 		return e.step.Run(v, r, as, budget)
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget
 	e.c = e.contextOf(as)
-	e.c.regs.Load(r)
+	e.keep(r)
+	e.c.regs.LoadGeneral(r)
 	e.c.flags = packFlags(r.Flags)
 	trap := e.run()
 	e.c.syncFlags()
-	e.c.leaveImage()
-	r.Load(&e.c.regs)
+	r.LoadGeneral(&e.c.regs)
 	n := budget - e.left
 	e.total += n
 	v.TSC += uint64(n)
 	if trap.Kind == cpu.TrapNone { // special
+		r.Recall()
 		t, k := e.step.Run(v, r, as, e.left)
 		return t, n + k
 	}
 	return trap, n
+}
+
+// keep makes the current context the one that has what Regs.Recall recalls. A
+// system call uses none of it, so that most times it is there already.
+func (e *engine) keep(r *cpu.Regs) {
+	if e.kept == r && e.keptIn == e.c {
+		return
+	}
+	if e.kept != nil {
+		e.Recall(e.kept)
+	}
+	e.c.regs.LoadRest(r)
+	e.kept, e.keptIn, r.Keeper = r, e.c, e
+}
+
+// Recall implements cpu.Keeper.
+func (e *engine) Recall(r *cpu.Regs) {
+	if e.kept != r {
+		panic("jit: registers are recalled that another engine keeps")
+	}
+	e.keptIn.leaveImage()
+	r.LoadRest(&e.keptIn.regs)
+	e.kept, e.keptIn, r.Keeper = nil, nil, nil
 }
 
 // contextOf returns the context of an address space, without what is no longer
@@ -237,7 +283,36 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	}
 	e.markCode(f)
 	*p = codeEntry{page: page, frame: f}
+	e.mappedAround(pc)
 	return p
+}
+
+// mappedAround notes the pages around pc that have been executed before, perhaps
+// by other processes: a program that has just begun comes to most of them.
+func (e *engine) mappedAround(pc uint64) {
+	const n = 64
+	var list [n]*codeEntry
+	found := list[:0]
+	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
+		page := va | e.c.codeTag
+		if p := &e.c.code[page>>mm.PageShift%codeSlots]; p.page != page && f.HasCode() && !f.Gone() {
+			*p = codeEntry{page: page, frame: f}
+			found = append(found, p)
+		}
+	})
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if p := e.c.flushed; len(found) == 0 || p != cache.flushes.Load() {
+		return
+	}
+	for _, p := range found {
+		if cf := cache.frames[p.frame]; cf != nil {
+			p.code, p.flushed = cf, e.c.flushed
+			if n := cf.numberAt(p.page &^ pageMask); n != 0 {
+				e.mapped(n)
+			}
+		}
+	}
 }
 
 // unfetchable reports whether there is nothing to execute at pc, which is said
@@ -290,14 +365,26 @@ type where struct {
 func (e *engine) run() cpu.Trap {
 	c := e.c
 	var w where
+	ran := false // machine code, so that reserve matters
 	for {
 		switch {
 		case e.left <= 0:
 			return cpu.Trap{Kind: cpu.TrapBudget}
 		case e.v.Stopped():
+			if ran {
+				if t := e.stepSome(min(e.left, reserve)); t.Kind != cpu.TrapNone {
+					return t
+				}
+			}
 			return cpu.Trap{Kind: cpu.TrapInterrupt}
 		case special(&c.regs):
 			return cpu.Trap{}
+		case e.left <= reserve:
+			if t := e.stepSome(e.left); t.Kind != cpu.TrapNone {
+				return t
+			}
+			w = where{}
+			continue
 		}
 		generation := cache.flushes.Load()
 		if c.flushed != generation {
@@ -314,12 +401,8 @@ func (e *engine) run() cpu.Trap {
 			if b == nil && e.unfetchable(c.regs.RIP) {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
-			if b == nil || e.left < int64(b.n) {
-				n := int64(1)
-				if b != nil {
-					n = e.left
-				}
-				if t := e.stepSome(n); t.Kind != cpu.TrapNone {
+			if b == nil {
+				if t := e.stepOne(); t.Kind != cpu.TrapNone {
 					return t
 				}
 				continue
@@ -334,7 +417,7 @@ func (e *engine) run() cpu.Trap {
 			w = where{pos: b.entry.mem}
 		}
 		from, s := e.machine(w, generation)
-		w = where{}
+		ran, w = true, where{}
 		if s == nil {
 			continue
 		}
@@ -357,26 +440,30 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		}
 		return nil, nil
 	}
-	given := min(e.left, chunk)
+	given := min(e.left-reserve, chunk)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	if w.fpu {
 		c.loadImage()
-		c.target, c.entry = c.entry, host(cache.fpuEnter)
+		c.resume, c.entry = c.entry, host(cache.fpuEnter)
 	}
 	if w.loaded {
 		// T0 has the entry's address.
 		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - c.entry
 	}
 	enter(c)
-	from = blockAt(c.block)
-	s = &from.sites[c.site]
+	if c.block == exitCalled || c.block == exitCrossing {
+		from, s = called(position(c.site))
+	} else {
+		from = blockAt(c.block)
+		s = from.siteAt(c.site, &e.head)
+	}
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
 		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
-	e.busy.Add(1)
+	mm.ReleaseUint64(&e.busy, e.busy.Load()+1)
 	return from, s
 }
 
@@ -388,9 +475,6 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		c.regs.RIP = s.pc
 		if s.host {
 			c.flags = c.hostFlags
-		}
-		if e.left <= 0 {
-			break
 		}
 		tier := tierOnce
 		switch {

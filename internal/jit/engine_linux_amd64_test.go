@@ -11,6 +11,13 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
+func newJIT(t testing.TB) cpu.Engine {
+	if err := Available(); err != nil {
+		t.Skip(err)
+	}
+	return New()
+}
+
 func TestEngine(t *testing.T) {
 	cputest.Run(t, func() cpu.Engine { return newJIT(t) })
 }

@@ -35,7 +35,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
-		if e.left > 0 && e.left < int64(b.n) {
+		if e.left < reserve+int64(b.n) {
 			return where{}, e.stepSome(e.left)
 		}
 		if !b.alive(generation) {
@@ -50,6 +50,9 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	case siteFar:
 		return e.far(b, s, todo, generation), cpu.Trap{}
 	case siteLoad, siteStore:
+		if c.block == exitCrossing {
+			return e.crossed(b, s), cpu.Trap{}
+		}
 		filled, absent := e.fill(s)
 		if filled {
 			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
@@ -130,7 +133,7 @@ func (e *engine) missed(s *site) uint64 {
 // interpreter, if it is certain that the interpreter would find just this.
 func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 	va := e.missed(s)
-	if !s.simple || va >= mm.UserTop || va%uint64(s.size) != 0 {
+	if !s.simple || va >= mm.UserTop || va&pageMask+uint64(s.size) > mm.PageSize || s.aligned && va%uint64(s.size) != 0 {
 		return t, false
 	}
 	acc := mm.AccessRead
@@ -141,14 +144,17 @@ func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 }
 
 // simple reports whether the first that can go wrong with an access by in is a
-// page fault, of a load or of a store that loads nothing.
-func simple(in *inst) bool {
+// page fault, of a load or of a store that loads nothing; aligned: unless the
+// operand is not aligned.
+func simple(in *inst) (simple, aligned bool) {
 	switch withoutVEX(in.Op) {
 	case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.CMP, x86.TEST, x86.PUSH, x86.POP, x86.CALL, x86.RET, x86.LEAVE,
-		x86.MOVAPS, x86.MOVUPS, x86.MOVDQA, x86.MOVDQU:
-		return true
+		x86.MOVUPS, x86.MOVDQU:
+		return true, false
+	case x86.MOVAPS, x86.MOVDQA:
+		return true, true
 	}
-	return false
+	return false, false
 }
 
 // fill gets the TLB what it missed. filled is false if that is not all: the
@@ -169,6 +175,7 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 		if ok {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 			c.noteRead(i, 0)
+			e.fillAround(va)
 		}
 		return ok, !ok
 	}
@@ -189,6 +196,18 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
 	c.noteWrite(i)
 	return true, false
+}
+
+// fillAround gives the empty entries of pages around va what they are likely to be
+// asked for.
+func (e *engine) fillAround(va uint64) {
+	c := e.c
+	e.as.Around(va, 8, mm.AccessRead, func(page uint64, f mm.Frame) {
+		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
+			c.rt[i] = tlbEntry{page, hostPage(f)}
+			c.noteRead(i, 0)
+		}
+	})
 }
 
 func hostPage(f mm.Frame) uint64 { return uint64(uintptr(f.Addr())) }

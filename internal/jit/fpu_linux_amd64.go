@@ -117,7 +117,7 @@ func (t *translator) loadControl(in *inst) {
 const fpuMasks = 0x3f
 
 // emitFPU emits the routines that load and unload the registers, and one that
-// loads them and goes to context.target.
+// loads them and goes to context.resume.
 func (t *translator) emitFPU() {
 	move := func(opcode byte) { // XRSTOR or XSAVE of x87
 		t.store(field(offT0), 0)
@@ -142,7 +142,7 @@ func (t *translator) emitFPU() {
 	t.put1(0xc3)
 	cache.fpuEnter = t.pos()
 	load()
-	t.memOp(false, 4, field(offTarget), 0xff) // jmp
+	t.memOp(false, 4, field(offResume), 0xff) // jmp
 }
 
 // loadImage makes the image the guest's state.

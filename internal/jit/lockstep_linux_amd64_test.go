@@ -1,24 +1,23 @@
-package jit
+package jit_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"math/rand"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/jit"
+	"github.com/tinevm/tine/internal/lockstep"
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
 	"github.com/tinevm/tine/internal/x86/x86test"
 	"github.com/tinevm/tine/internal/x87"
 )
 
-// The same random programs on the interpreter and on the JIT.
+// Random programs on the interpreter and the JIT in lock step.
 
 var (
 	lockPrograms = flag.Int("programs", 3000, "random programs to compare")
@@ -35,8 +34,8 @@ const (
 	maxRun = 3000 // instructions: programs may loop for ever
 )
 
-// side is one of the two machines.
-type side struct {
+// machine is what the programs run on.
+type machine struct {
 	t   testing.TB
 	eng cpu.Engine
 	v   cpu.VCPU
@@ -44,8 +43,11 @@ type side struct {
 	r   cpu.Regs
 }
 
-func newSide(t testing.TB, eng cpu.Engine) *side {
-	s := &side{t: t, eng: eng, as: mm.NewAddressSpace(mm.NewAccount(1<<30), nil)}
+func newMachine(t testing.TB) *machine {
+	if err := lockstep.Available(); err != nil {
+		t.Skip(err)
+	}
+	s := &machine{t: t, eng: lockstep.New(), as: mm.NewAddressSpace(mm.NewAccount(1<<30), nil)}
 	for _, m := range []mm.MapRequest{
 		{Addr: progAt, Len: progLen, Prot: mm.ProtRead | mm.ProtWrite | mm.ProtExec},
 		{Addr: dataAt, Len: dataLen, Prot: mm.ProtRead | mm.ProtWrite},
@@ -59,42 +61,41 @@ func newSide(t testing.TB, eng cpu.Engine) *side {
 	return s
 }
 
-func (s *side) write(addr uint64, b []byte) {
+func (s *machine) write(addr uint64, b []byte) {
 	if _, errno := s.as.CopyOut(addr, b); errno != 0 {
 		s.t.Fatal(errno)
 	}
 }
 
-func (s *side) memory() []byte {
-	b := make([]byte, dataLen)
-	if _, errno := s.as.CopyIn(dataAt, b); errno != 0 {
-		s.t.Fatal(errno)
-	}
-	return b
-}
-
-// run runs to a trap that memory management cannot resolve, slice instructions
-// at a time.
-func (s *side) run(slice int64) (trap cpu.Trap, total int64) {
-	for total < maxRun {
+// play runs p to a trap that memory management cannot resolve, slice instructions
+// at a time. The result is what differs.
+func (s *machine) play(p *program, slice int64) (err error) {
+	s.write(p.regs.RIP, p.code)
+	s.write(dataAt, p.data)
+	s.r = p.regs
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(*cpu.Failure)
+		}
+	}()
+	for total := int64(0); total < maxRun; {
 		budget := min(slice, maxRun-total)
-		var n int64
-		trap, n = s.eng.Run(&s.v, &s.r, s.as, budget)
+		trap, n := s.eng.Run(&s.v, &s.r, s.as, budget)
 		total += n
-		if trap.Kind == cpu.TrapBudget {
+		switch trap.Kind {
+		case cpu.TrapBudget:
 			if n != budget {
-				s.t.Errorf("a budget of %d ended after %d", budget, n)
+				return fmt.Errorf("a budget of %d ended after %d", budget, n)
 			}
 			continue
-		}
-		if trap.Kind == cpu.TrapPageFault {
+		case cpu.TrapPageFault:
 			if res, _ := s.as.Fault(trap.Addr, trap.Access); res == mm.FaultOK {
 				continue
 			}
 		}
-		return trap, total
+		break
 	}
-	return trap, total
+	return nil
 }
 
 // A program is code and the state it starts with.
@@ -127,7 +128,7 @@ func unsuitable(r *x86.Row) bool {
 	case x86.LDMXCSR, x86.VEX + x86.LDMXCSR, x86.FXRSTOR, x86.XRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
 	}
-	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX && (!passedFPU(r.Op) || r.Op == x86.FLDCW)
+	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX && (!jit.PassedFPU(r.Op) || r.Op == x86.FLDCW)
 }
 
 // vague reports whether an operation leaves flags undefined: the two sides may
@@ -363,80 +364,27 @@ func (m *maker) program() (p program) {
 		p.regs.X87.CW = 0x007f | uint16(m.Intn(4))<<10 | []uint16{0, 2, 3}[m.Intn(3)]<<8
 	}
 	p.regs.GPR[cpu.RSP] = dataAt + mm.PageSize + uint64(m.Intn(64))*8 - 256
-	p.regs.Flags |= m.Uint64() & arithFlags
+	p.regs.Flags |= m.Uint64() & (cpu.FlagCF | cpu.FlagPF | cpu.FlagAF | cpu.FlagZF | cpu.FlagSF | cpu.FlagOF)
 	p.regs.RIP = progAt + uint64(m.Intn(int(mm.PageSize)+800-len(p.code)))
 	p.data = make([]byte, dataLen)
 	m.Read(p.data)
 	return p
 }
 
-// play runs p on one side.
-func (s *side) play(p *program, slice int64) (cpu.Trap, int64) {
-	s.write(p.regs.RIP, p.code)
-	s.write(dataAt, p.data)
-	s.r = p.regs
-	return s.run(slice)
-}
-
-// compare plays p on both sides and describes the difference.
-func compare(a, b *side, p *program, slice int64) string {
-	at, an := a.play(p, 1<<40)
-	bt, bn := b.play(p, slice)
-	var d strings.Builder
-	if at != bt || an != bn {
-		fmt.Fprintf(&d, "interpreter: %+v after %d; jit: %+v after %d\n", at, an, bt, bn)
-	}
-	x, y := a.r, b.r
-	x.Flags &^= arithFlags
-	y.Flags &^= arithFlags
-	sameUpper(&x)
-	sameUpper(&y)
-	if s := cmp.Diff(x, y); s != "" {
-		d.WriteString(s)
-	}
-	if last := p.regs.RIP + uint64(len(p.code)) - 1; a.r.RIP == last && a.r.Flags != b.r.Flags {
-		fmt.Fprintf(&d, "flags %#x, jit %#x\n", a.r.Flags, b.r.Flags)
-	}
-	if am, bm := a.memory(), b.memory(); !bytes.Equal(am, bm) {
-		for i := range am {
-			if am[i] != bm[i] {
-				fmt.Fprintf(&d, "memory at %#x: %#x, jit %#x\n", dataAt+i, am[i], bm[i])
-				break
-			}
-		}
-	}
-	return d.String()
-}
-
-// sameUpper makes what means the same look the same.
-func sameUpper(r *cpu.Regs) {
-	if !r.UpperUsed {
-		r.Upper = [16][2]uint64{}
-	}
-	r.UpperUsed = r.Upper != [16][2]uint64{}
-}
-
-func newJIT(t testing.TB) cpu.Engine {
-	if err := Available(); err != nil {
-		t.Skip(err)
-	}
-	return New()
-}
-
 func TestLockStep(t *testing.T) {
 	m := newMaker(*lockSeed, *lockOnly)
-	a, b := newSide(t, interp.New()), newSide(t, newJIT(t))
-	defer func(n int32) { hotAfter = n }(hotAfter)
+	s := newMachine(t)
+	defer jit.SetHotAfter(jit.SetHotAfter(0))
 	bad := 0
 	for i := range *lockPrograms {
 		p := m.program()
 		slice := int64(1 << 40)
 		if i%4 == 0 {
-			slice = 1 + int64(m.Intn(20))
+			slice = 1 + int64(m.Intn(2*jit.Reserve)) // some are left to the interpreter
 		}
-		hotAfter = int32(m.Intn(6)) // with 0 at once
-		if d := compare(a, b, &p, slice); d != "" {
-			t.Errorf("program %d at %#x, slices of %d:\n%s\n%s", i, p.regs.RIP, slice, strings.Join(p.text, "\n"), d)
+		jit.SetHotAfter(int32(m.Intn(6))) // with 0 at once
+		if err := s.play(&p, slice); err != nil {
+			t.Errorf("program %d at %#x, slices of %d:\n%s\n%s", i, p.regs.RIP, slice, strings.Join(p.text, "\n"), err)
 			if bad++; bad > 3 {
 				break
 			}

@@ -171,20 +171,19 @@ func (cf *codeFrame) goOn(in *inst, head uint64, tier tier) bool {
 
 // runs is how often the block at pc ran, as far as that is known.
 func (cf *codeFrame) runs(pc uint64) int32 {
-	for n := *cf.bucket(pc); n != 0; {
-		b := numbered(n)
-		if b.pc == pc && b.tier != tierPlain {
-			switch b.tier {
-			case tierOnce: // it did, that is all
-				return hotAfter / 2
-			case tierHot, tierFar:
-				return hotAfter
-			}
-			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
-		}
-		n = b.chain
+	n := uint32(*cf.slot(pc, false) & numberMask)
+	if n == 0 {
+		return 0
 	}
-	return 0
+	switch b := numbered(n); {
+	case b.pc != pc:
+		return 0
+	case b.tier == tierOnce: // it did, that is all
+		return hotAfter / 2
+	case b.tier == tierCold:
+		return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
+	}
+	return hotAfter
 }
 
 // holds reports whether the instruction at pc is in list.
@@ -223,13 +222,14 @@ func (in *inst) decode(b []byte, pc uint64) error {
 }
 
 // liveness computes what is wanted of the flags, backwards. Memory operands
-// that fault do not count: what nothing reads before it is overwritten may be
-// out of date there.
+// that fault do not count, nor does the end of the budget: what nothing reads before
+// it is overwritten may be out of date there, if that is within reserve instructions.
 func liveness(list []inst) {
 	live := uint8(fAll)
+	writer := len(list) // the next instruction that writes all flags
 	for i := len(list) - 1; i >= 0; i-- {
 		in := &list[i]
-		if in.kind == kindJcc {
+		if in.kind == kindJcc || writer-i >= reserve {
 			live = fAll
 		}
 		in.live = live
@@ -239,6 +239,9 @@ func liveness(list []inst) {
 			continue
 		}
 		live = in.eff.before(live)
+		if in.eff.must == fAll {
+			writer = i
+		}
 	}
 }
 
@@ -357,7 +360,7 @@ func (in *inst) classify() {
 
 // suits reports whether the operands allow the usual translation.
 func (in *inst) suits(row *rowInfo) bool {
-	if in.Addr32 && in.Op != x86.NOP {
+	if in.Addr32 && in.Op != x86.NOP && in.kind != kindCall { // linkers fill up calls with it
 		return false
 	}
 	switch in.kind {

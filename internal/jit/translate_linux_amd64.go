@@ -27,13 +27,12 @@ type translator struct {
 	began  bool // by the current instruction
 	upper  bool // cpu.Regs.UpperUsed is set
 
-	fpu   bool     // the guest's x87 registers are in the host's
-	fpuPC uint64   // the last instruction that used them, 0 if none has yet
-	fpuAt []uint64 // by site: the same there
+	fpu   bool   // the guest's x87 registers are in the host's
+	fpuPC uint64 // the last instruction that used them, 0 if none has yet
 
 	cold  []cold
-	sites []site     // the rest of it is room for those of other blocks
-	from  [][2]int32 // by site: displacements of jumps to its exit, 0 if there is none
+	sites []site // the rest of it is room for those of other blocks
+	ways  []ways // by site
 	out   layout
 
 	blk    *block // to be made
@@ -58,7 +57,7 @@ type layout struct {
 // translate makes the block of list.
 func (t *translator) translate() *block {
 	t.pc = t.list[0].pc
-	t.cold, t.from, t.fpuAt, t.heldAt = t.cold[:0], t.from[:0], t.fpuAt[:0], 0
+	t.cold, t.ways, t.heldAt = t.cold[:0], t.ways[:0], 0
 	t.dropGroups()
 	t.upper, t.fpu, t.fpuPC = false, false, 0
 	t.head()
@@ -118,15 +117,14 @@ func (t *translator) holds(g uint8) bool { return t.heldAt == t.pos() && t.held 
 func (t *translator) head() {
 	t.cur = 0
 	t.emitTail()
-	miss := t.emitExit(t.site(site{kind: siteMiss}))
-	budget := t.emitExit(t.site(site{kind: siteBudget}))
+	miss := t.leaveBy(0)
+	budget := t.leaveBy(1)
 	hot := int32(0)
 	if t.tier == tierCold {
-		hot = t.emitExit(t.site(site{kind: siteHot}))
+		hot = t.leaveBy(2)
 	}
 	t.alignNext(3)
 	t.out.checked = t.pos()
-	t.sites[1].retry = uint16(t.out.checked)
 	t.testPage(t.page)
 	t.jccBack(ccE, miss)
 	t.alignNext(4)

@@ -107,7 +107,7 @@ func (t *Task) checkTaskLimits() linux.Errno {
 // duplicate makes the new task as a copy of what is not shared by flag.
 func (t *Task) duplicate(a *cloneArgs) *Task {
 	return &Task{
-		k: t.k, Regs: t.Regs, comm: t.comm, state: TaskNew,
+		k: t.k, Regs: t.Regs.Copy(), comm: t.comm, state: TaskNew,
 		cred: t.cred, sigmask: t.sigmask, altstack: t.altstack,
 		exitSignal: a.exitSignal, noNewPrivs: t.noNewPrivs, mempolicy: t.mempolicy,
 		timerSlack: t.timerSlack, personality: t.personality, ioprio: t.ioprio,

@@ -96,7 +96,9 @@ type Kernel struct {
 
 	current       *Task       // the task whose system call or page fault is handled
 	vfsCtx        vfs.Context // scratch of Task.ctx
+	moment        uint64      // see Moment
 	bounce        []byte      // scratch of userBuf
+	abi           [512]byte   // scratch of putStruct and getStruct
 	seccompLogged int         // decisions of filters, see logSeccomp
 	unknown       map[uint64]bool
 	done          map[*Group]func(status int) // told when a top-level process is reaped
@@ -192,7 +194,12 @@ func (k *Kernel) halt() {
 // program goes on. The kernel lock is held, or is taken if the panic came from
 // guest mode.
 func (k *Kernel) crash(reason any, stack []byte) {
-	k.failure = fmt.Errorf("kernel panic: %v\n%s", reason, stack)
+	k.fail(fmt.Errorf("kernel panic: %v\n%s", reason, stack))
+}
+
+// fail stops the machine because of an error of ours.
+func (k *Kernel) fail(err error) {
+	k.failure = err
 	k.logf("%v", k.failure)
 	k.halt()
 	for _, fn := range k.takeDone() {
@@ -255,6 +262,11 @@ func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 
 // Account is the machine's memory account, to which file systems charge.
 func (k *Kernel) Account() *mm.Account { return k.acct }
+
+// Moment points to a number that changes each time that the kernel begins to work
+// for a guest or for the outside, for file systems that show what others change.
+// It is read with the kernel lock held.
+func (k *Kernel) Moment() *uint64 { return &k.moment }
 
 // Realtime is CLOCK_REALTIME, for file systems.
 func (k *Kernel) Realtime() (sec, nsec int64) { return k.realtime() }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
 )
 
 // The signal frame (struct rt_sigframe, arch/x86): the return address, the
@@ -90,14 +91,33 @@ func (t *Task) pushFrame(act *linux.Sigaction, info *linux.Siginfo) (uint64, lin
 	if act.Flags&linux.SA_RESTORER == 0 {
 		return 0, linux.EFAULT // there is no other way back on x86-64
 	}
-	if errno := t.pushXState(fp); errno != 0 {
+	n := int(fp + xstateFrameSize - sp)
+	b := t.as.Slice(sp, n, mm.AccessWrite)
+	inPlace := len(b) == n
+	if !inPlace { // it does not lie in one page
+		b = make([]byte, n)
+	}
+	st := t.altstackNow()
+	t.putFrame(b[:frameSize], act, info, &st, fp)
+	t.putXState(b[fp-sp:])
+	if st.Flags&linux.SS_AUTODISARM != 0 {
+		t.altstack = linux.StackT{Flags: linux.SS_DISABLE}
+	}
+	if inPlace {
+		return sp, 0
+	}
+	if errno := t.copyOut(fp, b[fp-sp:]); errno != 0 {
 		return 0, errno
 	}
-	var b [frameSize]byte
+	return sp, t.copyOut(sp, b[:frameSize])
+}
+
+// putFrame writes the frame to b. The floating point state is at fp.
+func (t *Task) putFrame(b []byte, act *linux.Sigaction, info *linux.Siginfo, st *linux.StackT, fp uint64) {
+	clear(b)
 	le := binary.LittleEndian
 	le.PutUint64(b[0:], act.Restorer)
 	le.PutUint64(b[frameUcontext:], ucFlags)
-	st := t.altstackNow()
 	st.Encode(b[frameStack:])
 	ctx := b[frameContext:]
 	for i, r := range contextRegs {
@@ -118,10 +138,6 @@ func (t *Task) pushFrame(act *linux.Sigaction, info *linux.Siginfo) (uint64, lin
 	le.PutUint64(ctx[contextFP:], fp)
 	le.PutUint64(b[frameMask:], uint64(mask))
 	info.Encode(b[frameInfo:])
-	if st.Flags&linux.SS_AUTODISARM != 0 {
-		t.altstack = linux.StackT{Flags: linux.SS_DISABLE}
-	}
-	return sp, t.copyOut(sp, b[:])
 }
 
 // frameStackTop is where the frame may begin: below the red zone, or on the
@@ -165,16 +181,15 @@ func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	}
 	le := binary.LittleEndian
 	ctx := b[frameContext:]
-	regs := t.Regs
+	regs := &t.Regs
+	if fp := le.Uint64(ctx[contextFP:]); fp != 0 && !t.popXState(fp) {
+		return t.badFrame()
+	}
 	for i, r := range contextRegs {
 		regs.GPR[r] = le.Uint64(ctx[8*i:])
 	}
 	regs.RIP = le.Uint64(ctx[16*8:])
 	regs.Flags = regs.Flags&^flagsFixable | le.Uint64(ctx[17*8:])&flagsFixable
-	if fp := le.Uint64(ctx[contextFP:]); fp != 0 && !t.popXState(&regs, fp) {
-		return t.badFrame()
-	}
-	t.Regs = regs
 	t.setSigmask(linux.Sigset(le.Uint64(b[frameMask:])))
 	var st linux.StackT
 	st.Decode(b[frameStack:])

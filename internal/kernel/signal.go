@@ -40,6 +40,9 @@ func (s *SigHand) action(sig linux.Signal) *linux.Sigaction { return &s.table.of
 
 // set changes the action of a signal.
 func (s *SigHand) set(sig linux.Signal, act linux.Sigaction) {
+	if s.table.of[sig] == act {
+		return
+	}
 	if s.table.owners > 1 {
 		s.table.owners--
 		s.table = &sigActions{owners: 1, of: s.table.of}

@@ -15,16 +15,19 @@ func sysSigaction(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	}
 	var act linux.Sigaction
 	if a[1] != 0 {
-		if errno := t.getStruct(a[1], &act, linux.SizeofSigaction); errno != 0 {
+		b, errno := t.rawStruct(a[1], linux.SizeofSigaction)
+		if errno != 0 {
 			return 0, errno
 		}
+		act.Decode(b)
 		if s := linux.Signal(sig); s == linux.SIGKILL || s == linux.SIGSTOP {
 			return 0, linux.EINVAL
 		}
 	}
 	if a[2] != 0 {
-		old := *t.sighand.action(linux.Signal(sig))
-		if errno := t.putStruct(a[2], &old, linux.SizeofSigaction); errno != 0 {
+		b := t.k.abi[:linux.SizeofSigaction]
+		t.sighand.action(linux.Signal(sig)).Encode(b)
+		if errno := t.copyOut(a[2], b); errno != 0 {
 			return 0, errno
 		}
 	}

@@ -53,7 +53,9 @@ type restartBlock struct{ sc syscallState }
 func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
 	t.sc = syscallState{active: true, entered: true, nr: g[cpu.RAX]}
-	t.sc.args = [6]uint64{g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]}
+	// One by one: they have just been stored so, and wider loads would wait.
+	a := &t.sc.args
+	a[0], a[1], a[2], a[3], a[4], a[5] = g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]
 	if t.ptraceEntry() {
 		return
 	}

@@ -120,7 +120,8 @@ func (t *Task) tellExit(tr Tracer, ret uint64) {
 // traceSignal tells that a signal is delivered.
 func (t *Task) traceSignal(info *linux.Siginfo) {
 	if tr := t.k.cfg.Tracer; tr != nil {
-		tr.Signal(t.tid, info, tracedTask{t})
+		shown := *info // only then on the heap
+		tr.Signal(t.tid, &shown, tracedTask{t})
 	}
 }
 

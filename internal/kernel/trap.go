@@ -93,6 +93,7 @@ func (t *Task) exception(vector uint8, addr uint64) {
 // floatCode is the si_code of a floating point exception: the first unmasked
 // flag in the order Linux looks (fpu__exception_code).
 func (t *Task) floatCode(vector uint8) int32 {
+	t.Regs.Recall()
 	flags := uint32(t.Regs.X87.SW) &^ uint32(t.Regs.X87.CW) & 0x3f
 	if vector == cpu.VectorXM {
 		flags = t.Regs.MXCSR &^ (t.Regs.MXCSR >> 7) & 0x3f

@@ -27,21 +27,26 @@ type decoder interface{ Decode(b []byte) }
 
 // putStruct writes an ABI structure of n bytes to the caller.
 func (t *Task) putStruct(addr uint64, s encoder, n int) linux.Errno {
-	var buf [512]byte
-	b := buf[:n]
+	b := t.k.abi[:n]
+	clear(b)
 	s.Encode(b)
 	return t.copyOut(addr, b)
 }
 
 // getStruct reads an ABI structure of n bytes from the caller.
 func (t *Task) getStruct(addr uint64, s decoder, n int) linux.Errno {
-	var buf [512]byte
-	b := buf[:n]
-	if errno := t.copyIn(addr, b); errno != 0 {
-		return errno
+	b, errno := t.rawStruct(addr, n)
+	if errno == 0 {
+		s.Decode(b)
 	}
-	s.Decode(b)
-	return 0
+	return errno
+}
+
+// rawStruct reads n bytes, which are valid until the next structure is read or
+// written. Decoding them without an interface leaves the structure on the stack.
+func (t *Task) rawStruct(addr uint64, n int) ([]byte, linux.Errno) {
+	b := t.k.abi[:n]
+	return b, t.copyIn(addr, b)
 }
 
 func (t *Task) getUint32(addr uint64) (uint32, linux.Errno) {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -48,6 +49,10 @@ func (p *processor) run() {
 				p.v.Leave()
 				k.mu.Lock()
 			}
+			if f, ok := r.(*cpu.Failure); ok {
+				k.fail(fmt.Errorf("%w\n%s", f, p.running()))
+				return
+			}
 			k.crash(r, debug.Stack())
 		}
 	}()
@@ -73,6 +78,7 @@ func (p *processor) run() {
 		p.beginCharge(now)
 		k.switches++
 		p.runTask(t)
+		t.Regs.Recall()
 		now = p.settle()
 		p.task = nil
 		p.noteLeft(t)
@@ -87,6 +93,15 @@ func (p *processor) run() {
 			t.unload()
 		}
 	}
+}
+
+// running tells what the processor runs.
+func (p *processor) running() string {
+	s := fmt.Sprintf("in process %d (%s), thread %d", p.task.group.pid, p.task.comm, p.task.tid)
+	if p.k.cfg.Seed != nil {
+		s += fmt.Sprintf(", seed %d", *p.k.cfg.Seed)
+	}
+	return s
 }
 
 // runTask runs t until it blocks, ends, or gives way.
@@ -246,6 +261,7 @@ func (k *Kernel) Do(fn func()) {
 		}
 	}()
 	k.current = nil // nobody's system call
+	k.moment++
 	k.acct.Enter(nil, false)
 	fn()
 	if len(k.runq.heap) > 0 || k.nextTimer() != noDeadline {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
+	"github.com/tinevm/tine/internal/mm"
 )
 
 // The floating point state in a signal frame (arch/x86/kernel/fpu/signal.c): an
@@ -23,10 +24,9 @@ const (
 	xstateMinSize   = cpu.XYMM // image and header
 )
 
-// pushXState writes the state at fp, which is at a multiple of 64.
-func (t *Task) pushXState(fp uint64) linux.Errno {
-	var b [xstateFrameSize]byte
-	x := (*[cpu.XSize]byte)(b[:cpu.XSize])
+// putXState writes the state to b, xstateFrameSize bytes at a multiple of 64.
+func (t *Task) putXState(b []byte) {
+	x := (*[cpu.XSize]byte)(b)
 	t.Regs.XSave(x)
 	le := binary.LittleEndian
 	// Old programs change registers and do not know of the header.
@@ -36,31 +36,41 @@ func (t *Task) pushXState(fp uint64) linux.Errno {
 	le.PutUint64(x[xstateFeatures:], cpu.XFeatures)
 	le.PutUint32(x[xstateSizeAt:], cpu.XSize)
 	le.PutUint32(b[cpu.XSize:], xstateMagic2)
-	return t.copyOut(fp, b[:])
 }
 
-// popXState loads regs with the state at fp. It is false if that cannot be.
-func (t *Task) popXState(regs *cpu.Regs, fp uint64) bool {
-	var b [cpu.XSize]byte
-	if t.copyIn(fp, b[:fxsaveSize]) != 0 {
+// popXState loads the state at fp. It is false, and nothing changes, if that
+// cannot be.
+func (t *Task) popXState(fp uint64) bool {
+	// Other threads may change it meanwhile: all is read once, in one piece as far
+	// as it lies in one page.
+	var b [xstateFrameSize]byte
+	n := uint32(copy(b[:], t.as.Slice(fp, len(b), mm.AccessRead)))
+	have := func(end uint32) bool {
+		if n < end && t.copyIn(fp+uint64(n), b[n:end]) != 0 {
+			return false
+		}
+		n = max(n, end)
+		return true
+	}
+	if !have(fxsaveSize) {
 		return false
 	}
 	le := binary.LittleEndian
 	if size := le.Uint32(b[xstateSizeAt:]); le.Uint32(b[xstateSoftware:]) == xstateMagic1 &&
 		size >= xstateMinSize && size <= cpu.XSize && size <= le.Uint32(b[xstateExtended:]) {
-		var magic [4]byte
-		if t.copyIn(fp+uint64(size), magic[:]) == 0 && le.Uint32(magic[:]) == xstateMagic2 {
-			if t.copyIn(fp+fxsaveSize, b[fxsaveSize:size]) != 0 {
-				return false
-			}
+		if have(size+4) && le.Uint32(b[size:]) == xstateMagic2 {
+			clear(b[size:])
 			// What is not asked for gets its initial state.
 			features := le.Uint64(b[xstateFeatures:])
 			le.PutUint64(b[cpu.XStateBV:], le.Uint64(b[cpu.XStateBV:])&(features|^uint64(cpu.XFeatures)))
-			return regs.XRestore(&b, cpu.XFeatures)
+			return t.Regs.XRestore((*[cpu.XSize]byte)(b[:]), cpu.XFeatures)
 		}
 	}
-	regs.UpperUsed = false
-	return regs.FXRestore((*[fxsaveSize]byte)(b[:fxsaveSize]))
+	if !t.Regs.FXRestore((*[fxsaveSize]byte)(b[:fxsaveSize])) {
+		return false
+	}
+	t.Regs.UpperUsed = false
+	return true
 }
 
 // xstateRegset is NT_X86_XSTATE of u: the area, with XCR0 in the software's bytes.

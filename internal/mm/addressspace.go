@@ -26,6 +26,7 @@ type AddressSpace struct {
 	flushed [flushRing]uint64
 	faults  atomic.Int64 // see TakeFaults
 	epoch   uint32       // changes with each fork; no other address space has it
+	journal *Journal     // see Record
 
 	vmas  *vmaSet
 	acct  *Account
@@ -241,22 +242,48 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 		return 0, false
 	}
 	f = e.frame()
-	if f.truncated() {
+	if f.Gone() {
 		return 0, false
 	}
-	if acc&AccessWrite == 0 || e&pteShared != 0 {
+	if acc&AccessWrite == 0 {
 		return f, true
 	}
-	if f.Refs() != 1 || !owned && !as.ownedNow(va) {
-		return 0, false
+	if e&pteShared == 0 {
+		if f.Refs() != 1 || !owned && !as.ownedNow(va) {
+			return 0, false
+		}
+		if h.meet(as.epoch); h.old>>i&1 != 0 {
+			// Linux takes a fault here: fork has made the page read-only, and for its
+			// last owner it is made writable again (wp_page_reuse).
+			h.old &^= 1 << i
+			as.faults.Add(1)
+		}
 	}
-	if h.meet(as.epoch); h.old>>i&1 != 0 {
-		// Linux takes a fault here: fork has made the page read-only, and for its
-		// last owner it is made writable again (wp_page_reuse).
-		h.old &^= 1 << i
-		as.faults.Add(1)
+	if as.journal != nil {
+		as.journal.note(f, va)
 	}
 	return f, true
+}
+
+// Around calls fn for the pages that allow acc in the aligned group of n pages with
+// va, n being a power of two up to 64. An engine may access a page if its frame is
+// not Gone. acc is not AccessWrite.
+func (as *AddressSpace) Around(va, n uint64, acc Access, fn func(page uint64, f Frame)) {
+	if va >= UserTop {
+		return
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	leaf, _ := as.leafOf(va, false)
+	if leaf == 0 {
+		return
+	}
+	h, start := leaf.header(), va&^(n<<PageShift-1)
+	for i := range h.within(va&^(1<<leafShift-1), PageShift, start, start+n<<PageShift) {
+		if e := pte(h.get(i)); e.allows(acc) {
+			fn(va&^(1<<leafShift-1)+i<<PageShift, e.frame())
+		}
+	}
 }
 
 // TakeFaults returns the number of minor page faults since the last time that

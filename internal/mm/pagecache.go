@@ -181,9 +181,8 @@ func (c *PageCache) Has(i uint64) bool {
 }
 
 // around calls fn with those of the n pages from first that are held and inside
-// the file, each with a reference for fn, until it returns false. With read,
-// those that are not held are read.
-func (c *PageCache) around(first, n uint64, read bool, fn func(i uint64, f Frame) bool) {
+// the file. With read, those that are not held are read.
+func (c *PageCache) around(first, n uint64, read bool, fn func(i uint64, f Frame)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range min(n, max(uint64(c.size+pageMask)>>PageShift, first)-first) {
@@ -193,8 +192,8 @@ func (c *PageCache) around(first, n uint64, read bool, fn func(i uint64, f Frame
 			p, errno = c.load(first + i)
 			ok = errno == 0
 		}
-		if ok && !fn(i, p.frame.Get()) {
-			return
+		if ok {
+			fn(i, p.frame)
 		}
 	}
 }

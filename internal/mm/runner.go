@@ -20,17 +20,17 @@ func (r *Runner) Stopped() bool { return r.stop.Load() != 0 }
 func (r *Runner) Stop() { r.stop.Store(1) }
 
 // Enter notes that the runner is about to run guest code in as. The kernel
-// lock is held, so that nobody is changing as.
+// lock is held, so that nobody is changing as, and who holds it next sees the note.
 func (r *Runner) Enter(as *AddressSpace) {
 	if n := truncations.Load(); as.truncSeen != n {
 		as.truncSeen = n
 		as.newGen()
 	}
-	r.running.Store(as)
+	ReleasePointer(&r.running, as)
 }
 
 // Leave notes that the runner has left guest mode.
-func (r *Runner) Leave() { r.running.Store(nil) }
+func (r *Runner) Leave() { ReleasePointer(&r.running, nil) }
 
 // ClearStop forgets a request to stop. The kernel lock is held.
 func (r *Runner) ClearStop() {

@@ -60,9 +60,14 @@ func Decode(b []byte) (Inst, error) {
 // DecodeInto is Decode without the copy. After an error in has no meaning.
 func DecodeInto(in *Inst, b []byte) error {
 	*in = Inst{Base: NoReg, Index: NoReg}
-	if len(b) > MaxLen {
-		b = b[:MaxLen]
+	if len(b) >= MaxLen && in.quick(b) {
+		return nil
 	}
+	return in.decode(b[:min(len(b), MaxLen)])
+}
+
+// decode decodes what may have any prefix, and may be cut off.
+func (in *Inst) decode(b []byte) error {
 	c := cursor{b: b}
 	op66, opcode := in.prefixes(&c)
 	in.OpcodeAt = uint8(c.n - 1)
