@@ -19,10 +19,18 @@ type codeMemory struct {
 	// counts, by the number of a block, are in reach of the code: how often it
 	// may still run before it is hot.
 	counts []int32
-	// ready is how much of it the host has made memory of; what it makes at
-	// once is cheaper than page by page.
+	// ready is how much of it the host has been told to make memory of; what it
+	// makes at once is cheaper than page by page.
 	ready int32
 }
+
+// Memory for code is made in steps. That for the first code, of which a small
+// program needs most, is made in smaller ones while the machine is being set up.
+const (
+	codeStep  = 1 << 18
+	firstCode = 2 * codeStep
+	firstStep = 1 << 16
+)
 
 func newCodeMemory() (m codeMemory, err error) {
 	fd, err := unix.MemfdCreate("tine-jit", unix.MFD_CLOEXEC)
@@ -48,6 +56,12 @@ func newCodeMemory() (m codeMemory, err error) {
 		return m, fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
+	m.ready = firstCode
+	go func() {
+		for at := int32(0); at < firstCode; at += firstStep {
+			m.populate(at, firstStep)
+		}
+	}()
 	return m, nil
 }
 
@@ -62,13 +76,17 @@ func (m *codeMemory) word(off int32) *uint32 {
 
 // prepare makes memory of what is below end.
 func (m *codeMemory) prepare(end int32) {
-	const step = 1 << 18
 	if end <= m.ready {
 		return
 	}
-	next := min((end+step-1)&^(step-1), codeSize)
-	// It is only to save time: older kernels do not know it.
-	unix.Madvise(m.w[m.ready:next], unix.MADV_POPULATE_WRITE)
-	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(m.ready))), next-m.ready), unix.MADV_POPULATE_READ)
+	next := min((end+codeStep-1)&^(codeStep-1), codeSize)
+	m.populate(m.ready, next-m.ready)
 	m.ready = next
+}
+
+// populate makes memory of a part. It is only to save time: older kernels do not
+// know it.
+func (m *codeMemory) populate(at, n int32) {
+	unix.Madvise(m.w[at:at+n], unix.MADV_POPULATE_WRITE)
+	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at))), n), unix.MADV_POPULATE_READ)
 }
