@@ -2,6 +2,7 @@ package jit
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,30 +20,31 @@ type codeMemory struct {
 	// counts, by the number of a block, are in reach of the code: how often it
 	// may still run before it is hot.
 	counts []int32
-	// ready is how much of it the host has been told to make memory of; what it
-	// makes at once is cheaper than page by page.
-	ready int32
+	// ready is how much of it somebody makes or has made ready; what the host makes
+	// at once is cheaper than page by page.
+	ready atomic.Int32
 }
 
-// Memory for code is made in steps. That for the first code, of which a small
-// program needs most, is made in smaller ones while the machine is being set up.
+// Memory for code is made ready in steps. That for the first code, of which a
+// small program needs most, is made in smaller ones while the machine is being set
+// up.
 const (
 	codeStep  = 1 << 18
 	firstCode = 2 * codeStep
 	firstStep = 1 << 16
 )
 
-func newCodeMemory() (m codeMemory, err error) {
+func (m *codeMemory) open() error {
 	fd, err := unix.MemfdCreate("tine-jit", unix.MFD_CLOEXEC)
 	if err != nil {
-		return m, fmt.Errorf("jit: no memory for code: %w", err)
+		return fmt.Errorf("jit: no memory for code: %w", err)
 	}
 	defer unix.Close(fd)
 	if err := unix.Ftruncate(fd, codeSize); err != nil {
-		return m, fmt.Errorf("jit: no memory for code: %w", err)
+		return fmt.Errorf("jit: no memory for code: %w", err)
 	}
 	if m.w, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
-		return m, fmt.Errorf("jit: no memory for code: %w", err)
+		return fmt.Errorf("jit: no memory for code: %w", err)
 	}
 	// The counts come after the code.
 	const countSize = 4 * maxBlocks
@@ -53,16 +55,11 @@ func newCodeMemory() (m codeMemory, err error) {
 	}
 	if err != nil {
 		unix.Munmap(m.w)
-		return m, fmt.Errorf("jit: no executable memory: %w", err)
+		return fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
-	m.ready = firstCode
-	go func() {
-		for at := int32(0); at < firstCode; at += firstStep {
-			m.populate(at, firstStep)
-		}
-	}()
-	return m, nil
+	go m.prepare(firstCode)
+	return nil
 }
 
 // countFrom is the displacement of the count of block n from a position.
@@ -76,12 +73,19 @@ func (m *codeMemory) word(off int32) *uint32 {
 
 // prepare makes memory of what is below end.
 func (m *codeMemory) prepare(end int32) {
-	if end <= m.ready {
-		return
+	for {
+		at := m.ready.Load()
+		if at >= min(end, codeSize) {
+			return
+		}
+		step := int32(firstStep)
+		if at >= firstCode {
+			step = codeStep
+		}
+		if m.ready.CompareAndSwap(at, at+step) {
+			m.populate(at, step)
+		}
 	}
-	next := min((end+codeStep-1)&^(codeStep-1), codeSize)
-	m.populate(m.ready, next-m.ready)
-	m.ready = next
 }
 
 // populate makes memory of a part. It is only to save time: older kernels do not
