@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tinevm/tine/internal/mm"
 )
 
 // codeSize is the room for machine code of the whole host process. When it is
@@ -91,6 +93,6 @@ func (m *codeMemory) prepare(end int32) {
 // populate makes memory of a part. It is only to save time: older kernels do not
 // know it.
 func (m *codeMemory) populate(at, n int32) {
-	unix.Madvise(m.w[at:at+n], unix.MADV_POPULATE_WRITE)
-	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at))), n), unix.MADV_POPULATE_READ)
+	mm.Populate(unsafe.Pointer(&m.w[at]), uintptr(n), unix.MADV_POPULATE_WRITE)
+	mm.Populate(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at)), uintptr(n), unix.MADV_POPULATE_READ)
 }
