@@ -81,7 +81,7 @@ func (t *translator) address(o operand) {
 // access makes in's memory operand accessible.
 func (t *translator) access(in *inst, o operand) mem {
 	size, write, aligned := accessOf(in)
-	return t.check(in, o, size, write, aligned || in.Lock || in.Op == x86.XCHG)
+	return t.check(in, o, size, write, aligned)
 }
 
 // check returns the host's form of an operand of the guest that is good to be

@@ -35,9 +35,11 @@ type inst struct {
 	taken bool
 
 	writes uint32 // the general registers that it may write, a set
+	usesT1 bool   // its translation may need T1 beside its memory operands
 	// What it accesses in memory, in order.
-	accesses [2]access
 	naccess  uint8
+	aligned  bool // the first, see accessOf
+	accesses [2]access
 }
 
 // kind is how an instruction is translated.
@@ -279,17 +281,23 @@ type rowInfo struct {
 	varies bool // the effect depends on operands
 	eff    effect
 	first  bool // the first operand is written
+	second bool // see writesUnnamed
+	simple bool // the operands always allow the usual translation
+
+	implied uint32
 }
 
 var rows = func() (t []rowInfo) {
 	for _, r := range x86.Rows() {
 		in := x86.Inst{Op: r.Op}
 		eff, varies := effectOf(&in)
+		second, implied := writesUnnamed(r.Op)
 		t = append(t, rowInfo{
 			rep:  strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
 			kind: kindOfOp(r.Op), step: stepOf(r.Op),
 			high: strings.Contains(r.Args, "b"),
-			eff:  eff, varies: varies, first: writesFirst(r.Op),
+			eff:  eff, varies: varies, first: writesFirst(r.Op), second: second, implied: implied,
+			simple: alwaysSuits(r),
 		})
 	}
 	return t
@@ -357,15 +365,29 @@ func (in *inst) classify() {
 		in.eff, _ = effectOf(&in.Inst)
 	}
 	in.writes = in.written()
+	in.usesT1 = in.kind == kindDivide || in.kind == kindGather || in.usesSpilled()
 	if in.Mem || in.kind >= kindPush {
 		in.findAccesses()
 	}
+}
+
+// alwaysSuits reports whether all operands of a row allow it.
+func alwaysSuits(r *x86.Row) bool {
+	switch r.Op {
+	case x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.MULX:
+		return false
+	}
+	k := kindOfOp(r.Op)
+	return k == kindPass && !strings.Contains(r.Args, "b") || k >= kindJcc || k == kindLea || k == kindNop
 }
 
 // suits reports whether the operands allow the usual translation.
 func (in *inst) suits(row *rowInfo) bool {
 	if in.Addr32 && in.Op != x86.NOP && in.kind != kindCall { // linkers fill up calls with it
 		return false
+	}
+	if row.simple {
+		return true
 	}
 	switch in.kind {
 	case kindPush, kindLeave:

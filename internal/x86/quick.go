@@ -9,53 +9,38 @@ import "encoding/binary"
 // quickRows has the row by map, opcode and reg field, nil where more must be known.
 var quickRows [2][256][8]*compiled
 
-// shape says how a row's operands are read by operandsQuick.
-type shape uint8
-
-const (
-	shapeOther shape = iota
-	shapeNone
-	shapeEG // Ev,Gv and the like, of one size
-	shapeGE
-	shapeGEOther // Gv,Eb: two sizes
-	shapeEI
-	shapeE
-	shapeZ
-	shapeJ
-)
-
-// shapeOf finds it.
-func (c *compiled) shapeOf() shape {
+// formOf finds it.
+func (c *compiled) formOf() Form {
 	var places [4]byte
 	for i, a := range c.args[:c.nargs] {
 		if a.width == widthY || a.width >= widthX && a.width <= widthXE {
-			return shapeOther
+			return FormOther
 		}
 		places[i] = a.place
 	}
 	same := c.args[0].width == c.args[1].width
 	switch places {
 	case [4]byte{}:
-		return shapeNone
+		return FormNone
 	case [4]byte{'E', 'G'}:
 		if same {
-			return shapeEG
+			return FormEG
 		}
 	case [4]byte{'G', 'E'}:
 		if same {
-			return shapeGE
+			return FormGE
 		}
-		return shapeGEOther
+		return FormGEOther
 	case [4]byte{'E', 'I'}:
-		return shapeEI
+		return FormEI
 	case [4]byte{'E'}:
-		return shapeE
+		return FormE
 	case [4]byte{'Z'}:
-		return shapeZ
+		return FormZ
 	case [4]byte{'J'}:
-		return shapeJ
+		return FormJ
 	}
-	return shapeOther
+	return FormOther
 }
 
 // fillQuick makes quickRows of dispatch.
@@ -70,7 +55,7 @@ func fillQuick() {
 						continue
 					}
 					if r.mod <= modDigit && r.attr&other == 0 {
-						r.shape = r.shapeOf()
+						r.form = r.formOf()
 						quickRows[m][opcode][digit] = r
 					}
 					break
@@ -102,7 +87,7 @@ func (in *Inst) quick(b []byte) bool {
 		in.Rex, in.OpcodeAt = 0, 0
 		return false
 	}
-	in.Op, in.Row, in.Opcode = r.op, r.row, x
+	in.Op, in.Row, in.Opcode, in.Form = r.op, r.row, x, r.form
 	if r.mod != modNone {
 		in.ModRMAt, in.ModRM = uint8(n), b[n]
 		n++
@@ -148,7 +133,7 @@ func (in *Inst) addressQuick(b []byte, n int) int {
 
 // operandsQuick is operands for bytes that are all there.
 func (in *Inst) operandsQuick(b []byte, n int, r *compiled) int {
-	if r.shape == shapeOther {
+	if r.form == FormOther {
 		c := cursor{b: b, n: n}
 		in.operands(&c, r, false)
 		return c.n
@@ -168,23 +153,23 @@ func (in *Inst) operandsQuick(b []byte, n int, r *compiled) int {
 		return size
 	}
 	g := in.ModRM>>3&7 | in.Rex&4<<1
-	switch r.shape {
-	case shapeEG:
+	switch r.form {
+	case FormEG:
 		w := width(0)
 		in.argE(0, w)
 		in.Args[1] = Arg{ArgReg, in.byteReg(g, w), w}
 		in.Places[1] = 'G'
 		in.Size = w
-	case shapeGE, shapeGEOther:
+	case FormGE, FormGEOther:
 		w := width(0)
 		in.Args[0] = Arg{ArgReg, in.byteReg(g, w), w}
 		in.Places[0] = 'G'
 		in.Size = w
-		if r.shape == shapeGEOther {
+		if r.form == FormGEOther {
 			w = width(1)
 		}
 		in.argE(1, w)
-	case shapeEI:
+	case FormEI:
 		w := width(0)
 		in.argE(0, w)
 		in.Places[1] = 'I'
@@ -205,18 +190,18 @@ func (in *Inst) operandsQuick(b []byte, n int, r *compiled) int {
 		c := cursor{b: b, n: n}
 		in.immediate(&c, &r.args[1], a)
 		return c.n
-	case shapeE:
+	case FormE:
 		w := width(0)
 		in.argE(0, w)
 		if w != 0 {
 			in.Size = w
 		}
-	case shapeZ:
+	case FormZ:
 		w := width(0)
 		in.Args[0] = Arg{ArgReg, in.byteReg(in.Opcode&7|in.Rex&1<<3, w), w}
 		in.Places[0] = 'Z'
 		in.Size = w
-	case shapeJ:
+	case FormJ:
 		in.Args[0] = Arg{Kind: ArgRel, Size: width(0)}
 		in.Places[0] = 'J'
 		if r.args[0].width == 1 {

@@ -124,7 +124,7 @@ type compiled struct {
 	attr   uint16
 	nargs  uint8
 	args   [4]argSpec
-	shape  shape // if it is in quickRows
+	form   Form // if it is in quickRows
 }
 
 var (
