@@ -86,6 +86,7 @@ type context struct {
 	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
+	met     int    // pages that codeAt met in the address space
 }
 
 // codeEntry is an element of a TLB for code.
@@ -160,8 +161,10 @@ func newContext() *context {
 		c.counts[i] = uint64(i)
 	}
 	c.counts[maxInsts+1] = deadCount
-	c.clearJumps()
-	c.rt, c.wt = emptyTLB, emptyTLB
+	// What is nothing but zero is not written: the memory is new, and most of it
+	// will not be needed soon.
+	c.jumpPC[0] = noJump(0)
+	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
 	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()

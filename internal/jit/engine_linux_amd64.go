@@ -203,6 +203,7 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock
+	c.met = 0
 	c.space, c.seen = space, mm.Version{} // no address space has this version
 	if v, parent := as.Origin(); parent.Gen != 0 {
 		for _, p := range e.contexts {
@@ -283,9 +284,15 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	}
 	e.markCode(f)
 	*p = codeEntry{page: page, frame: f}
-	e.mappedAround(pc)
+	if e.c.met++; e.c.met <= metAround {
+		e.mappedAround(pc)
+	}
 	return p
 }
+
+// metAround is how many new pages an engine meets in an address space before it looks
+// no more at those around: a large program comes to few of them.
+const metAround = 32
 
 // mappedAround notes the pages around pc that have been executed before, perhaps
 // by other processes: a program that has just begun comes to most of them.

@@ -203,7 +203,7 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 func (e *engine) fillAround(va uint64) {
 	c := e.c
 	e.as.Around(va, 8, mm.AccessRead, func(page uint64, f mm.Frame) {
-		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(int(i)) && !f.Gone() {
+		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 			c.noteRead(i, 0)
 		}

@@ -247,33 +247,24 @@ func liveness(list []inst) {
 	}
 }
 
-// passed has the general operations that can be assembled again.
-var passed = func() (t [x86.NumOps]bool) {
-	for _, op := range []x86.Op{
-		x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.CMP, x86.TEST, x86.INC, x86.DEC,
+// passed reports whether an operation can be assembled again.
+func passed(op x86.Op) bool {
+	switch op {
+	case x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.CMP, x86.TEST, x86.INC, x86.DEC,
 		x86.NEG, x86.NOT, x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3,
 		x86.ROL, x86.ROR, x86.RCL, x86.RCR, x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD,
 		x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.XCHG, x86.XADD,
 		x86.CMPXCHG, x86.CMPXCHG8B, x86.CMPXCHG16B, x86.SETCC, x86.CMOVCC, x86.CBW, x86.CWD, x86.BSWAP,
 		x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.BSF, x86.BSR, x86.POPCNT, x86.CRC32,
-		x86.PAUSE, x86.FENCE, x86.LAHF, x86.SAHF, x86.CLC, x86.STC, x86.CMC,
-	} {
-		t[op] = true
+		x86.PAUSE, x86.FENCE, x86.LAHF, x86.SAHF, x86.CLC, x86.STC, x86.CMC:
+		return true
 	}
-	for op, yes := range optional {
-		t[op] = t[op] || yes
-	}
-	for op, yes := range sse {
-		t[op] = t[op] || yes
-	}
-	for op, yes := range passedFPU {
-		t[op] = t[op] || yes
-	}
-	return t
-}()
+	return optional(op) || sse(op) || passedFPU(op)
+}
 
 // rowInfo is what the translation of a row of the instruction table needs.
 type rowInfo struct {
+	known  bool // the rest is filled in
 	rep    bool // F2 or F3 is part of the opcode
 	kind   kind // if nothing speaks against it
 	step   kind // otherwise
@@ -287,21 +278,23 @@ type rowInfo struct {
 	implied uint32
 }
 
-var rows = func() (t []rowInfo) {
-	for _, r := range x86.Rows() {
-		in := x86.Inst{Op: r.Op}
-		eff, varies := effectOf(&in)
-		second, implied := writesUnnamed(r.Op)
-		t = append(t, rowInfo{
-			rep:  strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
-			kind: kindOfOp(r.Op), step: stepOf(r.Op),
-			high: strings.Contains(r.Args, "b"),
-			eff:  eff, varies: varies, first: writesFirst(r.Op), second: second, implied: implied,
-			simple: alwaysSuits(r),
-		})
+// rows are filled in by classify, for most programs need few. cache.mu is held
+// then; who translates an instruction has had it classified.
+var rows [x86.NumRows]rowInfo
+
+func (row *rowInfo) fill(r *x86.Row) {
+	in := x86.Inst{Op: r.Op}
+	eff, varies := effectOf(&in)
+	second, implied := writesUnnamed(r.Op)
+	*row = rowInfo{
+		known: true,
+		rep:   strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
+		kind:  kindOfOp(r.Op), step: stepOf(r.Op),
+		high: strings.Contains(r.Args, "b"),
+		eff:  eff, varies: varies, first: writesFirst(r.Op), second: second, implied: implied,
+		simple: alwaysSuits(r),
 	}
-	return t
-}()
+}
 
 // stepOf is how an operation is left to the interpreter.
 func stepOf(op x86.Op) kind {
@@ -342,7 +335,7 @@ func kindOfOp(op x86.Op) kind {
 	case x86.SYSCALL:
 		return kindSyscall
 	}
-	if passed[op] {
+	if passed(op) {
 		return kindPass
 	}
 	if _, _, ok := gathers(op); ok {
@@ -354,6 +347,9 @@ func kindOfOp(op x86.Op) kind {
 // classify chooses how to translate the instruction.
 func (in *inst) classify() {
 	row := &rows[in.Row]
+	if !row.known {
+		row.fill(x86.Rows()[in.Row])
+	}
 	if in.kind = row.kind; !in.suits(row) {
 		in.kind = row.step
 	}

@@ -233,7 +233,7 @@ func (t *translator) inst(in *inst) {
 		switch {
 		case in.Vex:
 			t.passVEX(in)
-		case passedFPU[in.Op]:
+		case passedFPU(in.Op):
 			t.passFPU(in)
 		default:
 			t.pass(in)

@@ -59,7 +59,6 @@ func Decode(b []byte) (Inst, error) {
 
 // DecodeInto is Decode without the copy. After an error in has no meaning.
 func DecodeInto(in *Inst, b []byte) error {
-	compileOnce.Do(compileAll)
 	*in = Inst{Base: NoReg, Index: NoReg}
 	if len(b) >= MaxLen && in.quick(b) {
 		return nil
@@ -95,7 +94,8 @@ func (in *Inst) decode(b []byte) error {
 		return ErrInvalid
 	}
 	in.Opcode = opcode
-	cand := dispatch[m][opcode]
+	d := dispatch[m][opcode]
+	cand := compiledRows[d.first : d.first+d.n]
 	if len(cand) == 0 {
 		return ErrInvalid
 	}

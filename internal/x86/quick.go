@@ -6,8 +6,12 @@ import "encoding/binary"
 // their opcode, or that and the reg field, tells the row. They are decoded apart:
 // the engines decode everything that runs, much of it once.
 
-// quickRows has the row by map, opcode and reg field, nil where more must be known.
-var quickRows [2][256][8]*compiled
+// quickRows has the row by map, opcode and reg field, as an index in compiledRows
+// plus 1; 0 where more must be known.
+var quickRows [2][256][8]uint16
+
+// forms has how the operands of the rows in quickRows are read.
+var forms [len(compiledRows)]Form
 
 // formOf finds it.
 func (c *compiled) formOf() Form {
@@ -43,20 +47,21 @@ func (c *compiled) formOf() Form {
 	return FormOther
 }
 
-// fillQuick makes quickRows of dispatch.
-func fillQuick() {
+// It is made when the program starts, which takes some 20 µs.
+func init() {
 	const other = attrMem | attrReg | attrRexW | attrNoB | attrVReg | attrL0 | attrL1 | attrW0 | attrVSIB
 	for m := range quickRows {
 		for opcode := range quickRows[m] {
 			for digit := range byte(8) {
-				for i := range dispatch[m][opcode] {
-					r := &dispatch[m][opcode][i]
+				span := dispatch[m][opcode]
+				for i := span.first; i < span.first+span.n; i++ {
+					r := &compiledRows[i]
 					if r.prefix != prefAny && r.prefix != prefNone || r.mod == modDigit && r.modVal != digit {
 						continue
 					}
 					if r.mod <= modDigit && r.attr&other == 0 {
-						r.form = r.formOf()
-						quickRows[m][opcode][digit] = r
+						forms[i] = r.formOf()
+						quickRows[m][opcode][digit] = i + 1
 					}
 					break
 				}
@@ -82,12 +87,13 @@ func (in *Inst) quick(b []byte) bool {
 		m, x = 1, b[n]
 	}
 	n++
-	r := quickRows[m][x][b[n]>>3&7]
-	if r == nil {
+	i := quickRows[m][x][b[n]>>3&7]
+	if i == 0 {
 		in.Rex, in.OpcodeAt = 0, 0
 		return false
 	}
-	in.Op, in.Row, in.Opcode, in.Form = r.op, r.row, x, r.form
+	r := &compiledRows[i-1]
+	in.Op, in.Row, in.Opcode, in.Form = r.op, r.row, x, forms[i-1]
 	if r.mod != modNone {
 		in.ModRMAt, in.ModRM = uint8(n), b[n]
 		n++
@@ -96,7 +102,7 @@ func (in *Inst) quick(b []byte) bool {
 		}
 	}
 	in.ImmAt = uint8(n)
-	in.Len = uint8(in.operandsQuick(b, n, r))
+	in.Len = uint8(in.operandsQuick(b, n, r, forms[i-1]))
 	return true
 }
 
@@ -132,8 +138,8 @@ func (in *Inst) addressQuick(b []byte, n int) int {
 }
 
 // operandsQuick is operands for bytes that are all there.
-func (in *Inst) operandsQuick(b []byte, n int, r *compiled) int {
-	if r.form == FormOther {
+func (in *Inst) operandsQuick(b []byte, n int, r *compiled, form Form) int {
+	if form == FormOther {
 		c := cursor{b: b, n: n}
 		in.operands(&c, r, false)
 		return c.n
@@ -153,7 +159,7 @@ func (in *Inst) operandsQuick(b []byte, n int, r *compiled) int {
 		return size
 	}
 	g := in.ModRM>>3&7 | in.Rex&4<<1
-	switch r.form {
+	switch form {
 	case FormEG:
 		w := width(0)
 		in.argE(0, w)
@@ -165,7 +171,7 @@ func (in *Inst) operandsQuick(b []byte, n int, r *compiled) int {
 		in.Args[0] = Arg{ArgReg, in.byteReg(g, w), w}
 		in.Places[0] = 'G'
 		in.Size = w
-		if r.form == FormGEOther {
+		if form == FormGEOther {
 			w = width(1)
 		}
 		in.argE(1, w)

@@ -7,7 +7,6 @@ import (
 
 // What quick decodes it decodes like decode.
 func TestQuick(t *testing.T) {
-	compileOnce.Do(compileAll)
 	r := rand.New(rand.NewPCG(1, 2))
 	var b [MaxLen]byte
 	n := 0
