@@ -46,7 +46,7 @@ type crossing struct {
 }
 
 const (
-	crossBits  = 7
+	crossBits  = 12
 	crossSize  = 1 << crossBits
 	crossShift = 5 // log2 of the size of a crossing
 )
