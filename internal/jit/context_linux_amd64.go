@@ -65,7 +65,7 @@ type context struct {
 
 	fpuLive bool   // image has the state of x87
 	control uint16 // the host's control word
-	hostMX  uint32 // the host's MXCSR
+	hostMX  uint32 // MXCSR as Go has it
 
 	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
@@ -153,7 +153,7 @@ const deadCount = 1 << 30
 
 func newContext() *context {
 	c := new(context)
-	c.control = 0x037f // as FNINIT leaves it
+	c.control, c.hostMX = 0x037f, 0x1f80 // as they are after FNINIT and a reset
 	if uintptr(unsafe.Pointer(c))%64 != 0 {
 		panic("jit: a context is not aligned") // one so large begins a page
 	}
