@@ -84,11 +84,11 @@ func (t *translator) indirect(undo int32) {
 		t.load(hT0, field(offTarget))
 	}
 	n := t.site(site{kind: siteIndirect, arg: undo})
-	t.regOp(false, hT1, hT0, 0x8b)
-	t.aluImm(false, 4, hT1, jumpSize-1)
-	t.memOp(true, hT0, mem{hB, hT1, 3, offJumpPC}, 0x3b)
+	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
+	t.aluImm(false, 4, hT1, 2*(jumpSize-1))
+	t.memOp(true, hT0, mem{hB, hT1, 3, offJumps}, 0x3b)
 	miss := t.jcc(ccNE)
-	t.memOp(false, 4, mem{hB, hT1, 3, offJumpCode}, 0xff)
+	t.memOp(false, 4, mem{hB, hT1, 3, offJumps + 8}, 0xff)
 	t.exitFrom(n, miss)
 }
 

@@ -400,8 +400,8 @@ func (e *engine) run() cpu.Trap {
 			c.flushed = generation
 			w = where{}
 		}
-		if i := c.regs.RIP % jumpSize; w.pos == 0 && w.tier != tierPlain && c.jumpPC[i] == c.regs.RIP {
-			w.pos = position(c.jumpCode[i])
+		if i := c.regs.RIP % jumpSize; w.pos == 0 && w.tier != tierPlain && c.jumps[i].pc == c.regs.RIP {
+			w.pos = position(c.jumps[i].code)
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.tier)
@@ -419,7 +419,7 @@ func (e *engine) run() cpu.Trap {
 			}
 			if w.tier != tierPlain {
 				i := c.regs.RIP % jumpSize
-				c.jumpPC[i], c.jumpCode[i] = c.regs.RIP, host(b.entry.checked)
+				c.jumps[i] = jump{c.regs.RIP, host(b.entry.checked)}
 			}
 			w = where{pos: b.entry.mem}
 		}
@@ -498,9 +498,9 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		return e.indirect(s)
 	case siteMiss:
 		c.regs.RIP = s.pc
-		if i := s.pc % jumpSize; c.jumpPC[i] == s.pc {
+		if i := s.pc % jumpSize; c.jumps[i].pc == s.pc {
 			// Perhaps it led here, to a block that is dead.
-			c.jumpPC[i] = noJump(i)
+			c.jumps[i].pc = noJump(i)
 		}
 	case siteSyscall:
 		next := s.pc + 2
