@@ -181,6 +181,15 @@ func (e *engine) Recall(r *cpu.Regs) {
 	e.kept, e.keptIn, r.Keeper = nil, nil, nil
 }
 
+// Forget implements cpu.Keeper.
+func (e *engine) Forget(r *cpu.Regs) {
+	if e.kept != r {
+		panic("jit: registers are forgotten that another engine keeps")
+	}
+	e.keptIn.fpuLive = false
+	e.kept, e.keptIn, r.Keeper = nil, nil, nil
+}
+
 // contextOf returns the context of an address space, without what is no longer
 // true of it.
 func (e *engine) contextOf(as *mm.AddressSpace) *context {

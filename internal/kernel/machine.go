@@ -94,12 +94,13 @@ type Kernel struct {
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
-	current       *Task       // the task whose system call or page fault is handled
-	vfsCtx        vfs.Context // scratch of Task.ctx
-	moment        uint64      // see Moment
-	bounce        []byte      // scratch of userBuf
-	abi           [512]byte   // scratch of putStruct and getStruct
-	seccompLogged int         // decisions of filters, see logSeccomp
+	current       *Task                 // the task whose system call or page fault is handled
+	vfsCtx        vfs.Context           // scratch of Task.ctx
+	moment        uint64                // see Moment
+	bounce        []byte                // scratch of userBuf
+	abi           [512]byte             // scratch of putStruct and getStruct
+	xstate        [xstateFrameSize]byte // scratch of popXState
+	seccompLogged int                   // decisions of filters, see logSeccomp
 	unknown       map[uint64]bool
 	done          map[*Group]func(status int) // told when a top-level process is reaped
 
