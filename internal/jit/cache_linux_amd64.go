@@ -387,9 +387,13 @@ func (t *translator) open(cf *codeFrame) {
 		t.sites = make([]site, 0, sitePiece)
 	}
 	t.sites = t.sites[len(t.sites):]
-	cache.mem.counts[t.number] = hotAfter
-	if t.tier == tierHot {
+	switch t.tier {
+	case tierOnce:
+		cache.mem.counts[t.number] = sampledAfter
+	case tierHot:
 		cache.mem.counts[t.number] = farAfter
+	default:
+		cache.mem.counts[t.number] = hotAfter
 	}
 }
 

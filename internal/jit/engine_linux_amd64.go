@@ -20,6 +20,10 @@ const chunk = 1 << 15
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
+// sampledAfter is how many chunks may end in a block that does not count before it
+// does: after that many it has taken ten times what the change costs.
+const sampledAfter = 8
+
 // A hot block in which farAfter accesses, less than farCost instructions apart,
 // were to another page than the last one of the same instruction, gets code that
 // does not expect the same page. Such an access costs some 50 instructions.
@@ -48,6 +52,10 @@ type engine struct {
 	left   int64 // exact when Go runs
 
 	total int64 // instructions executed in former Runs
+	// quota is what is left of a chunk: its end comes after so many instructions
+	// whatever else machine code exits for, and takes a sample; see sampled.
+	quota  int64
+	chunks uint32
 
 	epoch uint64 // of interp.CodeEpoch, when this engine last looked
 	// busy is odd while machine code runs or its sites are being looked at:
@@ -357,7 +365,12 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		}
 		return nil, nil
 	}
-	given := min(e.left, chunk)
+	if e.quota <= 0 {
+		// Not always the same number, which a loop might divide.
+		e.chunks += 0x9e3779b9
+		e.quota = chunk - int64(e.chunks>>20)
+	}
+	given := min(e.left, e.quota)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	if w.fpu {
@@ -376,6 +389,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
+	e.quota -= given - left
 	e.busy.Add(1)
 	return from, s
 }

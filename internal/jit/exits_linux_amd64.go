@@ -1,6 +1,8 @@
 package jit
 
 import (
+	"sync/atomic"
+
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
 	"github.com/tinevm/tine/internal/mm"
@@ -35,6 +37,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
+		e.sampled(b, generation)
 		if e.left > 0 && e.left < int64(b.n) {
 			return where{}, e.stepSome(e.left)
 		}
@@ -81,6 +84,18 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		return where{}, cpu.Trap{}
 	}
 	return where{pos: b.start + int32(s.next), take: todo - 1, fpu: s.fpu}, cpu.Trap{}
+}
+
+// sampled is told in which block a chunk ended, which is the more likely the more
+// time is spent in it. So a block that was thought to run once, and does not
+// count, begins to.
+func (e *engine) sampled(b *block, generation uint64) {
+	if b.tier != tierOnce || atomic.AddInt32(&cache.mem.counts[e.c.block], -1) > 0 {
+		return
+	}
+	if e.t.remake(b, tierCold, generation) {
+		e.flush(generation)
+	}
 }
 
 // far decides what becomes of a hot block whose instructions have accessed
