@@ -146,7 +146,6 @@ var cache struct {
 	mu   sync.Mutex
 	mem  codeMemory
 	err  error // why there is no code memory
-	used int32 // bytes of code memory
 
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
@@ -182,7 +181,8 @@ func openCache() error {
 // reset makes the cache empty.
 func reset() {
 	if cache.err == nil {
-		cache.used = emitCommon()
+		cache.mem.hot.used, cache.mem.rest.used = 0, hotSize
+		emitCommon()
 	}
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
 	// Others may still hold blocks, so the memory is not used again.
@@ -248,7 +248,7 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nblocks == maxBlocks
+	return cache.pages+2 >= maxPages || cache.mem.hot.full() || cache.mem.rest.full() || cache.nblocks == maxBlocks
 }
 
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
@@ -380,9 +380,14 @@ func (t *translator) open(cf *codeFrame) {
 		*piece = new([blockPiece]block)
 	}
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
-	t.cf, t.base = cf, cache.used
-	cache.mem.prepare(t.base + codeMargin)
-	t.b, t.n = cache.mem.w[t.base:t.base+codeMargin], 0
+	m := &cache.mem
+	m.prepare(&m.rest, codeMargin)
+	t.cf, t.base, t.split = cf, m.rest.used, 0
+	if t.hot() {
+		m.prepare(&m.hot, codeMargin)
+		t.base = m.hot.used
+	}
+	t.b, t.n = m.w[t.base:], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
 	}
@@ -419,7 +424,10 @@ func (t *translator) publish() *block {
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
-	cache.used = (t.base + t.pos() + 15) &^ 15
+	cache.mem.rest.used = (t.base + t.pos() + 15) &^ 15
+	if t.hot() {
+		cache.mem.hot.used = (t.base + t.split + 15) &^ 15
+	}
 	cache.nblocks++
 	cache.published.Add(1)
 	return b

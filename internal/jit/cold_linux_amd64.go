@@ -40,6 +40,9 @@ func (t *translator) later(c cold) {
 
 // emitCold emits what was put off, and what that puts off.
 func (t *translator) emitCold() {
+	if t.hot() {
+		t.split, t.n = t.n, cache.mem.rest.used-t.base
+	}
 	for i := 0; i < len(t.cold); i++ {
 		c := t.cold[i]
 		for _, d := range c.from {
@@ -133,12 +136,12 @@ func (t *translator) callCommon(routine int32) {
 // commonRoom is more than the common routines need.
 const commonRoom = 1 << 10
 
-// emitCommon emits the routines that blocks call, at the start of the code
-// memory, and returns what they need of it.
-func emitCommon() int32 {
+// emitCommon emits the routines that blocks call.
+func emitCommon() {
 	var t translator
-	t.b = cache.mem.w[:commonRoom]
-	cache.mem.prepare(commonRoom)
+	r := &cache.mem.rest
+	cache.mem.prepare(r, commonRoom)
+	t.b, t.n = cache.mem.w[:r.used+commonRoom], r.used
 	cache.common.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.common.stackRead = t.pos()
@@ -150,7 +153,7 @@ func emitCommon() int32 {
 		t.here(miss)
 	})
 	t.emitFPU()
-	return (t.pos() + 15) &^ 15
+	r.used = (t.pos() + 15) &^ 15
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of

@@ -40,6 +40,7 @@ type translator struct {
 	number uint32 // of it
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
+	split  int32 // hot blocks: where the way ends; what follows is elsewhere
 	tail   int32 // what the exits share
 }
 
@@ -80,6 +81,9 @@ func (t *translator) translate() *block {
 	t.emitExits()
 	return t.publish()
 }
+
+// hot reports whether the way through the block is among those of hot blocks.
+func (t *translator) hot() bool { return t.tier == tierHot || t.tier == tierFar }
 
 // resumable lets the interpreter execute the current instruction, at the sites
 // that it has, and go on after it: with nothing in T1.
