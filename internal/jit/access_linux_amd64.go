@@ -125,7 +125,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	switch {
 	case quick:
 		t.checkStack(s, span, o.disp, in.pc)
-	case t.tier == tierHot && !aligned:
+	case t.tier == tierHot && !aligned && t.far>>t.cur&1 == 0:
 		t.checkLast(s, span, in.pc)
 	default:
 		t.checkTLB(s, span, size, aligned, in.pc)

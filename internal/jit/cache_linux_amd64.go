@@ -2,6 +2,7 @@ package jit
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -21,6 +22,7 @@ type block struct {
 	start int32  // position in the code memory
 	chain uint32 // the number of the next block in its bucket, or 0
 	since int64  // total of the engine that came to far last
+	far   uint64 // hot blocks: the instructions that often access another page, a set
 	dead  atomic.Bool
 	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
@@ -143,9 +145,9 @@ const (
 // is not atomic is under mu. Machine code reads it all the time, so what is
 // published stays until flush has seen every engine outside.
 var cache struct {
-	mu   sync.Mutex
-	mem  codeMemory
-	err  error // why there is no code memory
+	mu  sync.Mutex
+	mem codeMemory
+	err error // why there is no code memory
 
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
@@ -288,7 +290,10 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	if tier == tierOnce && t.list[len(t.list)-1].loopsTo(pc) {
 		tier = tierCold
 	}
-	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
+	t.tier, t.page, t.other, t.far = tier, cf.number(pc&^pageMask), 0, 0
+	if old != nil {
+		t.far = old.far
+	}
 	t.open(cf)
 	b := t.translate()
 	if old != nil {
@@ -314,8 +319,9 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 }
 
 // tolerate reports whether it is long since it was asked for b, by the total of
-// instructions now. Then b may go on to access other pages.
-func (b *block) tolerate(number uint32, now int64) bool {
+// instructions now. Then b may go on to access other pages; otherwise the
+// instruction of s, which is probably the one that does so most, is noted.
+func (b *block) tolerate(number uint32, s *site, now int64) bool {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	ago := now - b.since
@@ -323,6 +329,14 @@ func (b *block) tolerate(number uint32, now int64) bool {
 	if ago < 0 || ago > farAfter*farCost {
 		atomic.StoreInt32(&cache.mem.counts[number], farAfter)
 		return true
+	}
+	for i := range b.sites {
+		if o := &b.sites[i]; o.pc == s.pc && o.kind == s.kind { // also in other rounds
+			b.far |= 1 << o.idx
+		}
+	}
+	if bits.OnesCount64(b.far) > maxFar {
+		b.far = ^uint64(0)
 	}
 	return false
 }
@@ -350,7 +364,7 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 		return nil, false
 	}
 	liveness(t.list)
-	t.tier, t.page, t.other = tierPlain, from.number(pc&^pageMask), k.n
+	t.tier, t.page, t.other, t.far = tierPlain, from.number(pc&^pageMask), k.n, 0
 	t.open(from)
 	b = t.translate()
 	if from.begin == nil {
@@ -406,6 +420,7 @@ func (t *translator) open(cf *codeFrame) {
 func (t *translator) publish() *block {
 	b := t.blk
 	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.far = t.far
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {

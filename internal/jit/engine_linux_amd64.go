@@ -25,11 +25,14 @@ var hotAfter int32 = 1000
 const sampledAfter = 8
 
 // A hot block in which farAfter accesses, less than farCost instructions apart,
-// were to another page than the last one of the same instruction, gets code that
-// does not expect the same page. Such an access costs some 50 instructions.
+// were to another page than the last one of the same instruction, is made anew: the
+// instruction of the last of them, or if that is so of more than maxFar, each
+// instruction, then does not expect the same page. Such an access costs some 50
+// instructions.
 const (
 	farAfter = 2000
 	farCost  = 1000
+	maxFar   = 16
 )
 
 // spaces is the number of address spaces of which an engine keeps translations.

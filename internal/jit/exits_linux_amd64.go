@@ -99,12 +99,13 @@ func (e *engine) sampled(b *block, generation uint64) {
 }
 
 // far decides what becomes of a hot block whose instructions have accessed
-// farAfter times another page than the last time. If that took long it goes on.
+// farAfter times another page than the last time, the last of them at s. If that
+// took long it goes on.
 func (e *engine) far(b *block, s *site, todo int64, generation uint64) where {
-	if b.alive(generation) && b.tolerate(e.c.block, e.total+e.budget-e.left) {
+	if b.alive(generation) && b.tolerate(e.c.block, s, e.total+e.budget-e.left) {
 		return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}
 	}
-	if e.t.remake(b, tierFar, generation) {
+	if e.t.remake(b, tierHot, generation) {
 		e.flush(generation)
 	}
 	return where{}

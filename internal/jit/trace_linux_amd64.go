@@ -95,9 +95,6 @@ const (
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
 	tierHot
-	// tierFar is the same for code whose instructions access a different page
-	// each time.
-	tierFar
 	// tierPlain is a few instructions without groups.
 	tierPlain
 )
@@ -127,7 +124,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 		if in.kind == kindJcc && !cf.goOn(in, head, tier) {
 			break
 		}
-		if in.kind == kindJmp && (tier == tierHot || tier == tierFar) && (in.target()^pc)&^pageMask == 0 {
+		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
 			in.kind, in.taken = kindNop, true
 		}
 		if in.kind.ends() {
@@ -177,7 +174,7 @@ func (cf *codeFrame) runs(pc uint64) int32 {
 			switch b.tier {
 			case tierOnce: // it did, that is all
 				return hotAfter / 2
-			case tierHot, tierFar:
+			case tierHot:
 				return hotAfter
 			}
 			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)

@@ -23,6 +23,7 @@ type translator struct {
 	heldAt int32
 
 	tier   tier
+	far    uint64 // see block
 	groups [maxGroups]group
 	began  bool // by the current instruction
 	upper  bool // cpu.Regs.UpperUsed is set
@@ -83,7 +84,7 @@ func (t *translator) translate() *block {
 }
 
 // hot reports whether the way through the block is among those of hot blocks.
-func (t *translator) hot() bool { return t.tier == tierHot || t.tier == tierFar }
+func (t *translator) hot() bool { return t.tier == tierHot }
 
 // resumable lets the interpreter execute the current instruction, at the sites
 // that it has, and go on after it: with nothing in T1.
