@@ -81,27 +81,41 @@ func (t *translator) emitCold() {
 func (t *translator) coldStack(c *cold) {
 	s := &t.sites[c.n]
 	o := stack(c.disp)
-	t.address(o)
+	t.address(hT0, o)
 	routine := cache.common.stackRead
 	if s.write {
 		routine = cache.common.stackWrite
 	}
 	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
-	t.jccBack(ccBE, c.back)
+	other := t.jcc(ccA)
+	t.found(c)
+	t.here(other)
 	s.constant = true
 	if c.shared {
 		t.coldShared(c)
 		return
 	}
-	t.address(o)
+	t.address(hT0, o)
 	t.exit(c.n)
+}
+
+// found goes back to where a lastEntry is used: with the offset in T0 and the
+// host's address of the page in T1, or for a group with the sum in T1.
+func (t *translator) found(c *cold) {
+	if c.shared {
+		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
+	}
+	t.jmpBack(c.back)
 }
 
 // coldLast looks for an operand in the TLB and remembers its page.
 func (t *translator) coldLast(c *cold) {
 	s := t.sites[c.n]
 	tlb, _ := tlbFor(s.write)
+	if s.shared {
+		t.move(hT0, hT1)
+	}
 	t.memOp(true, hT0, field(c.last), 0x03) // the address again
 	t.probe(tlb)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
@@ -109,7 +123,7 @@ func (t *translator) coldLast(c *cold) {
 	t.setLast(c.last, tlb)
 	t.countDown()
 	far := t.jcc(ccS)
-	t.jmpBack(c.back)
+	t.found(c)
 	t.here(slow)
 	kind := s.kind
 	s.kind, t.cur = siteFar, int(s.idx)
@@ -185,7 +199,7 @@ func (t *translator) coldShared(c *cold) {
 	t.plainEdge(c.v)
 	t.here(miss)
 	if c.kind == coldStack {
-		t.address(stack(c.disp))
+		t.address(hT0, stack(c.disp))
 	}
 	t.exit(c.n)
 }
