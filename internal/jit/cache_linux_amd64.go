@@ -27,6 +27,8 @@ type block struct {
 	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
 	sites []site
+
+	samples atomic.Int32 // chunks that ended here
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
@@ -318,6 +320,18 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 	return false
 }
 
+// recount makes a block that counts of the one at pc, whose page p is, if that
+// was thought to run once.
+func (t *translator) recount(p *codeEntry, pc uint64) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cf := cache.frames[p.frame]; cf != nil && p.frame.HasCode() && !noRoom() {
+		if b := cf.find(pc, false); b != nil && b.tier == tierOnce {
+			t.make(cf, pc, tierCold, b)
+		}
+	}
+}
+
 // tolerate reports whether it is long since it was asked for b, by the total of
 // instructions now. Then b may go on to access other pages; otherwise the
 // instruction of s, which is probably the one that does so most, is noted.
@@ -406,13 +420,9 @@ func (t *translator) open(cf *codeFrame) {
 		t.sites = make([]site, 0, sitePiece)
 	}
 	t.sites = t.sites[len(t.sites):]
-	switch t.tier {
-	case tierOnce:
-		cache.mem.counts[t.number] = sampledAfter
-	case tierHot:
+	cache.mem.counts[t.number] = hotAfter
+	if t.tier == tierHot {
 		cache.mem.counts[t.number] = farAfter
-	default:
-		cache.mem.counts[t.number] = hotAfter
 	}
 }
 

@@ -20,8 +20,8 @@ const chunk = 1 << 15
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
-// sampledAfter is how many chunks may end in a block that does not count before it
-// does: after that many it has taken ten times what the change costs.
+// sampledAfter is how many chunks end in a block before it is worth a second look:
+// it has then taken ten times what that costs.
 const sampledAfter = 8
 
 // A hot block in which farAfter accesses, less than farCost instructions apart,

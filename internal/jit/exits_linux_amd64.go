@@ -1,8 +1,6 @@
 package jit
 
 import (
-	"sync/atomic"
-
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
 	"github.com/tinevm/tine/internal/mm"
@@ -87,14 +85,23 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 }
 
 // sampled is told in which block a chunk ended, which is the more likely the more
-// time is spent in it. So a block that was thought to run once, and does not
-// count, begins to.
+// time is spent in it. Blocks that were thought to run once, and so do not count,
+// begin to if much time is spent in them or in one that leads to them. (A chunk
+// never ends in a short block after the way out of a long one.)
 func (e *engine) sampled(b *block, generation uint64) {
-	if b.tier != tierOnce || atomic.AddInt32(&cache.mem.counts[e.c.block], -1) > 0 {
+	if b.samples.Add(1) != sampledAfter || !b.alive(generation) {
 		return
 	}
-	if e.t.remake(b, tierCold, generation) {
-		e.flush(generation)
+	recount := func(pc uint64) {
+		if p := e.codeAt(pc); p != nil {
+			e.t.recount(p, pc)
+		}
+	}
+	recount(b.pc)
+	for i := range b.sites {
+		if s := &b.sites[i]; s.kind == siteEdge && !s.plain {
+			recount(s.pc)
+		}
 	}
 }
 

@@ -25,8 +25,9 @@ type translator struct {
 	tier   tier
 	far    uint64 // see block
 	groups [maxGroups]group
-	began  bool // by the current instruction
-	upper  bool // cpu.Regs.UpperUsed is set
+	began  bool  // by the current instruction
+	upper  bool  // cpu.Regs.UpperUsed is set
+	moved  int32 // what RSP is short of; see moveRSP
 
 	fpu   bool     // the guest's x87 registers are in the host's
 	fpuPC uint64   // the last instruction that used them, 0 if none has yet
@@ -183,12 +184,15 @@ func (t *translator) liveIn() uint8 {
 }
 
 // saveFlags stores the host's flags in the context. It needs T0.
-func (t *translator) saveFlags() {
-	t.move(hT0, hAX)
+func (t *translator) saveFlags() { t.saveFlagsBy(hT0) }
+
+// saveFlagsBy does so by way of another temporary.
+func (t *translator) saveFlagsBy(tmp uint8) {
+	t.move(tmp, hAX)
 	t.put(0x9f, 0x0f, 0x90, 0xc0) // lahf; seto al
 	t.put1(0x66)
 	t.memOp(false, hAX, field(offFlags), 0x89)
-	t.move(hAX, hT0)
+	t.move(hAX, tmp)
 }
 
 // restoreFlags loads them, by way of a temporary.
