@@ -25,12 +25,19 @@ const reserve = 16
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
+// sampledAfter is how many chunks end in a block before it is worth a second look:
+// it has then taken ten times what that costs.
+const sampledAfter = 8
+
 // A hot block in which farAfter accesses, less than farCost instructions apart,
-// were to another page than the last one of the same instruction, gets code that
-// does not expect the same page. Such an access costs some 50 instructions.
+// were to another page than the last one of the same instruction, is made anew: the
+// instruction of the last of them, or if that is so of more than maxFar, each
+// instruction, then does not expect the same page. Such an access costs some 50
+// instructions.
 const (
 	farAfter = 2000
 	farCost  = 1000
+	maxFar   = 16
 )
 
 // spaces is the number of address spaces of which an engine keeps translations.
@@ -59,6 +66,10 @@ type engine struct {
 	left   int64 // exact when Go runs
 
 	total int64 // instructions executed in former Runs
+	// quota is what is left of a chunk: its end comes after so many instructions
+	// whatever else machine code exits for, and takes a sample; see sampled.
+	quota  int64
+	chunks uint32
 
 	epoch uint64 // of interp.CodeEpoch, when this engine last looked
 	// busy is odd while machine code runs or its sites are being looked at:
@@ -456,7 +467,12 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		}
 		return nil, nil
 	}
-	given := min(e.left-reserve, chunk)
+	if e.quota <= 0 {
+		// Not always the same number, which a loop might divide.
+		e.chunks += 0x9e3779b9
+		e.quota = chunk - int64(e.chunks>>20)
+	}
+	given := min(e.left-reserve, e.quota)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	if w.fpu {
@@ -479,6 +495,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
+	e.quota -= given - left
 	mm.ReleaseUint64(&e.busy, e.busy.Load()+1)
 	return from, s
 }

@@ -146,9 +146,8 @@ func (t *translator) plan(o operand, size uint8, write bool) (g group, members i
 	return g, members, apart
 }
 
-// begin makes g live, whose start T0 and T1 add up to.
+// begin makes g live, whose start T1 has.
 func (t *translator) begin(g group, store bool) mem {
-	t.regOp(true, hT0, hT1, 0x01) // add T1, T0
 	i := 0
 	for i < maxGroups-1 && (t.groups[i].inT1 || t.groups[i].stored) {
 		i++

@@ -97,9 +97,6 @@ const (
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
 	tierHot
-	// tierFar is the same for code whose instructions access a different page
-	// each time.
-	tierFar
 	// tierPlain is a few instructions without groups.
 	tierPlain
 )
@@ -129,7 +126,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 		if in.kind == kindJcc && !cf.goOn(in, head, tier) {
 			break
 		}
-		if in.kind == kindJmp && (tier == tierHot || tier == tierFar) && (in.target()^pc)&^pageMask == 0 {
+		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
 			in.kind, in.taken = kindNop, true
 		}
 		if in.kind.ends() {

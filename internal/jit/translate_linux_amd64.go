@@ -25,10 +25,12 @@ type translator struct {
 	heldAt int32
 
 	tier    tier
+	far     uint64 // see block
 	groups  [maxGroups]group
-	grouped bool // there may be some
-	began   bool // by the current instruction
-	upper   bool // cpu.Regs.UpperUsed is set
+	grouped bool  // there may be some
+	began   bool  // by the current instruction
+	upper   bool  // cpu.Regs.UpperUsed is set
+	moved   int32 // what RSP is short of; see moveRSP
 
 	fpu   bool   // the guest's x87 registers are in the host's
 	fpuPC uint64 // the last instruction that used them, 0 if none has yet
@@ -42,6 +44,7 @@ type translator struct {
 	number uint32 // of it
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
+	split  int32 // hot blocks: where the way ends; what follows is elsewhere
 	tail   int32 // what the exits share
 }
 
@@ -82,6 +85,9 @@ func (t *translator) translate() *block {
 	t.emitExits()
 	return t.publish()
 }
+
+// hot reports whether the way through the block is among those of hot blocks.
+func (t *translator) hot() bool { return t.tier == tierHot }
 
 // resumable lets the interpreter execute the current instruction, at the sites
 // that it has, and go on after it: with nothing in T1.
@@ -179,12 +185,15 @@ func (t *translator) liveIn() uint8 {
 }
 
 // saveFlags stores the host's flags in the context. It needs T0.
-func (t *translator) saveFlags() {
-	t.move(hT0, hAX)
+func (t *translator) saveFlags() { t.saveFlagsBy(hT0) }
+
+// saveFlagsBy does so by way of another temporary.
+func (t *translator) saveFlagsBy(tmp uint8) {
+	t.move(tmp, hAX)
 	t.put(0x9f, 0x0f, 0x90, 0xc0) // lahf; seto al
 	t.put1(0x66)
 	t.memOp(false, hAX, field(offFlags), 0x89)
-	t.move(hAX, hT0)
+	t.move(hAX, tmp)
 }
 
 // restoreFlags loads them, by way of a temporary.
