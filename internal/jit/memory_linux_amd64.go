@@ -8,8 +8,17 @@ import (
 )
 
 // codeSize is the room for machine code of the whole host process. When it is
-// full everything is thrown away.
-const codeSize = 64 << 20
+// full everything is thrown away. The ways of hot blocks are by themselves, in the
+// first hotSize bytes: what runs all the time then is dense in the host's caches.
+const (
+	codeSize = 64 << 20
+	hotSize  = 16 << 20
+)
+
+// region is a part of the code memory: what is below used is in use, and what is
+// below ready the host has made memory of. What it makes at once is cheaper than
+// page by page.
+type region struct{ used, ready, end int32 }
 
 // codeMemory is mapped twice, so that no address is both writable and
 // executable.
@@ -19,9 +28,8 @@ type codeMemory struct {
 	// counts, by the number of a block, are in reach of the code: how often it
 	// may still run before it is hot.
 	counts []int32
-	// ready is how much of it the host has made memory of; what it makes at
-	// once is cheaper than page by page.
-	ready int32
+
+	hot, rest region
 }
 
 func newCodeMemory() (m codeMemory, err error) {
@@ -48,6 +56,7 @@ func newCodeMemory() (m codeMemory, err error) {
 		return m, fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
+	m.hot, m.rest = region{end: hotSize}, region{used: hotSize, ready: hotSize, end: codeSize}
 	return m, nil
 }
 
@@ -60,15 +69,18 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of what is below end.
-func (m *codeMemory) prepare(end int32) {
+// prepare makes memory of the next n bytes of a region.
+func (m *codeMemory) prepare(r *region, n int32) {
 	const step = 1 << 18
-	if end <= m.ready {
+	if r.used+n <= r.ready {
 		return
 	}
-	next := min((end+step-1)&^(step-1), codeSize)
+	next := min((r.used+n+step-1)&^(step-1), r.end)
 	// It is only to save time: older kernels do not know it.
-	unix.Madvise(m.w[m.ready:next], unix.MADV_POPULATE_WRITE)
-	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(m.ready))), next-m.ready), unix.MADV_POPULATE_READ)
-	m.ready = next
+	unix.Madvise(m.w[r.ready:next], unix.MADV_POPULATE_WRITE)
+	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(r.ready))), next-r.ready), unix.MADV_POPULATE_READ)
+	r.ready = next
 }
+
+// full reports whether a block may not find room.
+func (r *region) full() bool { return r.used+codeMargin > r.end }
