@@ -64,7 +64,7 @@ print(n, len(seen) > 0)`}},
 import multiprocessing as m
 if __name__ == "__main__":
     with m.Pool(4) as p: print(sum(p.starmap(pow, [(i, 5) for i in range(1000)])))`}},
-	{"gcc", true, []string{"sh", "-c", `cd /tmp && gcc -O2 -march=x86-64-v3 -c -o n.o "$0" && gcc -O0 -S -o - "$0" | md5sum && objcopy -O binary -j .text n.o n.bin && md5sum <n.bin`, "testdata/numbers.c"}},
+	{"gcc", true, []string{"sh", "-c", `cd /tmp && gcc -O2 -march=x86-64-v3 -c -o n.o "$0" && gcc -O0 -S -o - "$0" | md5sum && objcopy -O binary -j .text n.o n.bin && md5sum <n.bin`, "../../testdata/guest/pipes.c"}},
 	{"git", true, []string{"sh", "-c", `cd /tmp && rm -rf r && git init -q r && cd r && export GIT_AUTHOR_DATE=2000-01-01T00:00:00Z GIT_COMMITTER_DATE=2000-01-01T00:00:00Z HOME=/ &&
 git config user.name a && git config user.email a@b && for i in 1 2 3 4 5; do seq $i 500 >f$i; git add .; git commit -qm $i; done; git gc -q; git fsck; git log --stat | md5sum; git diff HEAD~3 | md5sum; cd ..; rm -rf r`}},
 	{"text tools", true, []string{"bash", "-c", `export LC_ALL=C; seq 5000 | awk '{printf "%d %s %.6f\n", $1*7919%30011, sprintf("%x", $1), sqrt($1)}' >/tmp/l; sort -n /tmp/l | md5sum; sort -k2 /tmp/l | uniq -c | tail -3; sed -E 's/([0-9]+) (.*)/\2 \1/' /tmp/l | cut -d' ' -f2 | paste -s -d+ | bc | md5sum; grep -c '7.*7' /tmp/l; tr a-f A-F </tmp/l | rev | fold -w 50 | md5sum; rm /tmp/l`}},
@@ -129,7 +129,11 @@ func (p *program) prepare(t *testing.T) []string {
 }
 
 func run(t *testing.T, seed *uint64, args []string) ([]byte, error) {
-	cfg := tine.Config{Engine: "lockstep", Seed: seed}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := tine.Config{Engine: "lockstep", Seed: seed, Mounts: []tine.Mount{tine.HostDir(root, root, false)}}
 	if dir := filepath.Dir(args[0]); dir != "." {
 		cfg.Mounts = append(cfg.Mounts, tine.HostDir(dir, dir, false))
 	}
