@@ -8,17 +8,8 @@ import (
 )
 
 // codeSize is the room for machine code of the whole host process. When it is
-// full everything is thrown away. The ways of hot blocks are by themselves, in the
-// first hotSize bytes: what runs all the time then is dense in the host's caches.
-const (
-	codeSize = 64 << 20
-	hotSize  = 16 << 20
-)
-
-// region is a part of the code memory: what is below used is in use, and what is
-// below ready the host has made memory of. What it makes at once is cheaper than
-// page by page.
-type region struct{ used, ready, end int32 }
+// full everything is thrown away.
+const codeSize = 64 << 20
 
 // codeMemory is mapped twice, so that no address is both writable and
 // executable.
@@ -29,7 +20,9 @@ type codeMemory struct {
 	// may still run before it is hot.
 	counts []int32
 
-	hot, rest region
+	// What is below used is in use, and what is below ready the host has made
+	// memory of: what it makes at once is cheaper than page by page.
+	used, ready int32
 }
 
 // Memory for code is made in steps. That for the first code, of which a small
@@ -64,10 +57,10 @@ func newCodeMemory() (m codeMemory, err error) {
 		return m, fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
-	m.hot, m.rest = region{end: hotSize}, region{used: hotSize, ready: hotSize + firstCode, end: codeSize}
+	m.ready = firstCode
 	go func() {
 		for at := int32(0); at < firstCode; at += firstStep {
-			m.populate(hotSize+at, firstStep)
+			m.populate(at, firstStep)
 		}
 	}()
 	return m, nil
@@ -82,14 +75,14 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of the next n bytes of a region.
-func (m *codeMemory) prepare(r *region, n int32) {
-	if r.used+n <= r.ready {
+// prepare makes memory of the next n bytes.
+func (m *codeMemory) prepare(n int32) {
+	if m.used+n <= m.ready {
 		return
 	}
-	next := min((r.used+n+codeStep-1)&^(codeStep-1), r.end)
-	m.populate(r.ready, next-r.ready)
-	r.ready = next
+	next := min((m.used+n+codeStep-1)&^(codeStep-1), codeSize)
+	m.populate(m.ready, next-m.ready)
+	m.ready = next
 }
 
 // populate makes memory of a part. It is only to save time: older kernels do not
@@ -100,4 +93,4 @@ func (m *codeMemory) populate(at, n int32) {
 }
 
 // full reports whether a block may not find room.
-func (r *region) full() bool { return r.used+codeMargin > r.end }
+func (m *codeMemory) full() bool { return m.used+codeMargin > codeSize }
