@@ -8,15 +8,46 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/lockstep"
+	"github.com/tinevm/tine/internal/mm"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tine": main})
+	testscript.Main(m, map[string]func(){
+		"tine": main,
+		// tine whose compiler is wrong about CPUID.
+		"tine-wrong": func() {
+			lockstep.NewSubject = func() lockstep.Engine { return wrongCPUID{interp.New().(lockstep.Engine)} }
+			main()
+		},
+	})
+}
+
+// wrongCPUID is an interpreter whose CPUID gives a wrong EDX.
+type wrongCPUID struct{ lockstep.Engine }
+
+func (w wrongCPUID) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (t cpu.Trap, n int64) {
+	for n < budget {
+		f, ok := as.Lookup(r.RIP, mm.AccessExec)
+		is := ok && strings.HasPrefix(string(f.Bytes()[r.RIP%mm.PageSize:]), "\x0f\xa2")
+		t, k := w.Engine.Run(v, r, as, 1)
+		if n += k; is {
+			r.GPR[cpu.RDX] ^= 1 << 5
+		}
+		if t.Kind != cpu.TrapBudget {
+			return t, n
+		}
+	}
+	return cpu.Trap{Kind: cpu.TrapBudget}, n
 }
 
 // TestScripts runs testdata/script, where each file is about one thing that

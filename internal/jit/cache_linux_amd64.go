@@ -2,6 +2,7 @@ package jit
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -15,16 +16,19 @@ type block struct {
 	pc    uint64
 	frame mm.Frame
 	tier  tier
-	n     int32 // instructions
-	page  int32 // number in context.pages
-	other int32 // that of the page in which the instruction ends, or 0
-	start int32 // position in the code memory
-	end   int32
-	since int64 // total of the engine that came to far last
+	n     int32  // instructions
+	page  int32  // number in context.pages
+	other int32  // that of the page in which the instruction ends, or 0
+	start int32  // position in the code memory
+	end   int32  // where it ends
+	since int64  // total of the engine that came to far last
+	far   uint64 // hot blocks: the instructions that often access another page, a set
 	dead  atomic.Bool
 	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
 	sites []site
+
+	samples atomic.Int32 // chunks that ended here
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
@@ -162,10 +166,9 @@ const (
 // is not atomic is under mu. Machine code reads it all the time, so what is
 // published stays until flush has seen every engine outside.
 var cache struct {
-	mu   sync.Mutex
-	mem  codeMemory
-	err  error // why there is no code memory
-	used int32 // bytes of code memory
+	mu  sync.Mutex
+	mem codeMemory
+	err error // why there is no code memory
 
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
@@ -203,13 +206,16 @@ func openCache() error {
 // reset makes the cache empty.
 func reset() {
 	if cache.err == nil {
-		cache.used = emitCommon()
+		cache.mem.used = 0
+		emitCommon()
 	}
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
 	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
-	cache.first[cache.used>>firstShift] = 1
+	if cache.err == nil {
+		cache.first[cache.mem.used>>firstShift] = 1
+	}
 }
 
 // blockAt returns a block by its number.
@@ -270,7 +276,7 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nblocks == maxBlocks
+	return cache.pages+2 >= maxPages || cache.mem.full() || cache.nblocks == maxBlocks
 }
 
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
@@ -297,12 +303,12 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 	if tier != tierPlain && hotAfter == 0 {
 		tier = tierHot
 	}
-	return t.make(cf, pc, tier), false
+	return t.make(cf, pc, tier, old), false
 }
 
-// make makes the block at pc and enters it, instead of the one that is there. It
+// make makes the block at pc and enters it, instead of old unless that is nil. It
 // returns nil if the instruction at pc ends in the next page.
-func (t *translator) make(cf *codeFrame, pc uint64, tier tier) *block {
+func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *block {
 	t.list = cf.decode(t.list[:0], cf.frame.Bytes(), pc, tier)
 	if len(t.list) == 0 {
 		return nil
@@ -310,7 +316,10 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier) *block {
 	if tier == tierOnce && t.list[len(t.list)-1].loopsTo(pc) {
 		tier = tierCold
 	}
-	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
+	t.tier, t.page, t.other, t.far = tier, cf.number(pc&^pageMask), 0, 0
+	if old != nil {
+		t.far = old.far
+	}
 	t.open(cf)
 	b := t.translate()
 	cf.enter(b, t.number)
@@ -327,13 +336,26 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 	if noRoom() {
 		return true
 	}
-	t.make(frameOf(b.frame), b.pc, tier)
+	t.make(frameOf(b.frame), b.pc, tier, b)
 	return false
 }
 
+// recount makes a block that counts of the one at pc, whose page p is, if that
+// was thought to run once.
+func (t *translator) recount(p *codeEntry, pc uint64) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cf := cache.frames[p.frame]; cf != nil && p.frame.HasCode() && !noRoom() {
+		if b := cf.find(pc, false); b != nil && b.tier == tierOnce {
+			t.make(cf, pc, tierCold, b)
+		}
+	}
+}
+
 // tolerate reports whether it is long since it was asked for b, by the total of
-// instructions now. Then b may go on to access other pages.
-func (b *block) tolerate(number uint32, now int64) bool {
+// instructions now. Then b may go on to access other pages; otherwise the
+// instruction of s, which is probably the one that does so most, is noted.
+func (b *block) tolerate(number uint32, s *site, now int64) bool {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	ago := now - b.since
@@ -341,6 +363,14 @@ func (b *block) tolerate(number uint32, now int64) bool {
 	if ago < 0 || ago > farAfter*farCost {
 		atomic.StoreInt32(&cache.mem.counts[number], farAfter)
 		return true
+	}
+	for i := range b.sites {
+		if o := &b.sites[i]; o.pc == s.pc && o.kind == s.kind { // also in other rounds
+			b.far |= 1 << o.idx
+		}
+	}
+	if bits.OnesCount64(b.far) > maxFar {
+		b.far = ^uint64(0)
 	}
 	return false
 }
@@ -368,7 +398,7 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 		return nil, false
 	}
 	liveness(t.list)
-	t.tier, t.page, t.other = tierPlain, from.number(pc&^pageMask), k.n
+	t.tier, t.page, t.other, t.far = tierPlain, from.number(pc&^pageMask), k.n, 0
 	t.open(from)
 	b = t.translate()
 	if from.begin == nil {
@@ -406,9 +436,10 @@ func (t *translator) open(cf *codeFrame) {
 		*piece = new([blockPiece]block)
 	}
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
-	t.cf, t.base = cf, cache.used
-	cache.mem.prepare(t.base + codeMargin)
-	t.b, t.n = cache.mem.w[t.base:t.base+codeMargin], 0
+	m := &cache.mem
+	m.prepare(codeMargin)
+	t.cf, t.base = cf, m.used
+	t.b, t.n = m.w[t.base:], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
 	}
@@ -423,6 +454,7 @@ func (t *translator) open(cf *codeFrame) {
 func (t *translator) publish() *block {
 	b := t.blk
 	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.far = t.far
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
@@ -441,11 +473,12 @@ func (t *translator) publish() *block {
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
+	used := &cache.mem.used
 	b.end = (t.base + t.pos() + 15) &^ 15
-	for i := (b.start + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
+	for i := (*used + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
 		cache.first[i] = t.number
 	}
-	cache.used = b.end
+	*used = b.end
 	cache.nblocks++
 	cache.published.Add(1)
 	return b

@@ -46,7 +46,7 @@ type crossing struct {
 }
 
 const (
-	crossBits  = 7
+	crossBits  = 12
 	crossSize  = 1 << crossBits
 	crossShift = 5 // log2 of the size of a crossing
 )
@@ -54,7 +54,7 @@ const (
 // calls reports whether the current block looks an operand up by a routine. In a
 // block with x87 registers exits are more than a routine knows.
 func (t *translator) calls(aligned bool) bool {
-	return t.tier != tierHot && t.tier != tierFar && !aligned && !t.fpu
+	return t.tier != tierHot && !aligned && !t.fpu
 }
 
 // checkCall looks for span bytes at the address in T0.
@@ -86,7 +86,7 @@ func (t *translator) emitRoutines(r *routines) {
 				t.aluImm(true, 7, hT0, mm.PageSize-span)
 				miss := t.jcc(ccA)
 				t.load(hT1, mem{hB, hT1, 0, tlb + 8})
-				t.put1(0xc3)
+				t.returnFound(shared == 1)
 				t.here(miss)
 				if shared == 1 {
 					t.aluImm(true, 7, hT0, pageMask)
@@ -94,14 +94,26 @@ func (t *translator) emitRoutines(r *routines) {
 				}
 				t.jmpBack(called)
 				r.byStack[w][shared][i] = t.pos()
-				t.stackRoutine2(w == 1, shared == 1, span, called, crossed)
+				t.emitByStack(w == 1, shared == 1, span, called, crossed)
 			}
 		}
 	}
 }
 
-// byStack emits the routine for the stack.
-func (t *translator) stackRoutine2(write, shared bool, span, called, crossed int32) {
+// returnFound returns with the offset in T0 and the host's address of the page in T1,
+// or for a group with the sum in T1.
+func (t *translator) returnFound(shared bool) {
+	if shared {
+		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
+	}
+	t.put1(0xc3)
+}
+
+// emitByStack emits a routine for the stack.
+func (t *translator) emitByStack(write, shared bool, span, called, crossed int32) {
+	if shared { // probeLast had it in T1
+		t.move(hT0, hT1)
+	}
 	t.memOp(true, hT0, field(offStack), 0x03) // the address again
 	t.probe(offWT)
 	t.aluImm(true, 7, hT0, pageMask)
@@ -109,7 +121,7 @@ func (t *translator) stackRoutine2(write, shared bool, span, called, crossed int
 	t.aluImm(true, 7, hT0, mm.PageSize-span)
 	split := t.jcc(ccA)
 	t.setLast(offStack, offWT)
-	t.put1(0xc3)
+	t.returnFound(shared)
 	t.here(split)
 	if shared {
 		t.jmpBack(crossed)
@@ -124,7 +136,7 @@ func (t *translator) stackRoutine2(write, shared bool, span, called, crossed int
 		t.aluImm(true, 7, hT0, mm.PageSize-span)
 		miss := t.jcc(ccA)
 		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
-		t.put1(0xc3)
+		t.returnFound(shared)
 		t.here(miss)
 		if shared {
 			t.aluImm(true, 7, hT0, pageMask)

@@ -85,26 +85,40 @@ func (t *translator) coldStack(c *cold) {
 		return
 	}
 	o := stack(c.disp)
-	t.address(o)
+	t.address(hT0, o)
 	routine := cache.common.stackRead
 	if s.write {
 		routine = cache.common.stackWrite
 	}
 	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
-	t.jccBack(ccBE, c.back)
+	other := t.jcc(ccA)
+	t.found(c)
+	t.here(other)
 	if c.shared {
 		t.coldShared(c)
 		return
 	}
-	t.address(o)
+	t.address(hT0, o)
 	t.exit(c.n)
+}
+
+// found goes back to where a lastEntry is used: with the offset in T0 and the
+// host's address of the page in T1, or for a group with the sum in T1.
+func (t *translator) found(c *cold) {
+	if c.shared {
+		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
+	}
+	t.jmpBack(c.back)
 }
 
 // coldLast looks for an operand in the TLB and remembers its page.
 func (t *translator) coldLast(c *cold) {
 	s := t.sites[c.n]
 	tlb, _ := tlbFor(s.write)
+	if s.shared {
+		t.move(hT0, hT1)
+	}
 	t.memOp(true, hT0, field(c.last), 0x03) // the address again
 	t.probe(tlb)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
@@ -112,7 +126,7 @@ func (t *translator) coldLast(c *cold) {
 	t.setLast(c.last, tlb)
 	t.countDown()
 	far := t.jcc(ccS)
-	t.jmpBack(c.back)
+	t.found(c)
 	t.here(slow)
 	kind := s.kind
 	s.kind, t.cur = siteFar, int(s.idx)
@@ -142,12 +156,11 @@ func (t *translator) callCommon(routine int32) {
 // commonRoom is more than the common routines need.
 const commonRoom = 1 << 14
 
-// emitCommon emits the routines that blocks call, at the start of the code
-// memory, and returns what they need of it.
-func emitCommon() int32 {
+// emitCommon emits the routines that blocks call.
+func emitCommon() {
 	var t translator
-	t.b = cache.mem.w[:commonRoom]
 	cache.mem.prepare(commonRoom)
+	t.b, t.n = cache.mem.w[:commonRoom], cache.mem.used
 	cache.common.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.common.stackRead = t.pos()
@@ -160,7 +173,7 @@ func emitCommon() int32 {
 	})
 	t.emitFPU()
 	t.emitRoutines(&cache.common.routines)
-	return (t.pos() + 15) &^ 15
+	cache.mem.used = (t.pos() + 15) &^ 15
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of
@@ -192,7 +205,7 @@ func (t *translator) coldShared(c *cold) {
 	t.plainEdge(c.v)
 	t.here(miss)
 	if c.kind == coldStack {
-		t.address(stack(c.disp))
+		t.address(hT0, stack(c.disp))
 	}
 	t.exit(c.n)
 }

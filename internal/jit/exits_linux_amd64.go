@@ -35,6 +35,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
+		e.sampled(b, generation)
 		if e.left < reserve+int64(b.n) {
 			return where{}, e.stepSome(e.left)
 		}
@@ -86,13 +87,35 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	return where{pos: b.start + int32(s.next), take: todo - 1, fpu: s.fpu}, cpu.Trap{}
 }
 
+// sampled is told in which block a chunk ended, which is the more likely the more
+// time is spent in it. Blocks that were thought to run once, and so do not count,
+// begin to if much time is spent in them or in one that leads to them. (A chunk
+// never ends in a short block after the way out of a long one.)
+func (e *engine) sampled(b *block, generation uint64) {
+	if b.samples.Add(1) != sampledAfter || !b.alive(generation) {
+		return
+	}
+	recount := func(pc uint64) {
+		if p := e.codeAt(pc); p != nil {
+			e.t.recount(p, pc)
+		}
+	}
+	recount(b.pc)
+	for i := range b.sites {
+		if s := &b.sites[i]; s.kind == siteEdge && !s.plain {
+			recount(s.pc)
+		}
+	}
+}
+
 // far decides what becomes of a hot block whose instructions have accessed
-// farAfter times another page than the last time. If that took long it goes on.
+// farAfter times another page than the last time, the last of them at s. If that
+// took long it goes on.
 func (e *engine) far(b *block, s *site, todo int64, generation uint64) where {
-	if b.alive(generation) && b.tolerate(e.c.block, e.total+e.budget-e.left) {
+	if b.alive(generation) && b.tolerate(e.c.block, s, e.total+e.budget-e.left) {
 		return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}
 	}
-	if e.t.remake(b, tierFar, generation) {
+	if e.t.remake(b, tierHot, generation) {
 		e.flush(generation)
 	}
 	return where{}

@@ -22,8 +22,10 @@ type codeMemory struct {
 	// counts, by the number of a block, are in reach of the code: how often it
 	// may still run before it is hot.
 	counts []int32
-	// ready is how much of it somebody makes or has made ready; what the host makes
-	// at once is cheaper than page by page.
+
+	// What is below used is in use, and what is below ready somebody makes or has
+	// made ready: what the host makes at once is cheaper than page by page.
+	used  int32
 	ready atomic.Int32
 }
 
@@ -60,7 +62,7 @@ func (m *codeMemory) open() error {
 		return fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
-	go m.prepare(firstCode)
+	go m.readyUpTo(firstCode)
 	return nil
 }
 
@@ -73,8 +75,11 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of what is below end.
-func (m *codeMemory) prepare(end int32) {
+// prepare makes memory of the next n bytes.
+func (m *codeMemory) prepare(n int32) { m.readyUpTo(m.used + n) }
+
+// readyUpTo makes what is below end ready, but for what somebody else is about to.
+func (m *codeMemory) readyUpTo(end int32) {
 	for {
 		at := m.ready.Load()
 		if at >= min(end, codeSize) {
@@ -96,3 +101,6 @@ func (m *codeMemory) populate(at, n int32) {
 	mm.Populate(unsafe.Pointer(&m.w[at]), uintptr(n), unix.MADV_POPULATE_WRITE)
 	mm.Populate(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at)), uintptr(n), unix.MADV_POPULATE_READ)
 }
+
+// full reports whether a block may not find room.
+func (m *codeMemory) full() bool { return m.used+codeMargin > codeSize }

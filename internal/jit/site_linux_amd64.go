@@ -8,7 +8,7 @@ const (
 	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
 	siteHot                      // at the head: the block has run often
-	siteFar                      // the block's instructions often access other pages than the last time
+	siteFar                      // the instructions of the block often access other pages than the last time
 	siteMiss                     // at the checked entry
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore

@@ -35,9 +35,11 @@ type inst struct {
 	taken bool
 
 	writes uint32 // the general registers that it may write, a set
+	usesT1 bool   // its translation may need T1 beside its memory operands
 	// What it accesses in memory, in order.
-	accesses [2]access
 	naccess  uint8
+	aligned  bool // the first, see accessOf
+	accesses [2]access
 }
 
 // kind is how an instruction is translated.
@@ -95,9 +97,6 @@ const (
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
 	tierHot
-	// tierFar is the same for code whose instructions access a different page
-	// each time.
-	tierFar
 	// tierPlain is a few instructions without groups.
 	tierPlain
 )
@@ -127,7 +126,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 		if in.kind == kindJcc && !cf.goOn(in, head, tier) {
 			break
 		}
-		if in.kind == kindJmp && (tier == tierHot || tier == tierFar) && (in.target()^pc)&^pageMask == 0 {
+		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
 			in.kind, in.taken = kindNop, true
 		}
 		if in.kind.ends() {
@@ -270,6 +269,10 @@ type rowInfo struct {
 	varies bool // the effect depends on operands
 	eff    effect
 	first  bool // the first operand is written
+	second bool // see writesUnnamed
+	simple bool // the operands always allow the usual translation
+
+	implied uint32
 }
 
 // rows are filled in by classify, for most programs need few. cache.mu is held
@@ -279,12 +282,14 @@ var rows [x86.NumRows]rowInfo
 func (row *rowInfo) fill(r *x86.Row) {
 	in := x86.Inst{Op: r.Op}
 	eff, varies := effectOf(&in)
+	second, implied := writesUnnamed(r.Op)
 	*row = rowInfo{
 		known: true,
 		rep:   strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
 		kind:  kindOfOp(r.Op), step: stepOf(r.Op),
 		high: strings.Contains(r.Args, "b"),
-		eff:  eff, varies: varies, first: writesFirst(r.Op),
+		eff:  eff, varies: varies, first: writesFirst(r.Op), second: second, implied: implied,
+		simple: alwaysSuits(r),
 	}
 }
 
@@ -353,15 +358,29 @@ func (in *inst) classify() {
 		in.eff, _ = effectOf(&in.Inst)
 	}
 	in.writes = in.written()
+	in.usesT1 = in.kind == kindDivide || in.kind == kindGather || in.usesSpilled()
 	if in.Mem || in.kind >= kindPush {
 		in.findAccesses()
 	}
+}
+
+// alwaysSuits reports whether all operands of a row allow it.
+func alwaysSuits(r *x86.Row) bool {
+	switch r.Op {
+	case x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.MULX:
+		return false
+	}
+	k := kindOfOp(r.Op)
+	return k == kindPass && !strings.Contains(r.Args, "b") || k >= kindJcc || k == kindLea || k == kindNop
 }
 
 // suits reports whether the operands allow the usual translation.
 func (in *inst) suits(row *rowInfo) bool {
 	if in.Addr32 && in.Op != x86.NOP && in.kind != kindCall { // linkers fill up calls with it
 		return false
+	}
+	if row.simple {
+		return true
 	}
 	switch in.kind {
 	case kindPush, kindLeave:

@@ -64,6 +64,7 @@ type Kernel struct {
 
 	cpus        []*processor
 	idlers      int
+	poke        int64 // instructions, see minPoke
 	needResched []bool
 	runq        runQueue
 	timers      timerQueue
@@ -94,12 +95,13 @@ type Kernel struct {
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
-	current       *Task       // the task whose system call or page fault is handled
-	vfsCtx        vfs.Context // scratch of Task.ctx
-	moment        uint64      // see Moment
-	bounce        []byte      // scratch of userBuf
-	abi           [512]byte   // scratch of putStruct and getStruct
-	seccompLogged int         // decisions of filters, see logSeccomp
+	current       *Task                 // the task whose system call or page fault is handled
+	vfsCtx        vfs.Context           // scratch of Task.ctx
+	moment        uint64                // see Moment
+	bounce        []byte                // scratch of userBuf
+	abi           [512]byte             // scratch of putStruct and getStruct
+	xstate        [xstateFrameSize]byte // scratch of popXState
+	seccompLogged int                   // decisions of filters, see logSeccomp
 	unknown       map[uint64]bool
 	done          map[*Group]func(status int) // told when a top-level process is reaped
 
@@ -110,7 +112,7 @@ type Kernel struct {
 
 // New makes a machine without any process.
 func New(cfg Config) *Kernel {
-	k := &Kernel{cfg: cfg, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
+	k := &Kernel{cfg: cfg, poke: minPoke, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
 	if k.cfg.CPUs < 1 {
 		k.cfg.CPUs = 1
 	}

@@ -10,56 +10,41 @@ import "encoding/binary"
 // plus 1; 0 where more must be known.
 var quickRows [2][256][8]uint16
 
-// shapes has how the operands of the rows in quickRows are read.
-var shapes [len(compiledRows)]shape
+// forms has how the operands of the rows in quickRows are read.
+var forms [len(compiledRows)]Form
 
-// shape says how a row's operands are read by operandsQuick.
-type shape uint8
-
-const (
-	shapeOther shape = iota
-	shapeNone
-	shapeEG // Ev,Gv and the like, of one size
-	shapeGE
-	shapeGEOther // Gv,Eb: two sizes
-	shapeEI
-	shapeE
-	shapeZ
-	shapeJ
-)
-
-// shapeOf finds it.
-func (c *compiled) shapeOf() shape {
+// formOf finds it.
+func (c *compiled) formOf() Form {
 	var places [4]byte
 	for i, a := range c.args[:c.nargs] {
 		if a.width == widthY || a.width >= widthX && a.width <= widthXE {
-			return shapeOther
+			return FormOther
 		}
 		places[i] = a.place
 	}
 	same := c.args[0].width == c.args[1].width
 	switch places {
 	case [4]byte{}:
-		return shapeNone
+		return FormNone
 	case [4]byte{'E', 'G'}:
 		if same {
-			return shapeEG
+			return FormEG
 		}
 	case [4]byte{'G', 'E'}:
 		if same {
-			return shapeGE
+			return FormGE
 		}
-		return shapeGEOther
+		return FormGEOther
 	case [4]byte{'E', 'I'}:
-		return shapeEI
+		return FormEI
 	case [4]byte{'E'}:
-		return shapeE
+		return FormE
 	case [4]byte{'Z'}:
-		return shapeZ
+		return FormZ
 	case [4]byte{'J'}:
-		return shapeJ
+		return FormJ
 	}
-	return shapeOther
+	return FormOther
 }
 
 // It is made when the program starts, which takes some 20 µs.
@@ -75,7 +60,7 @@ func init() {
 						continue
 					}
 					if r.mod <= modDigit && r.attr&other == 0 {
-						shapes[i] = r.shapeOf()
+						forms[i] = r.formOf()
 						quickRows[m][opcode][digit] = i + 1
 					}
 					break
@@ -108,7 +93,7 @@ func (in *Inst) quick(b []byte) bool {
 		return false
 	}
 	r := &compiledRows[i-1]
-	in.Op, in.Row, in.Opcode = r.op, r.row, x
+	in.Op, in.Row, in.Opcode, in.Form = r.op, r.row, x, forms[i-1]
 	if r.mod != modNone {
 		in.ModRMAt, in.ModRM = uint8(n), b[n]
 		n++
@@ -117,7 +102,7 @@ func (in *Inst) quick(b []byte) bool {
 		}
 	}
 	in.ImmAt = uint8(n)
-	in.Len = uint8(in.operandsQuick(b, n, r, shapes[i-1]))
+	in.Len = uint8(in.operandsQuick(b, n, r, forms[i-1]))
 	return true
 }
 
@@ -153,8 +138,8 @@ func (in *Inst) addressQuick(b []byte, n int) int {
 }
 
 // operandsQuick is operands for bytes that are all there.
-func (in *Inst) operandsQuick(b []byte, n int, r *compiled, s shape) int {
-	if s == shapeOther {
+func (in *Inst) operandsQuick(b []byte, n int, r *compiled, form Form) int {
+	if form == FormOther {
 		c := cursor{b: b, n: n}
 		in.operands(&c, r, false)
 		return c.n
@@ -174,23 +159,23 @@ func (in *Inst) operandsQuick(b []byte, n int, r *compiled, s shape) int {
 		return size
 	}
 	g := in.ModRM>>3&7 | in.Rex&4<<1
-	switch s {
-	case shapeEG:
+	switch form {
+	case FormEG:
 		w := width(0)
 		in.argE(0, w)
 		in.Args[1] = Arg{ArgReg, in.byteReg(g, w), w}
 		in.Places[1] = 'G'
 		in.Size = w
-	case shapeGE, shapeGEOther:
+	case FormGE, FormGEOther:
 		w := width(0)
 		in.Args[0] = Arg{ArgReg, in.byteReg(g, w), w}
 		in.Places[0] = 'G'
 		in.Size = w
-		if s == shapeGEOther {
+		if form == FormGEOther {
 			w = width(1)
 		}
 		in.argE(1, w)
-	case shapeEI:
+	case FormEI:
 		w := width(0)
 		in.argE(0, w)
 		in.Places[1] = 'I'
@@ -211,18 +196,18 @@ func (in *Inst) operandsQuick(b []byte, n int, r *compiled, s shape) int {
 		c := cursor{b: b, n: n}
 		in.immediate(&c, &r.args[1], a)
 		return c.n
-	case shapeE:
+	case FormE:
 		w := width(0)
 		in.argE(0, w)
 		if w != 0 {
 			in.Size = w
 		}
-	case shapeZ:
+	case FormZ:
 		w := width(0)
 		in.Args[0] = Arg{ArgReg, in.byteReg(in.Opcode&7|in.Rex&1<<3, w), w}
 		in.Places[0] = 'Z'
 		in.Size = w
-	case shapeJ:
+	case FormJ:
 		in.Args[0] = Arg{Kind: ArgRel, Size: width(0)}
 		in.Places[0] = 'J'
 		if r.args[0].width == 1 {

@@ -19,6 +19,7 @@ func TestQuick(t *testing.T) {
 			return
 		}
 		n++
+		got.Form = FormOther
 		if err := want.decode(b[:]); err != nil || got != want {
 			t.Fatalf("% x: %+v\nwant %+v, %v", b, got, want, err)
 		}
