@@ -146,7 +146,9 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Memory < 0 || cfg.MaxProcs < 0 || cfg.CPULimit < 0 {
 		return nil, errors.New("tine: a limit is negative")
 	}
-	mm.Warm()
+	if warm := mm.Warm(); warm != nil {
+		go warm()
+	}
 	newEngine, translates, err := engineMaker(cfg.Engine)
 	if err != nil {
 		return nil, err

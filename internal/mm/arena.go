@@ -113,22 +113,22 @@ func (a *frameArena) get(force bool) (Frame, bool) {
 	return f, true
 }
 
-// Warm has the host make memory for the first machine of the process while that is
-// being set up.
-func Warm() {
+// Warm returns what has the host make memory for the first machine of the process,
+// to be run while that is being set up; nil if there has been one.
+func Warm() func() {
 	a := &arena
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ready != populateFrames {
-		return
+		return nil
 	}
 	first := Frame(a.ready)
 	a.ready += warmFrames
-	go func() {
+	return func() {
 		for f := first; f < first+warmFrames; f += populateFrames {
 			hostPopulate(f.Addr(), populateFrames<<PageShift)
 		}
-	}()
+	}
 }
 
 // put takes frames back.
