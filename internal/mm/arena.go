@@ -113,22 +113,21 @@ func (a *frameArena) get(force bool) (Frame, bool) {
 	return f, true
 }
 
-// Warm has the host make memory for the first machine of the process while that is
-// being set up. Who needs a frame meanwhile waits for no more than a step.
+// Warm has the host make memory for the first machine of the process. It is to run
+// while that is being set up; who needs a frame meanwhile waits for no more than a
+// step.
 func Warm() {
-	go func() {
-		for a := &arena; ; {
-			a.mu.Lock()
-			f := Frame(a.ready)
-			if f > warmFrames {
-				a.mu.Unlock()
-				return
-			}
-			a.ready += populateFrames
+	for a := &arena; ; {
+		a.mu.Lock()
+		f := Frame(a.ready)
+		if f > warmFrames {
 			a.mu.Unlock()
-			hostPopulate(f.Addr(), populateFrames<<PageShift)
+			return
 		}
-	}()
+		a.ready += populateFrames
+		a.mu.Unlock()
+		hostPopulate(f.Addr(), populateFrames<<PageShift)
+	}
 }
 
 // put takes frames back.
