@@ -40,9 +40,6 @@ func (t *translator) later(c cold) {
 
 // emitCold emits what was put off, and what that puts off.
 func (t *translator) emitCold() {
-	if t.hot() {
-		t.split, t.n = t.n, cache.mem.rest.used-t.base
-	}
 	for i := 0; i < len(t.cold); i++ {
 		c := t.cold[i]
 		for _, d := range c.from {
@@ -162,9 +159,8 @@ const commonRoom = 1 << 14
 // emitCommon emits the routines that blocks call.
 func emitCommon() {
 	var t translator
-	r := &cache.mem.rest
-	cache.mem.prepare(r, commonRoom)
-	t.b, t.n = cache.mem.w[:r.used+commonRoom], r.used
+	cache.mem.prepare(commonRoom)
+	t.b, t.n = cache.mem.w[:commonRoom], cache.mem.used
 	cache.common.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.common.stackRead = t.pos()
@@ -177,7 +173,7 @@ func emitCommon() {
 	})
 	t.emitFPU()
 	t.emitRoutines(&cache.common.routines)
-	r.used = (t.pos() + 15) &^ 15
+	cache.mem.used = (t.pos() + 15) &^ 15
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of

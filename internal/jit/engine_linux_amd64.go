@@ -114,6 +114,10 @@ func newEngine() *engine {
 		}
 	}
 	engines.list = append(kept, weak.Make(e))
+	if len(kept) < warmEngines {
+		e.contexts[0] = newContext()
+		go e.contexts[0].warm()
+	}
 	return e
 }
 

@@ -44,7 +44,6 @@ type translator struct {
 	number uint32 // of it
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
-	split  int32 // hot blocks: where the way ends; what follows is elsewhere
 	tail   int32 // what the exits share
 }
 
@@ -85,9 +84,6 @@ func (t *translator) translate() *block {
 	t.emitExits()
 	return t.publish()
 }
-
-// hot reports whether the way through the block is among those of hot blocks.
-func (t *translator) hot() bool { return t.tier == tierHot }
 
 // resumable lets the interpreter execute the current instruction, at the sites
 // that it has, and go on after it: with nothing in T1.
