@@ -23,7 +23,8 @@
 //
 // # Flags
 //
-// Flags that an instruction leaves undefined may differ (x86.FlagEffect). At a
+// Flags that an instruction leaves undefined may differ (x86.FlagEffect), and what
+// a program makes of them if it reads them all the same. At a
 // fault the subject's flags may be out of date if nothing reads them before they
 // are written: so the reference goes on with its own after the fault, and the two
 // must agree when they have been written, unless the kernel has changed something.
@@ -33,7 +34,8 @@
 // A difference is looked for once more. If the reference then does something else
 // than before, somebody has written the memory meanwhile, and it does not count.
 // Otherwise the latest state is found from which the two still differ, which tells
-// the instruction, and Run panics with a *cpu.Failure.
+// the instruction, and Run panics with a *cpu.Failure. What does not count the
+// reference executes alone.
 package lockstep
 
 import (
