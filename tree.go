@@ -36,8 +36,8 @@ func HostDir(host, target string, writable bool) Mount {
 	if !writable {
 		m.flags = linux.MS_RDONLY
 	}
-	m.make = func(*treeBuilder) (vfs.FileSystem, error) {
-		return hostfs.New(host, hostfs.Options{ReadOnly: !writable})
+	m.make = func(b *treeBuilder) (vfs.FileSystem, error) {
+		return hostfs.New(host, hostfs.Options{ReadOnly: !writable, Moment: b.m.k.Moment()})
 	}
 	return m
 }
@@ -174,7 +174,7 @@ func (b *treeBuilder) hostRoot(dir string) error {
 		case "dev", "proc", "sys":
 			continue
 		}
-		if err := b.root.AddHost("/"+e.Name(), filepath.Join(dir, e.Name()), hostfs.Options{}); err != nil {
+		if err := b.root.AddHost("/"+e.Name(), filepath.Join(dir, e.Name()), hostfs.Options{Moment: b.m.k.Moment()}); err != nil {
 			return fmt.Errorf("tine: show the root folder: %w", err)
 		}
 	}
@@ -206,7 +206,7 @@ func (b *treeBuilder) hostView(cfg *Config) error {
 			return nil // it is there already; the whole root is never shown
 		}
 	}
-	if err := b.root.AddHost(guest, cwd, hostfs.Options{}); err != nil {
+	if err := b.root.AddHost(guest, cwd, hostfs.Options{Moment: b.m.k.Moment()}); err != nil {
 		return fmt.Errorf("tine: show the current folder: %w", err)
 	}
 	return nil

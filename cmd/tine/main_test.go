@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/interp"
@@ -98,4 +99,22 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%q does not appear", args[0])
+}
+
+// TestCommandsByName: who names a command gets it, and nothing else is made.
+func TestCommandsByName(t *testing.T) {
+	for _, c := range commands {
+		root := &cobra.Command{Use: "tine"}
+		addCommands(root, []string{c.name, "--help"})
+		list := root.Commands()
+		if len(list) != 1 || list[0].Name() != c.name {
+			t.Errorf("%s: %v", c.name, list)
+		}
+	}
+	for _, args := range [][]string{nil, {"help"}, {"runn"}} {
+		root := &cobra.Command{Use: "tine"}
+		if addCommands(root, args); len(root.Commands()) < len(commands)-1 {
+			t.Errorf("%q: %d commands", args, len(root.Commands()))
+		}
+	}
 }

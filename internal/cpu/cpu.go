@@ -77,6 +77,8 @@ type Regs struct {
 type Keeper interface {
 	// Recall stores them in r and keeps them no longer.
 	Recall(r *Regs)
+	// Forget keeps them no longer.
+	Forget(r *Regs)
 }
 
 // Recall makes all fields exact. It must be called before r is used by another
@@ -84,6 +86,13 @@ type Keeper interface {
 func (r *Regs) Recall() {
 	if r.Keeper != nil {
 		r.Keeper.Recall(r)
+	}
+}
+
+// Forget is Recall for who is about to change all the fields that engines keep.
+func (r *Regs) Forget() {
+	if r.Keeper != nil {
+		r.Keeper.Forget(r)
 	}
 }
 
@@ -96,7 +105,7 @@ func (r *Regs) Copy() Regs {
 // Reset gives the state a program starts with (System V ABI, AMD64
 // supplement, 3.4.1): everything zero but the control words.
 func (r *Regs) Reset() {
-	r.Recall()
+	r.Forget()
 	*r = Regs{Flags: FlagOn | FlagIF, MXCSR: 0x1f80}
 	r.X87.Reset()
 }

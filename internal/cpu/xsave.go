@@ -89,30 +89,36 @@ func (r *Regs) XRestore(b *[XSize]byte, mask uint64) bool {
 			return false
 		}
 	}
-	r.Recall()
 	mxcsr := le.Uint32(b[fxMXCSR:])
 	if compact && have&XFeatureSSE == 0 {
 		mxcsr = initialMXCSR
 	}
 	takes := mask&XFeatureSSE != 0 || !compact && mask&XFeatureAVX != 0
+	if takes && mxcsr&^mxcsrMask != 0 {
+		return false
+	}
+	if mask == XFeatures {
+		r.Forget()
+	} else {
+		r.Recall()
+	}
 	if takes {
-		if mxcsr&^mxcsrMask != 0 {
-			return false
-		}
 		r.MXCSR = mxcsr
 	}
 	fx := (*[512]byte)(b[:512])
-	if mask&XFeatureX87 != 0 {
+	switch {
+	case mask&XFeatureX87 == 0:
+	case have&XFeatureX87 != 0:
+		r.X87.FXRestore(fx)
+	default:
 		r.X87 = initialX87
-		if have&XFeatureX87 != 0 {
-			r.X87.FXRestore(fx)
-		}
 	}
-	if mask&XFeatureSSE != 0 {
+	switch {
+	case mask&XFeatureSSE == 0:
+	case have&XFeatureSSE != 0:
+		load(&r.XMM, b[fxXMM:])
+	default:
 		r.XMM = [16][2]uint64{}
-		if have&XFeatureSSE != 0 {
-			load(&r.XMM, b[fxXMM:])
-		}
 	}
 	if mask&XFeatureAVX != 0 {
 		if r.UpperUsed = have&XFeatureAVX != 0; r.UpperUsed {

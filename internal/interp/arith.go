@@ -2,7 +2,7 @@ package interp
 
 import "github.com/tinevm/tine/internal/x86"
 
-func init() {
+func setArith() {
 	set(map[x86.Op]handler{
 		x86.ADD: add, x86.ADC: adc, x86.SUB: sub, x86.SBB: sbb, x86.CMP: cmp,
 		x86.INC: inc, x86.DEC: dec, x86.NEG: neg,

@@ -10,7 +10,7 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setAtomic() {
 	set(map[x86.Op]handler{
 		x86.XCHG: xchg, x86.XADD: xadd, x86.CMPXCHG: cmpxchg,
 		x86.CMPXCHG8B: cmpxchg8b, x86.CMPXCHG16B: cmpxchg16b, x86.FENCE: fence,

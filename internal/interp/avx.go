@@ -277,7 +277,10 @@ func handlerVEX(r *x86.Row) handler {
 	return l.handler(x)
 }
 
-func init() {
+func setAVX() {
+	// Most are made of those without VEX.
+	know(x86.FirstSSE)
+	know(x86.FirstExt)
 	for _, r := range x86.Rows() {
 		// Of two rows for a shift the one without an immediate tells more.
 		if r.Op >= x86.VEX && r.Op < x86.FirstAVX && (handlers[r.Op] == nil || r.Args == "Vx,Hx,Wdq") {

@@ -287,7 +287,7 @@ func cvtps2ph(c *core, o *op) bool {
 	return c.store64(va, r.lo)
 }
 
-func init() {
+func setFMA() {
 	set(map[x86.Op]handler{
 		x86.VFMADDPS: fmas(fmaAdd, 4, false), x86.VFMADDPD: fmas(fmaAdd, 8, false),
 		x86.VFMADDSS: fmas(fmaAdd, 4, true), x86.VFMADDSD: fmas(fmaAdd, 8, true),

@@ -343,7 +343,7 @@ func gathers(size, n uint8) handler {
 	})
 }
 
-func init() {
+func setAVXOps() {
 	set(map[x86.Op]handler{
 		x86.VEX + x86.MOVUPS: vexMove(false), x86.VEX + x86.MOVUPD: vexMove(false),
 		x86.VEX + x86.MOVDQU: vexMove(false), x86.VEX + x86.LDDQU: vexMove(false),

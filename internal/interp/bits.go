@@ -3,12 +3,13 @@ package interp
 import (
 	"hash/crc32"
 	"math/bits"
+	"sync"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setBits() {
 	set(map[x86.Op]handler{
 		x86.BT: bt, x86.BTS: bts, x86.BTR: btr, x86.BTC: btc,
 		x86.BSF: bsf, x86.BSR: bsr, x86.POPCNT: popcnt, x86.CRC32: crc,
@@ -135,7 +136,7 @@ func popcnt(c *core, o *op) bool {
 	return true
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // crc accumulates without the inversions that the Go function does.
 func crc(c *core, o *op) bool {
@@ -143,9 +144,9 @@ func crc(c *core, o *op) bool {
 	if !ok {
 		return false
 	}
-	sum := uint32(c.r[o.dst])
+	sum, table := uint32(c.r[o.dst]), castagnoli()
 	for range o.srcSize {
-		sum = castagnoli[uint8(sum)^uint8(a)] ^ sum>>8
+		sum = table[uint8(sum)^uint8(a)] ^ sum>>8
 		a >>= 8
 	}
 	c.r[o.dst] = uint64(sum)

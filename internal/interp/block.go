@@ -216,6 +216,7 @@ func (c *core) decodeBlock(f mm.Frame, pc uint64) *block {
 // a comparison and the branch after it become one op, and a block that ends
 // without a branch gets an op that goes on at fall.
 func newBlock(pc, fall uint64, ops []op) *block {
+	hotOnce.Do(fillHot)
 	b := &block{pc: pc, fall: fall, n: int32(len(ops))}
 	for i := range ops {
 		ops[i].code = codeOf(&ops[i])

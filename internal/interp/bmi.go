@@ -10,7 +10,7 @@ import (
 // MOVBE, LZCNT, ADX, BMI1 and BMI2 (SDM vol. 2). Instructions with VEX have the
 // register of its vvvv field in op.imm.
 
-func init() {
+func setBMI() {
 	set(map[x86.Op]handler{
 		x86.MOVBE: movbe, x86.LZCNT: lzcnt, x86.TZCNT: tzcnt,
 		x86.ADCX: adx(cpu.FlagCF), x86.ADOX: adx(cpu.FlagOF),

@@ -5,16 +5,12 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
-	branches := map[x86.Op]handler{
+func setControl() {
+	set(map[x86.Op]handler{
 		x86.JMP: jmp, x86.JMPIND: jmpInd, x86.CALL: call, x86.CALLIND: callInd,
 		x86.RET: ret, x86.RETN: ret, x86.JCC: jcc,
 		x86.LOOP: loop, x86.LOOPE: loop, x86.LOOPNE: loop, x86.JRCXZ: jrcxz,
-	}
-	set(branches)
-	for op := range branches {
-		terminal[op] = true
-	}
+	})
 }
 
 // canonical reports whether an address has the upper bits of a 48-bit one.

@@ -9,7 +9,7 @@ import (
 
 // PCLMULQDQ, AES and SHA (SDM vol. 2; FIPS 197 and 180-4).
 
-func init() {
+func setCrypto() {
 	set(map[x86.Op]handler{
 		x86.PCLMULQDQ: wholeImm(pclmul),
 		x86.AESENC:    whole(aesenc), x86.AESENCLAST: whole(aesenclast),

@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/rand"
 	"testing"
+
+	"github.com/tinevm/tine/internal/x86"
 )
 
 func xmmOf(b []byte) xmm {
@@ -22,6 +24,7 @@ func (x xmm) encode() []byte {
 
 // TestAES encrypts and decrypts as the manual shows, with keys of 128 bits.
 func TestAES(t *testing.T) {
+	know(x86.AESENC)
 	rng := rand.New(rand.NewSource(1))
 	for range 100 {
 		key, plain := make([]byte, 16), make([]byte, 16)

@@ -64,6 +64,7 @@ func TestCPUIDReports(t *testing.T) {
 		{0x80000001, 2, 0, "9f"}, {0x80000001, 2, 5, "f3 0f bd c1"}, {0x80000001, 3, 27, "0f 01 f9"},
 	} {
 		in, err := x86.Decode(unhex(c.code))
+		know(in.Op)
 		if regs(c.leaf)[c.reg]>>c.bit&1 == 0 || err != nil || handlers[in.Op] == nil {
 			t.Errorf("leaf %#x, register %d, bit %d: %#x, %v", c.leaf, c.reg, c.bit, regs(c.leaf)[c.reg], err)
 		}

@@ -1,11 +1,17 @@
 package interp
 
 import (
+	"sync"
+
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
 
 //go:generate go run ./mkrun
+
+// hotOnce fills the tables below for who needs them first: the other engine never
+// makes blocks.
+var hotOnce sync.Once
 
 // hot has the codes of inline forms by operation, form, logarithm of the
 // operand size, and variant; 0 is none. The variant is 1 for an address with

@@ -224,7 +224,7 @@ func opEMMS(c *core, o *op) bool {
 	return true
 }
 
-func init() {
+func setMMX() {
 	set(map[x86.Op]handler{
 		x86.MMXMOVD: opMOVDMMX, x86.MMXMOVQ: opMOVQMMX, x86.MOVQ2DQ: opMOVQ2DQ, x86.MOVDQ2Q: opMOVDQ2Q,
 		x86.MMXMASKMOVQ: opMASKMOVQ, x86.EMMS: opEMMS,

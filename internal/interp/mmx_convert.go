@@ -73,7 +73,7 @@ func toMMX(n uint8, f packedOp) handler {
 	}
 }
 
-func init() {
+func setMMXConvert() {
 	set(map[x86.Op]handler{
 		x86.CVTPI2PS: opCVTPI2PS, x86.CVTPI2PD: opCVTPI2PD,
 		x86.CVTPS2PI: toMMX(8, cvtps2dq), x86.CVTTPS2PI: toMMX(8, cvttps2dq),

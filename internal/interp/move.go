@@ -5,7 +5,7 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setMove() {
 	set(map[x86.Op]handler{
 		x86.MOV: mov, x86.MOVZX: mov, x86.MOVSX: movsx, x86.MOVSXD: movsx,
 		x86.LEA: lea, x86.CMOVCC: cmov, x86.SETCC: setcc, x86.XLAT: xlat,

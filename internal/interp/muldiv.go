@@ -7,7 +7,7 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setMulDiv() {
 	set(map[x86.Op]handler{
 		x86.MUL: mul, x86.IMUL1: imul1, x86.IMUL2: imul2, x86.IMUL3: imul3,
 		x86.DIV: div, x86.IDIV: idiv, x86.CBW: cbw, x86.CWD: cwd,

@@ -307,7 +307,7 @@ func TestProcessorPairs(t *testing.T) {
 	total, bad := 0, 0
 	for _, i := range hwRows() {
 		row := x86.Rows()[i]
-		if terminal[row.Op] || row.Op >= x86.SLDT && row.Op <= x86.SMSW || row.Op == x86.LDSEG || row.Op >= x86.PUSH && row.Op <= x86.LEAVE {
+		if Terminal(row.Op) || row.Op >= x86.SLDT && row.Op <= x86.SMSW || row.Op == x86.LDSEG || row.Op >= x86.PUSH && row.Op <= x86.LEAVE {
 			continue
 		}
 		tm := x86test.ParseTemplate(row.Enc)

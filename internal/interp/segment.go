@@ -9,13 +9,9 @@ import (
 // and nothing else depends on what is loaded; but selectors can be loaded, read
 // and asked about (SDM vol. 3, 3.4 and 5.8).
 
-func init() {
-	far := map[x86.Op]handler{x86.RETF: retf, x86.IRET: iret}
-	set(far)
-	for op := range far {
-		terminal[op] = true
-	}
+func setSegments() {
 	set(map[x86.Op]handler{
+		x86.RETF: retf, x86.IRET: iret,
 		x86.MOVSEG: movFromSeg, x86.LDSEG: movToSeg, x86.PUSHSEG: pushSeg, x86.POPSEG: popSeg,
 		x86.LFS: loadFar, x86.LAR: lar, x86.LSL: lsl, x86.VERR: verr, x86.VERW: verw,
 		x86.SLDT: sldt, x86.STR: str, x86.SMSW: smsw, x86.SGDT: sgdt, x86.SIDT: sidt,

@@ -7,7 +7,7 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setShift() {
 	set(map[x86.Op]handler{
 		x86.SHL: shl, x86.SHR: shr, x86.SAR: sar,
 		x86.ROL: rol, x86.ROR: ror, x86.RCL: rcl, x86.RCR: rcr,

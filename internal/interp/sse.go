@@ -298,7 +298,7 @@ func (c *core) setStringFlags(r uint32, na, nb, n int) {
 	c.setFlagBits(flags)
 }
 
-func init() {
+func setSSE() {
 	set(map[x86.Op]handler{
 		x86.PTEST:     opPTest,
 		x86.INSERTPS:  opInsertPS,

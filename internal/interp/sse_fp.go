@@ -355,7 +355,7 @@ func opCVTSS2SD(c *core, o *op) bool {
 func roundD(_, b uint64, imm uint8, mx uint32) (uint64, uint32) { return formatD.roundInt(b, imm, mx) }
 func roundS(_, b uint64, imm uint8, mx uint32) (uint64, uint32) { return formatS.roundInt(b, imm, mx) }
 
-func init() {
+func setSSEFloat() {
 	set(map[x86.Op]handler{
 		x86.ADDSD: opADDSD, x86.SUBSD: opSUBSD, x86.MULSD: opMULSD, x86.DIVSD: opDIVSD,
 		x86.SQRTSD: scalarD(sqrtD), x86.MINSD: scalarD(minD), x86.MAXSD: scalarD(maxD),

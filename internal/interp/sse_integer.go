@@ -107,7 +107,7 @@ func opPSHUFB(c *core, o *op) bool {
 	return ok
 }
 
-func init() {
+func setSSEInteger() {
 	set(map[x86.Op]handler{
 		x86.PXOR: opPXOR, x86.XORPS: opPXOR, x86.XORPD: opPXOR,
 		x86.POR: opPOR, x86.ORPS: opPOR, x86.ORPD: opPOR,

@@ -175,7 +175,7 @@ func opLDMXCSR(c *core, o *op) bool {
 
 func opSTMXCSR(c *core, o *op) bool { return c.store32(c.ea(o), c.regs.MXCSR) }
 
-func init() {
+func setSSEMove() {
 	set(map[x86.Op]handler{
 		x86.MOVUPS: opMoveUnaligned, x86.MOVUPD: opMoveUnaligned,
 		x86.MOVDQU: opMoveUnaligned, x86.LDDQU: opMoveUnaligned,

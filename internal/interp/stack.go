@@ -5,12 +5,11 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setStack() {
 	set(map[x86.Op]handler{
 		x86.PUSH: push, x86.POP: pop, x86.PUSHF: pushf, x86.POPF: popf,
 		x86.ENTER: enter, x86.LEAVE: leave,
 	})
-	terminal[x86.POPF] = true // it may set TF
 }
 
 func (c *core) push(size uint8, v uint64) bool {

@@ -3,7 +3,6 @@ package interp
 import (
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
-	"github.com/tinevm/tine/internal/x86"
 )
 
 // Stepper is the interpreter as another engine uses it: for one instruction at
@@ -56,10 +55,6 @@ func (s *Stepper) CPUID(v *cpu.VCPU, r *cpu.Regs) {
 	g := &r.GPR
 	identify(v, &g[cpu.RAX], &g[cpu.RBX], &g[cpu.RCX], &g[cpu.RDX])
 }
-
-// Terminal reports whether an operation may go elsewhere than to the next
-// instruction, or changes how the next one is executed.
-func Terminal(op x86.Op) bool { return terminal[op] }
 
 // MarkCode notes that another engine is about to translate the code in f: no
 // processor keeps a write translation of f for longer than until it next looks

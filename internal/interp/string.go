@@ -9,7 +9,7 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
+func setStrings() {
 	set(map[x86.Op]handler{
 		x86.MOVS: movs, x86.STOS: stos, x86.LODS: lods, x86.CMPS: cmps, x86.SCAS: scas,
 	})

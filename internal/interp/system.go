@@ -5,16 +5,12 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-func init() {
-	stops := map[x86.Op]handler{
+func setSystem() {
+	set(map[x86.Op]handler{
 		x86.SYSCALL: syscall, x86.INT: interrupt, x86.INT3: int3, x86.INT1: int1,
 		x86.UD: undefined, x86.PRIV: privileged, x86.IOPRIV: privileged,
 		x86.BAD: unknown, badLength: privileged,
-	}
-	set(stops)
-	for op := range stops {
-		terminal[op] = true
-	}
+	})
 	set(map[x86.Op]handler{
 		x86.CLC: clc, x86.STC: stc, x86.CMC: cmc, x86.CLD: cld, x86.STD: std,
 		x86.LAHF: lahf, x86.SAHF: sahf,

@@ -11,6 +11,7 @@ func (o *op) fill(in *x86.Inst, pc uint64) {
 		base: in.Base, index: in.Index, scale: in.Scale, seg: regZero,
 		disp: uint64(in.Disp), imm: int32(in.Imm),
 	}
+	know(o.x)
 	if handlers[o.x] == nil {
 		o.x = x86.BAD
 	}
@@ -37,7 +38,7 @@ func (o *op) fill(in *x86.Inst, pc uint64) {
 		o.imm &= 7 // the rest is reserved without VEX
 	}
 	o.prefixes(in)
-	if terminal[o.x] {
+	if Terminal(o.x) {
 		o.flags |= opTerm
 	}
 }

@@ -190,7 +190,7 @@ func fpuStack(f func(s *x87.State)) handler {
 // fpuConst makes a handler of FLD1 and its kin.
 func fpuConst(i int) handler { return fpuStack(func(s *x87.State) { s.LoadConst(i) }) }
 
-func init() {
+func setX87() {
 	set(map[x86.Op]handler{
 		x86.FADD: fpuArith(x87.Add, false), x86.FADDP: fpuArith(x87.Add, true), x86.FIADD: fpuArithInt(x87.Add),
 		x86.FMUL: fpuArith(x87.Mul, false), x86.FMULP: fpuArith(x87.Mul, true), x86.FIMUL: fpuArithInt(x87.Mul),

@@ -150,7 +150,7 @@ func opFXRSTOR(c *core, o *op) bool {
 	return true
 }
 
-func init() {
+func setX87Control() {
 	set(map[x86.Op]handler{
 		x86.FWAIT: opFWAIT, x86.FNOP: fpuStack(func(*x87.State) {}), x86.FNSETPM: opFNSETPM,
 		x86.FLDCW: opFLDCW, x86.FNSTCW: opFNSTCW, x86.FNSTSW: opFNSTSW,

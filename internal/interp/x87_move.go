@@ -166,7 +166,7 @@ func fpuFree(pop bool) handler {
 	}
 }
 
-func init() {
+func setX87Move() {
 	set(map[x86.Op]handler{
 		x86.FLD: opFLD, x86.FILD: opFILD, x86.FBLD: opFBLD,
 		x86.FST: fpuStore(false), x86.FSTP: fpuStore(true), x86.FBSTP: opFBSTP, x86.FSTPNCE: opFSTPNCE,

@@ -131,7 +131,7 @@ func xrstor(c *core, o *op) bool {
 	return true
 }
 
-func init() {
+func setXsave() {
 	set(map[x86.Op]handler{
 		x86.XGETBV: xgetbv, x86.XSAVE: xsave, x86.XSAVEC: xsavec, x86.XRSTOR: xrstor,
 	})

@@ -786,7 +786,8 @@ const (
 	codeADDQRIthenLEADX
 )
 
-func init() {
+// fillHot fills the tables that choose among them.
+func fillHot() {
 	hot[x86.MOV][formRR][0][0] = codeMOVBRR
 	hot[x86.MOV][formRM][0][0] = codeMOVBRM
 	hot[x86.MOV][formMR][0][0] = codeMOVBMR

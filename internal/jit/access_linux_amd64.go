@@ -59,29 +59,29 @@ func (t *translator) hostOperand(o operand) mem {
 	return m
 }
 
-// address loads T0 with the address.
-func (t *translator) address(o operand) {
+// address loads a temporary with the address.
+func (t *translator) address(d uint8, o operand) {
 	if o.base == none && o.index == none {
-		t.moveImm(hT0, uint64(o.disp))
+		t.moveImm(d, uint64(o.disp))
 	} else if m := t.hostOperand(o); m.index == none && m.disp == 0 {
-		if m.base != hT0 {
-			t.move(hT0, m.base)
+		if m.base != d {
+			t.move(d, m.base)
 		}
 	} else {
-		t.lea(hT0, m)
+		t.lea(d, m)
 	}
 	switch o.seg {
 	case x86.SegFS:
-		t.memOp(true, hT0, field(offFSBase), 0x03)
+		t.memOp(true, d, field(offFSBase), 0x03)
 	case x86.SegGS:
-		t.memOp(true, hT0, field(offGSBase), 0x03)
+		t.memOp(true, d, field(offGSBase), 0x03)
 	}
 }
 
 // access makes in's memory operand accessible.
 func (t *translator) access(in *inst, o operand) mem {
 	size, write, aligned := accessOf(in)
-	return t.check(in, o, size, write, aligned || in.Lock || in.Op == x86.XCHG)
+	return t.check(in, o, size, write, aligned)
 }
 
 // check returns the host's form of an operand of the guest that is good to be
@@ -115,19 +115,23 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	quick := o.base == cpu.RSP && o.index == none && !aligned
 	_, kind := tlbFor(write)
-	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared, simple: simple(in)}
+	s := site{kind: kind, write: write, size: size, retry: uint16(t.pos()), shared: shared}
+	s.simple, s.aligned = simple(in)
 	if shared {
 		s.size = 1
 	}
 	t.heldAt = 0 // to be repeated from here
 	n := len(t.sites)
-	t.address(o)
 	switch {
 	case quick:
-		t.checkStack(s, span, o.disp, in.pc)
-	case t.tier == tierHot && !aligned:
-		t.checkLast(s, span, in.pc)
+		t.checkStack(s, span, o, in.pc)
+	case t.calls(aligned):
+		t.address(hT0, o)
+		t.checkCall(s, span)
+	case t.tier == tierHot && !aligned && t.far>>t.cur&1 == 0:
+		t.checkLast(s, span, o, in.pc)
 	default:
+		t.address(hT0, o)
 		t.checkTLB(s, span, size, aligned, in.pc)
 	}
 	if !shared {
@@ -142,38 +146,45 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	return m
 }
 
-// checkStack looks for span bytes at the address in T0, which is disp from RSP,
-// in the entry that the stack has of its own.
-func (t *translator) checkStack(s site, span int32, disp int64, pc uint64) {
-	other := t.probeLast(offStack, span)
-	t.later(cold{kind: coldStack, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, disp: disp, shared: s.shared})
+// checkStack looks for span bytes at o, which is around RSP, in the entry that the
+// stack has of its own.
+func (t *translator) checkStack(s site, span int32, o operand, pc uint64) {
+	other := t.probeLast(offStack, span, o, s.shared)
+	t.later(cold{kind: coldStack, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, disp: o.disp, shared: s.shared})
 }
 
-// checkLast looks for span bytes at the address in T0 in the page that the
-// instruction accessed last. Then the host's address does not wait for a load
-// that waits for the guest's, which is half of the time of following a pointer.
-func (t *translator) checkLast(s site, span int32, pc uint64) {
+// checkLast looks for span bytes at o in the page that the instruction accessed
+// last. Then the host's address does not wait for a load that waits for the
+// guest's, which is half of the time of following a pointer.
+func (t *translator) checkLast(s site, span int32, o operand, pc uint64) {
 	last := offRL
 	if s.write {
 		last = offWL
 	}
 	// There are not enough entries for all; those of one block are different.
 	last += (cache.lasts.Add(1) - 1) & (lastSize - 1) * lastBytes
-	other := t.probeLast(last, span)
-	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last})
+	other := t.probeLast(last, span, o, s.shared)
+	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last, shared: s.shared})
 }
 
-// probeLast looks for span bytes at the address in T0 in a lastEntry. It returns
-// the jump that is taken if they are not there.
-func (t *translator) probeLast(last, span int32) int32 {
+// probeLast looks for span bytes at o in a lastEntry. T0 becomes the offset in the
+// page and T1 the host's address of the page; if they are for a group, T1 becomes
+// where they are, by way of the offset. It returns the jump that is taken if they
+// are not there.
+func (t *translator) probeLast(last, span int32, o operand, shared bool) int32 {
 	limit := last + lastSmall
 	if span > smallSpan {
 		limit = last + lastLarge
 	}
-	t.memOp(true, hT0, field(last), 0x2b)
-	t.memOp(true, hT0, field(limit), 0x3b)
+	offset, opcode := uint8(hT0), byte(0x8b)
+	if shared {
+		offset, opcode = hT1, 0x03 // add
+	}
+	t.address(offset, o)
+	t.memOp(true, offset, field(last), 0x2b)
+	t.memOp(true, offset, field(limit), 0x3b)
 	other := t.jcc(ccAE)
-	t.load(hT1, field(last+lastHost))
+	t.memOp(true, hT1, field(last+lastHost), opcode)
 	return other
 }
 
@@ -205,6 +216,7 @@ func (t *translator) checkTLB(s site, span int32, size uint8, aligned bool, pc u
 	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
 	n := t.site(s)
 	if s.shared {
+		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
 		t.later(cold{kind: coldShared, from: slow, n: n, v: pc})
 	} else {
 		t.exitFrom(n, slow[:]...)
@@ -251,7 +263,9 @@ func (t *translator) checkConst(in *inst, va uint64, size uint8, write bool) mem
 	}
 	slow := t.jcc(ccNE)
 	t.load(hT1, field(entry+8))
-	n := t.site(site{kind: kind, write: write, size: size, retry: uint16(start), constant: true, simple: simple(in)})
+	s := site{kind: kind, write: write, size: size, retry: uint16(start), constant: true}
+	s.simple, s.aligned = simple(in)
+	n := t.site(s)
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	return at(hT1, int32(va&pageMask))
 }

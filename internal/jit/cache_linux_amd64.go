@@ -2,6 +2,7 @@ package jit
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -19,12 +20,15 @@ type block struct {
 	page  int32  // number in context.pages
 	other int32  // that of the page in which the instruction ends, or 0
 	start int32  // position in the code memory
-	chain uint32 // the number of the next block in its bucket, or 0
+	end   int32  // where its last part ends
 	since int64  // total of the engine that came to far last
+	far   uint64 // hot blocks: the instructions that often access another page, a set
 	dead  atomic.Bool
 	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry layout // positions in the code memory
 	sites []site
+
+	samples atomic.Int32 // chunks that ended here
 }
 
 // link is a displacement that was made to lead to a block, and what it was.
@@ -58,10 +62,10 @@ func (b *block) unlink() {
 
 // codeFrame is a frame with code.
 type codeFrame struct {
-	frame   mm.Frame
-	buckets []uint32   // a hash table: the numbers of the first blocks of chains
-	n       int        // blocks in it
-	pages   []codePage // where it is mapped
+	frame mm.Frame
+	table []entry    // a hash table of the blocks that begin here
+	n     int        // blocks in it
+	pages []codePage // where it is mapped
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
 	// that end here.
@@ -69,57 +73,75 @@ type codeFrame struct {
 	end   []*block
 }
 
-// bucket is where the chain of a block at pc begins.
-func (cf *codeFrame) bucket(pc uint64) *uint32 {
-	return &cf.buckets[(pc^pc>>6)&uint64(len(cf.buckets)-1)]
+// entry is a block in the table of a frame: its number, and in the other bits what
+// it is looked up by, so that only the right block is touched. 0 is empty.
+type entry uint64
+
+const (
+	numberBits = 20 // maxBlocks fits
+	numberMask = 1<<numberBits - 1
+	keyMask    = 1<<(64-numberBits) - 1
+)
+
+// keyOf is what the block at pc is looked up by. What it leaves out are high bits:
+// of two addresses 8 TB apart a frame has one.
+func keyOf(pc uint64, plain bool) entry {
+	k := entry(pc<<1) & keyMask
+	if plain {
+		k |= 1
+	}
+	return k << numberBits
+}
+
+// slot is where in the table the block is, or may be put.
+func (cf *codeFrame) slot(pc uint64, plain bool) *entry {
+	k, mask := keyOf(pc, plain), uint64(len(cf.table)-1)
+	for i := pc ^ pc>>6; ; i++ {
+		if e := &cf.table[i&mask]; *e == 0 || *e&^numberMask == k {
+			return e
+		}
+	}
 }
 
 // find returns a block, or nil.
 func (cf *codeFrame) find(pc uint64, plain bool) *block {
-	for n := *cf.bucket(pc); n != 0; {
-		b := numbered(n)
-		if b.pc == pc && (b.tier == tierPlain) == plain {
+	if n := *cf.slot(pc, plain) & numberMask; n != 0 {
+		if b := numbered(uint32(n)); b.pc == pc {
 			return b
 		}
-		n = b.chain
 	}
 	return nil
 }
 
-// add enters the block with number n, which is not there.
-func (cf *codeFrame) add(b *block, n uint32) {
-	if cf.n++; cf.n > 2*len(cf.buckets) {
-		old := cf.buckets
-		cf.buckets = make([]uint32, 4*len(old))
-		for _, n := range old {
-			for n != 0 {
-				b := numbered(n)
-				chain := cf.bucket(b.pc)
-				n, b.chain, *chain = b.chain, *chain, n
-			}
-		}
+// enter enters the block with number n, instead of what is there.
+func (cf *codeFrame) enter(b *block, n uint32) {
+	at := cf.slot(b.pc, b.tier == tierPlain)
+	if old := uint32(*at & numberMask); old != 0 {
+		numbered(old).kill()
+	} else if cf.n++; 4*cf.n > 3*len(cf.table) {
+		cf.grow()
+		at = cf.slot(b.pc, b.tier == tierPlain)
 	}
-	chain := cf.bucket(b.pc)
-	b.chain, *chain = *chain, n
+	*at = keyOf(b.pc, b.tier == tierPlain) | entry(n)
 }
 
-// remove takes a block out.
-func (cf *codeFrame) remove(b *block) {
-	at := cf.bucket(b.pc)
-	for numbered(*at) != b {
-		at = &numbered(*at).chain
+// grow makes the table larger.
+func (cf *codeFrame) grow() {
+	old := cf.table
+	cf.table = make([]entry, 4*len(old))
+	for _, e := range old {
+		if e != 0 {
+			k := e >> numberBits
+			*cf.slot(uint64(k>>1), k&1 != 0) = e
+		}
 	}
-	*at = b.chain
-	cf.n--
 }
 
 // all calls fn for every block that is in the table.
 func (cf *codeFrame) all(fn func(b *block)) {
-	for _, n := range cf.buckets {
-		for n != 0 {
-			b := numbered(n)
-			fn(b)
-			n = b.chain
+	for _, e := range cf.table {
+		if e != 0 {
+			fn(numbered(uint32(e & numberMask)))
 		}
 	}
 }
@@ -137,20 +159,22 @@ const (
 	blockPiece = 1 << 9
 	maxBlocks  = 1 << 19
 	codeMargin = 1 << 16 // more than any block needs
+	firstShift = 8
 )
 
 // cache has the machine code of the host process, shared by all engines. What
 // is not atomic is under mu. Machine code reads it all the time, so what is
 // published stays until flush has seen every engine outside.
 var cache struct {
-	mu   sync.Mutex
-	mem  codeMemory
-	err  error // why there is no code memory
-	used int32 // bytes of code memory
+	mu  sync.Mutex
+	mem codeMemory
+	err error // why there is no code memory
 
 	frames  map[mm.Frame]*codeFrame
 	nblocks uint32 // the number of the next
-	blocks  [maxBlocks / blockPiece]*[blockPiece]block
+	// By position shifted by firstShift: the number of the first block that ends after it.
+	first  [codeSize >> firstShift]uint32
+	blocks [maxBlocks / blockPiece]*[blockPiece]block
 	// How many entries of context.rl and wl have been given out. When there are no
 	// more it is again from the first.
 	lasts atomic.Int32
@@ -182,12 +206,16 @@ func openCache() error {
 // reset makes the cache empty.
 func reset() {
 	if cache.err == nil {
-		cache.used = emitCommon()
+		cache.mem.hot.used, cache.mem.rest.used = 0, hotSize
+		emitCommon()
 	}
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
 	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
+	if cache.err == nil {
+		cache.first[cache.mem.rest.used>>firstShift] = 1
+	}
 }
 
 // blockAt returns a block by its number.
@@ -222,7 +250,7 @@ func drop(f mm.Frame) {
 	for _, b := range cf.end {
 		b.kill()
 	}
-	clear(cf.buckets)
+	clear(cf.table)
 	clear(cf.begin)
 	cf.n, cf.end = 0, nil
 }
@@ -240,7 +268,7 @@ func (b *block) kill() {
 func frameOf(f mm.Frame) *codeFrame {
 	cf := cache.frames[f]
 	if cf == nil {
-		cf = &codeFrame{frame: f, buckets: make([]uint32, 64)}
+		cf = &codeFrame{frame: f, table: make([]entry, 64)}
 		cache.frames[f] = cf
 	}
 	return cf
@@ -248,7 +276,7 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.used+codeMargin > codeSize || cache.nblocks == maxBlocks
+	return cache.pages+2 >= maxPages || cache.mem.hot.full() || cache.mem.rest.full() || cache.nblocks == maxBlocks
 }
 
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
@@ -288,14 +316,13 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	if tier == tierOnce && t.list[len(t.list)-1].loopsTo(pc) {
 		tier = tierCold
 	}
-	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
+	t.tier, t.page, t.other, t.far = tier, cf.number(pc&^pageMask), 0, 0
+	if old != nil {
+		t.far = old.far
+	}
 	t.open(cf)
 	b := t.translate()
-	if old != nil {
-		cf.remove(old)
-		old.kill()
-	}
-	cf.add(b, t.number)
+	cf.enter(b, t.number)
 	return b
 }
 
@@ -313,9 +340,22 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 	return false
 }
 
+// recount makes a block that counts of the one at pc, whose page p is, if that
+// was thought to run once.
+func (t *translator) recount(p *codeEntry, pc uint64) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if cf := cache.frames[p.frame]; cf != nil && p.frame.HasCode() && !noRoom() {
+		if b := cf.find(pc, false); b != nil && b.tier == tierOnce {
+			t.make(cf, pc, tierCold, b)
+		}
+	}
+}
+
 // tolerate reports whether it is long since it was asked for b, by the total of
-// instructions now. Then b may go on to access other pages.
-func (b *block) tolerate(number uint32, now int64) bool {
+// instructions now. Then b may go on to access other pages; otherwise the
+// instruction of s, which is probably the one that does so most, is noted.
+func (b *block) tolerate(number uint32, s *site, now int64) bool {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	ago := now - b.since
@@ -323,6 +363,14 @@ func (b *block) tolerate(number uint32, now int64) bool {
 	if ago < 0 || ago > farAfter*farCost {
 		atomic.StoreInt32(&cache.mem.counts[number], farAfter)
 		return true
+	}
+	for i := range b.sites {
+		if o := &b.sites[i]; o.pc == s.pc && o.kind == s.kind { // also in other rounds
+			b.far |= 1 << o.idx
+		}
+	}
+	if bits.OnesCount64(b.far) > maxFar {
+		b.far = ^uint64(0)
 	}
 	return false
 }
@@ -350,7 +398,7 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 		return nil, false
 	}
 	liveness(t.list)
-	t.tier, t.page, t.other = tierPlain, from.number(pc&^pageMask), k.n
+	t.tier, t.page, t.other, t.far = tierPlain, from.number(pc&^pageMask), k.n, 0
 	t.open(from)
 	b = t.translate()
 	if from.begin == nil {
@@ -388,9 +436,14 @@ func (t *translator) open(cf *codeFrame) {
 		*piece = new([blockPiece]block)
 	}
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
-	t.cf, t.base = cf, cache.used
-	cache.mem.prepare(t.base + codeMargin)
-	t.b, t.n = cache.mem.w[t.base:t.base+codeMargin], 0
+	m := &cache.mem
+	m.prepare(&m.rest, codeMargin)
+	t.cf, t.base, t.split = cf, m.rest.used, 0
+	if t.hot() {
+		m.prepare(&m.hot, codeMargin)
+		t.base = m.hot.used
+	}
+	t.b, t.n = m.w[t.base:], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
 	}
@@ -405,6 +458,7 @@ func (t *translator) open(cf *codeFrame) {
 func (t *translator) publish() *block {
 	b := t.blk
 	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
+	b.far = t.far
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
@@ -423,7 +477,15 @@ func (t *translator) publish() *block {
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
-	cache.used = (t.base + t.pos() + 15) &^ 15
+	rest := &cache.mem.rest.used
+	b.end = (t.base + t.pos() + 15) &^ 15
+	if t.hot() {
+		cache.mem.hot.used = (t.base + t.split + 15) &^ 15
+	}
+	for i := (*rest + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
+		cache.first[i] = t.number
+	}
+	*rest = b.end
 	cache.nblocks++
 	cache.published.Add(1)
 	return b

@@ -40,6 +40,9 @@ func (t *translator) later(c cold) {
 
 // emitCold emits what was put off, and what that puts off.
 func (t *translator) emitCold() {
+	if t.hot() {
+		t.split, t.n = t.n, cache.mem.rest.used-t.base
+	}
 	for i := 0; i < len(t.cold); i++ {
 		c := t.cold[i]
 		for _, d := range c.from {
@@ -77,28 +80,48 @@ func (t *translator) emitCold() {
 // there.
 func (t *translator) coldStack(c *cold) {
 	s := &t.sites[c.n]
+	s.constant = true
+	if !t.fpu {
+		t.callCommon(cache.common.byStack[bit(s.write)][bit(s.shared)][spanClass[c.span]])
+		s.arg = t.pos()
+		t.jmpBack(c.back)
+		return
+	}
 	o := stack(c.disp)
-	t.address(o)
+	t.address(hT0, o)
 	routine := cache.common.stackRead
 	if s.write {
 		routine = cache.common.stackWrite
 	}
 	t.callCommon(routine)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
-	t.jccBack(ccBE, c.back)
-	s.constant = true
+	other := t.jcc(ccA)
+	t.found(c)
+	t.here(other)
 	if c.shared {
 		t.coldShared(c)
 		return
 	}
-	t.address(o)
+	t.address(hT0, o)
 	t.exit(c.n)
+}
+
+// found goes back to where a lastEntry is used: with the offset in T0 and the
+// host's address of the page in T1, or for a group with the sum in T1.
+func (t *translator) found(c *cold) {
+	if c.shared {
+		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
+	}
+	t.jmpBack(c.back)
 }
 
 // coldLast looks for an operand in the TLB and remembers its page.
 func (t *translator) coldLast(c *cold) {
 	s := t.sites[c.n]
 	tlb, _ := tlbFor(s.write)
+	if s.shared {
+		t.move(hT0, hT1)
+	}
 	t.memOp(true, hT0, field(c.last), 0x03) // the address again
 	t.probe(tlb)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
@@ -106,7 +129,7 @@ func (t *translator) coldLast(c *cold) {
 	t.setLast(c.last, tlb)
 	t.countDown()
 	far := t.jcc(ccS)
-	t.jmpBack(c.back)
+	t.found(c)
 	t.here(slow)
 	kind := s.kind
 	s.kind, t.cur = siteFar, int(s.idx)
@@ -122,7 +145,10 @@ func (t *translator) coldLast(c *cold) {
 // common is where the routines are that blocks call, in the code memory. They
 // find the address in T0 and return the offset in the page, with the host's
 // address of the page in T1, or if the TLB does not have it, what probe leaves.
-type common struct{ stackRead, stackWrite int32 }
+type common struct {
+	stackRead, stackWrite int32
+	routines
+}
 
 // callCommon emits the call of a common routine.
 func (t *translator) callCommon(routine int32) {
@@ -131,14 +157,14 @@ func (t *translator) callCommon(routine int32) {
 }
 
 // commonRoom is more than the common routines need.
-const commonRoom = 1 << 10
+const commonRoom = 1 << 14
 
-// emitCommon emits the routines that blocks call, at the start of the code
-// memory, and returns what they need of it.
-func emitCommon() int32 {
+// emitCommon emits the routines that blocks call.
+func emitCommon() {
 	var t translator
-	t.b = cache.mem.w[:commonRoom]
-	cache.mem.prepare(commonRoom)
+	r := &cache.mem.rest
+	cache.mem.prepare(r, commonRoom)
+	t.b, t.n = cache.mem.w[:r.used+commonRoom], r.used
 	cache.common.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.common.stackRead = t.pos()
@@ -150,7 +176,8 @@ func emitCommon() int32 {
 		t.here(miss)
 	})
 	t.emitFPU()
-	return (t.pos() + 15) &^ 15
+	t.emitRoutines(&cache.common.routines)
+	r.used = (t.pos() + 15) &^ 15
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of
@@ -182,7 +209,7 @@ func (t *translator) coldShared(c *cold) {
 	t.plainEdge(c.v)
 	t.here(miss)
 	if c.kind == coldStack {
-		t.address(stack(c.disp))
+		t.address(hT0, stack(c.disp))
 	}
 	t.exit(c.n)
 }

@@ -13,9 +13,9 @@ const (
 	tlbBits   = 11
 	tlbSize   = 1 << tlbBits
 	lastSize  = 256
-	jumpBits  = 14
+	jumpBits  = 15
 	jumpSize  = 1 << jumpBits
-	codeSlots = 256
+	codeSlots = 1024
 	maxPages  = 1 << 14 // code pages between two flushes of the code cache
 
 	pageMask = mm.PageSize - 1
@@ -61,30 +61,35 @@ type context struct {
 
 	vectors [96]byte // see gather and loadAcross
 
+	cross [crossSize]crossing
+
 	fpuLive bool   // image has the state of x87
 	control uint16 // the host's control word
-	hostMX  uint32 // the host's MXCSR
+	hostMX  uint32 // MXCSR as Go has it
 
 	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
 	// What instructions of hot blocks found last in rt and in wt: nothing is in wl
 	// that is not in wt.
-	rl, wl   [lastSize]lastEntry
-	jumpPC   [jumpSize]uint64 // indirect jumps: guest address
-	jumpCode [jumpSize]uint64 // and machine code
-	pages    [maxPages]uint8  // code pages that are mapped where their code believes
+	rl, wl [lastSize]lastEntry
+	jumps  [jumpSize]jump  // where indirect jumps lead
+	pages  [maxPages]uint8 // code pages that are mapped where their code believes
 
 	// Not for machine code.
 	space   uintptr // the address space, only to be compared
 	seen    mm.Version
-	flushed uint64            // generation of the code cache that jumpCode is of
+	flushed uint64            // generation of the code cache that jumps are of
 	wf      [tlbSize]mm.Frame // frames of wt
 	// Unless they are full, all that is not empty.
 	reads   []readEntry
 	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
+	met     int    // pages that codeAt met in the address space
 }
+
+// jump is where an indirect jump to a guest address leads.
+type jump struct{ pc, code uint64 }
 
 // codeEntry is an element of a TLB for code.
 type codeEntry struct {
@@ -130,8 +135,8 @@ const (
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
 	offRL         = int32(unsafe.Offsetof(context{}.rl)) - bias
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
-	offJumpPC     = int32(unsafe.Offsetof(context{}.jumpPC)) - bias
-	offJumpCode   = int32(unsafe.Offsetof(context{}.jumpCode)) - bias
+	offJumps      = int32(unsafe.Offsetof(context{}.jumps)) - bias
+	offCross      = int32(unsafe.Offsetof(context{}.cross)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
@@ -149,7 +154,7 @@ const deadCount = 1 << 30
 
 func newContext() *context {
 	c := new(context)
-	c.control = 0x037f // as FNINIT leaves it
+	c.control, c.hostMX = 0x037f, 0x1f80 // as they are after FNINIT and a reset
 	if uintptr(unsafe.Pointer(c))%64 != 0 {
 		panic("jit: a context is not aligned") // one so large begins a page
 	}
@@ -157,8 +162,10 @@ func newContext() *context {
 		c.counts[i] = uint64(i)
 	}
 	c.counts[maxInsts+1] = deadCount
-	c.clearJumps()
-	c.rt, c.wt = emptyTLB, emptyTLB
+	// What is nothing but zero is not written: the memory is new, and most of it
+	// will not be needed soon.
+	c.jumps[0].pc = noJump(0)
+	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
 	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
@@ -176,8 +183,9 @@ func (c *context) clearCode() {
 // clearJumps forgets where indirect jumps go. An empty entry has an address that
 // is looked for in another.
 func (c *context) clearJumps() {
-	clear(c.jumpPC[:])
-	c.jumpPC[0] = noJump(0)
+	clear(c.jumps[:])
+	clear(c.cross[:])
+	c.jumps[0].pc = noJump(0)
 }
 
 func noJump(i uint64) uint64 {

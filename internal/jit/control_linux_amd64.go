@@ -2,6 +2,7 @@ package jit
 
 import (
 	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/x86"
 )
 
 // samePage reports whether an address is in the page of the block.
@@ -79,16 +80,14 @@ func (t *translator) spare(m *mem) uint8 {
 // already, or in the host's.
 func (t *translator) indirect(undo int32) {
 	if t.inHost && !t.inMem {
-		t.store(field(offTarget), hT0)
-		t.saveFlags()
-		t.load(hT0, field(offTarget))
+		t.saveFlagsBy(hT1)
 	}
 	n := t.site(site{kind: siteIndirect, arg: undo})
-	t.regOp(false, hT1, hT0, 0x8b)
-	t.aluImm(false, 4, hT1, jumpSize-1)
-	t.memOp(true, hT0, mem{hB, hT1, 3, offJumpPC}, 0x3b)
+	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
+	t.aluImm(false, 4, hT1, 2*(jumpSize-1))
+	t.memOp(true, hT0, mem{hB, hT1, 3, offJumps}, 0x3b)
 	miss := t.jcc(ccNE)
-	t.memOp(false, 4, mem{hB, hT1, 3, offJumpCode}, 0xff)
+	t.memOp(false, 4, mem{hB, hT1, 3, offJumps + 8}, 0xff)
 	t.exitFrom(n, miss)
 }
 
@@ -132,7 +131,26 @@ func (t *translator) pushConst(in *inst, v uint64) {
 		t.moveImm(tmp, v)
 		t.store(m, tmp)
 	}
-	t.lea(hostRSP, at(hostRSP, -8))
+	t.moveRSP(in, -8)
+}
+
+// moveRSP adds n to RSP after a push or a pop. Several of them share it, if
+// nothing between them can exit and none uses RSP otherwise.
+func (t *translator) moveRSP(in *inst, n int32) {
+	t.moved += n
+	if t.cur+1 < len(t.list) {
+		next := &t.list[t.cur+1]
+		o, write := stack(int64(n)), false
+		if next.kind == kindPush {
+			o, write = stack(int64(n)-8), true
+		}
+		plain := (in.kind == kindPush || in.kind == kindPop) && !next.Mem && (next.NArgs == 0 || next.Args[0].Reg != cpu.RSP || next.Args[0].Kind != x86.ArgReg)
+		if plain && (next.kind == kindPush || next.kind == kindPop) && t.groupFor(o, 8, write) != nil {
+			return
+		}
+	}
+	t.lea(hostRSP, at(hostRSP, t.moved))
+	t.moved = 0
 }
 
 func (t *translator) push(in *inst) {
@@ -155,7 +173,7 @@ func (t *translator) push(in *inst) {
 		t.load(h, from)
 	}
 	t.store(m, h)
-	t.lea(hostRSP, at(hostRSP, -8))
+	t.moveRSP(in, -8)
 }
 
 func (t *translator) pop(in *inst) {
@@ -169,7 +187,7 @@ func (t *translator) pop(in *inst) {
 		t.load(h, m)
 	}
 	if g != cpu.RSP {
-		t.lea(hostRSP, at(hostRSP, 8))
+		t.moveRSP(in, 8)
 	}
 }
 

@@ -10,3 +10,10 @@ TEXT ·cpuid(SB), NOSPLIT, $0-24
 	MOVL	CX, c+16(FP)
 	MOVL	DX, d+20(FP)
 	RET
+
+// func xgetbv() (low uint32)
+TEXT ·xgetbv(SB), NOSPLIT, $0-4
+	XORL	CX, CX
+	XGETBV
+	MOVL	AX, low+0(FP)
+	RET

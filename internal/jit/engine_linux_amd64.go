@@ -25,12 +25,19 @@ const reserve = 16
 // hotAfter is how often a block runs before it is worth more effort.
 var hotAfter int32 = 1000
 
+// sampledAfter is how many chunks end in a block before it is worth a second look:
+// it has then taken ten times what that costs.
+const sampledAfter = 8
+
 // A hot block in which farAfter accesses, less than farCost instructions apart,
-// were to another page than the last one of the same instruction, gets code that
-// does not expect the same page. Such an access costs some 50 instructions.
+// were to another page than the last one of the same instruction, is made anew: the
+// instruction of the last of them, or if that is so of more than maxFar, each
+// instruction, then does not expect the same page. Such an access costs some 50
+// instructions.
 const (
 	farAfter = 2000
 	farCost  = 1000
+	maxFar   = 16
 )
 
 // spaces is the number of address spaces of which an engine keeps translations.
@@ -53,11 +60,16 @@ type engine struct {
 	// Of the current Run.
 	c      *context
 	v      *cpu.VCPU
+	head   site // see siteAt
 	as     *mm.AddressSpace
 	budget int64
 	left   int64 // exact when Go runs
 
 	total int64 // instructions executed in former Runs
+	// quota is what is left of a chunk: its end comes after so many instructions
+	// whatever else machine code exits for, and takes a sample; see sampled.
+	quota  int64
+	chunks uint32
 
 	epoch uint64 // of interp.CodeEpoch, when this engine last looked
 	// busy is odd while machine code runs or its sites are being looked at:
@@ -180,6 +192,15 @@ func (e *engine) Recall(r *cpu.Regs) {
 	e.kept, e.keptIn, r.Keeper = nil, nil, nil
 }
 
+// Forget implements cpu.Keeper.
+func (e *engine) Forget(r *cpu.Regs) {
+	if e.kept != r {
+		panic("jit: registers are forgotten that another engine keeps")
+	}
+	e.keptIn.fpuLive = false
+	e.kept, e.keptIn, r.Keeper = nil, nil, nil
+}
+
 // contextOf returns the context of an address space, without what is no longer
 // true of it.
 func (e *engine) contextOf(as *mm.AddressSpace) *context {
@@ -202,6 +223,7 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock
+	c.met = 0
 	c.space, c.seen = space, mm.Version{} // no address space has this version
 	if v, parent := as.Origin(); parent.Gen != 0 {
 		for _, p := range e.contexts {
@@ -282,32 +304,38 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 	}
 	e.markCode(f)
 	*p = codeEntry{page: page, frame: f}
-	e.mappedAround(pc)
+	if e.c.met++; e.c.met <= metAround {
+		e.mappedAround(pc)
+	}
 	return p
 }
+
+// metAround is how many new pages an engine meets in an address space before it looks
+// no more at those around: a large program comes to few of them.
+const metAround = 32
 
 // mappedAround notes the pages around pc that have been executed before, perhaps
 // by other processes: a program that has just begun comes to most of them.
 func (e *engine) mappedAround(pc uint64) {
 	const n = 64
-	var frames [n]mm.Frame
+	var list [n]*codeEntry
+	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
-		if f.HasCode() {
-			frames[va>>mm.PageShift%n] = f
+		page := va | e.c.codeTag
+		if p := &e.c.code[page>>mm.PageShift%codeSlots]; p.page != page && f.HasCode() && !f.Gone() {
+			*p = codeEntry{page: page, frame: f}
+			found = append(found, p)
 		}
 	})
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	if cache.flushes.Load() != e.c.flushed {
+	if p := e.c.flushed; len(found) == 0 || p != cache.flushes.Load() {
 		return
 	}
-	start := pc &^ (n<<mm.PageShift - 1)
-	for i, f := range frames {
-		if f == 0 {
-			continue
-		}
-		if cf := cache.frames[f]; cf != nil {
-			if n := cf.numberAt(start + uint64(i)<<mm.PageShift); n != 0 {
+	for _, p := range found {
+		if cf := cache.frames[p.frame]; cf != nil {
+			p.code, p.flushed = cf, e.c.flushed
+			if n := cf.numberAt(p.page &^ pageMask); n != 0 {
 				e.mapped(n)
 			}
 		}
@@ -392,8 +420,8 @@ func (e *engine) run() cpu.Trap {
 			c.flushed = generation
 			w = where{}
 		}
-		if i := c.regs.RIP % jumpSize; w.pos == 0 && w.tier != tierPlain && c.jumpPC[i] == c.regs.RIP {
-			w.pos = position(c.jumpCode[i])
+		if i := c.regs.RIP % jumpSize; w.pos == 0 && w.tier != tierPlain && c.jumps[i].pc == c.regs.RIP {
+			w.pos = position(c.jumps[i].code)
 		}
 		if w.pos == 0 {
 			b := e.find(c.regs.RIP, w.tier)
@@ -411,7 +439,7 @@ func (e *engine) run() cpu.Trap {
 			}
 			if w.tier != tierPlain {
 				i := c.regs.RIP % jumpSize
-				c.jumpPC[i], c.jumpCode[i] = c.regs.RIP, host(b.entry.checked)
+				c.jumps[i] = jump{c.regs.RIP, host(b.entry.checked)}
 			}
 			w = where{pos: b.entry.mem}
 		}
@@ -439,7 +467,12 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		}
 		return nil, nil
 	}
-	given := min(e.left-reserve, chunk)
+	if e.quota <= 0 {
+		// Not always the same number, which a loop might divide.
+		e.chunks += 0x9e3779b9
+		e.quota = chunk - int64(e.chunks>>20)
+	}
+	given := min(e.left-reserve, e.quota)
 	c.left = given - w.take
 	c.entry = host(w.pos)
 	if w.fpu {
@@ -451,13 +484,18 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - c.entry
 	}
 	enter(c)
-	from = blockAt(c.block)
-	s = &from.sites[c.site]
+	if c.block == exitCalled || c.block == exitCrossing {
+		from, s = called(position(c.site))
+	} else {
+		from = blockAt(c.block)
+		s = from.siteAt(c.site, &e.head)
+	}
 	left := int64(int32(c.left)) // only half of MM0 counts
 	if left < -deadCount/2 {
 		left += deadCount - int64(from.n)
 	}
 	e.left -= given - left
+	e.quota -= given - left
 	mm.ReleaseUint64(&e.busy, e.busy.Load()+1)
 	return from, s
 }
@@ -486,9 +524,9 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		return e.indirect(s)
 	case siteMiss:
 		c.regs.RIP = s.pc
-		if i := s.pc % jumpSize; c.jumpPC[i] == s.pc {
+		if i := s.pc % jumpSize; c.jumps[i].pc == s.pc {
 			// Perhaps it led here, to a block that is dead.
-			c.jumpPC[i] = noJump(i)
+			c.jumps[i].pc = noJump(i)
 		}
 	case siteSyscall:
 		next := s.pc + 2

@@ -29,7 +29,6 @@ TEXT ·enter(SB), 0, $32-8
 	MOVQ	c+0(FP), R14
 	ADDQ	$const_bias, R14
 	MOVQ	const_offLeft(R14), M0
-	STMXCSR	const_offHostMX(R14)
 	LDMXCSR	const_offMXCSR(R14)
 	MOVUPS	(const_offXMM+0x00)(R14), X0
 	MOVUPS	(const_offXMM+0x10)(R14), X1
@@ -146,6 +145,13 @@ run:
 	VEXTRACTF128	$1, Y15, (const_offUpper+0xf0)(R14)
 	VZEROUPPER
 left:
+	// Go only needs the control bits to be what they are at first, and does not
+	// look at the flags of exceptions.
 	STMXCSR	const_offMXCSR(R14)
+	MOVL	const_offMXCSR(R14), AX
+	ANDL	$0xffc0, AX
+	CMPL	AX, $0x1f80
+	JEQ	done
 	LDMXCSR	const_offHostMX(R14)
+done:
 	RET

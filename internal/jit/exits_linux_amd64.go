@@ -35,6 +35,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	c.regs.RIP = s.pc
 	switch s.kind {
 	case siteBudget:
+		e.sampled(b, generation)
 		if e.left < reserve+int64(b.n) {
 			return where{}, e.stepSome(e.left)
 		}
@@ -50,6 +51,9 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	case siteFar:
 		return e.far(b, s, todo, generation), cpu.Trap{}
 	case siteLoad, siteStore:
+		if c.block == exitCrossing {
+			return e.crossed(b, s), cpu.Trap{}
+		}
 		filled, absent := e.fill(s)
 		if filled {
 			return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}, cpu.Trap{}
@@ -83,13 +87,35 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 	return where{pos: b.start + int32(s.next), take: todo - 1, fpu: s.fpu}, cpu.Trap{}
 }
 
+// sampled is told in which block a chunk ended, which is the more likely the more
+// time is spent in it. Blocks that were thought to run once, and so do not count,
+// begin to if much time is spent in them or in one that leads to them. (A chunk
+// never ends in a short block after the way out of a long one.)
+func (e *engine) sampled(b *block, generation uint64) {
+	if b.samples.Add(1) != sampledAfter || !b.alive(generation) {
+		return
+	}
+	recount := func(pc uint64) {
+		if p := e.codeAt(pc); p != nil {
+			e.t.recount(p, pc)
+		}
+	}
+	recount(b.pc)
+	for i := range b.sites {
+		if s := &b.sites[i]; s.kind == siteEdge && !s.plain {
+			recount(s.pc)
+		}
+	}
+}
+
 // far decides what becomes of a hot block whose instructions have accessed
-// farAfter times another page than the last time. If that took long it goes on.
+// farAfter times another page than the last time, the last of them at s. If that
+// took long it goes on.
 func (e *engine) far(b *block, s *site, todo int64, generation uint64) where {
-	if b.alive(generation) && b.tolerate(e.c.block, e.total+e.budget-e.left) {
+	if b.alive(generation) && b.tolerate(e.c.block, s, e.total+e.budget-e.left) {
 		return where{pos: b.start + int32(s.retry), take: todo, fpu: s.fpu}
 	}
-	if e.t.remake(b, tierFar, generation) {
+	if e.t.remake(b, tierHot, generation) {
 		e.flush(generation)
 	}
 	return where{}
@@ -130,7 +156,7 @@ func (e *engine) missed(s *site) uint64 {
 // interpreter, if it is certain that the interpreter would find just this.
 func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 	va := e.missed(s)
-	if !s.simple || va >= mm.UserTop || va%uint64(s.size) != 0 {
+	if !s.simple || va >= mm.UserTop || va&pageMask+uint64(s.size) > mm.PageSize || s.aligned && va%uint64(s.size) != 0 {
 		return t, false
 	}
 	acc := mm.AccessRead
@@ -141,14 +167,17 @@ func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 }
 
 // simple reports whether the first that can go wrong with an access by in is a
-// page fault, of a load or of a store that loads nothing.
-func simple(in *inst) bool {
+// page fault, of a load or of a store that loads nothing; aligned: unless the
+// operand is not aligned.
+func simple(in *inst) (simple, aligned bool) {
 	switch withoutVEX(in.Op) {
 	case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.CMP, x86.TEST, x86.PUSH, x86.POP, x86.CALL, x86.RET, x86.LEAVE,
-		x86.MOVAPS, x86.MOVUPS, x86.MOVDQA, x86.MOVDQU:
-		return true
+		x86.MOVUPS, x86.MOVDQU:
+		return true, false
+	case x86.MOVAPS, x86.MOVDQA:
+		return true, true
 	}
-	return false
+	return false, false
 }
 
 // fill gets the TLB what it missed. filled is false if that is not all: the
@@ -197,7 +226,7 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 func (e *engine) fillAround(va uint64) {
 	c := e.c
 	e.as.Around(va, 8, mm.AccessRead, func(page uint64, f mm.Frame) {
-		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(int(i)) {
+		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 			c.noteRead(i, 0)
 		}

@@ -3,7 +3,7 @@ package jit
 // What the tests in package jit_test use.
 
 // PassedFPU is passedFPU.
-var PassedFPU = &passedFPU
+var PassedFPU = passedFPU
 
 // Reserve is reserve.
 const Reserve = reserve

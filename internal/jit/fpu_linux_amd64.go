@@ -21,28 +21,24 @@ import (
 // fpuImage is the area, but for the parts that are not used.
 type fpuImage [cpu.XYMM]byte
 
-// passedFPU has the operations on x87 and MMX registers that are passed. Not the
-// transcendental functions, which differ from processor to processor, nor what
-// loads or stores the whole state.
-var passedFPU = func() (t [x86.NumOps]bool) {
-	if !hostAVX {
-		return t // there may be no XSAVE
-	}
-	for _, r := range x86.Rows() {
-		if r.Op >= x86.FirstX87 && r.Op < x86.VEX {
-			t[r.Op] = true
-		}
-	}
-	for _, op := range []x86.Op{
-		x86.F2XM1, x86.FYL2X, x86.FYL2XP1, x86.FPATAN, x86.FPTAN, x86.FSIN, x86.FCOS, x86.FSINCOS,
+// passedFPU reports whether an operation is one on x87 or MMX registers that is
+// passed. Without AVX there may be no XSAVE.
+func passedFPU(op x86.Op) bool {
+	return op >= x86.FirstX87 && op < x86.VEX && hostHas.avx && !keptFPU(op)
+}
+
+// keptFPU has those that are not: the transcendental functions, which differ from
+// processor to processor, and what loads or stores the whole state.
+func keptFPU(op x86.Op) bool {
+	switch op {
+	case x86.F2XM1, x86.FYL2X, x86.FYL2XP1, x86.FPATAN, x86.FPTAN, x86.FSIN, x86.FCOS, x86.FSINCOS,
 		x86.FLDENV, x86.FNSTENV, x86.FRSTOR, x86.FNSAVE, x86.FNINIT, x86.FXSAVE, x86.FXRSTOR,
 		x86.FSTPNCE,
-		x86.MMXMASKMOVQ, // has an implicit operand
-	} {
-		t[op] = false
+		x86.MMXMASKMOVQ: // has an implicit operand
+		return true
 	}
-	return t
-}()
+	return false
+}
 
 // controlsFPU reports whether an instruction leaves the instruction pointer alone.
 func controlsFPU(op x86.Op) bool {

@@ -1,8 +1,6 @@
 package jit
 
 import (
-	"golang.org/x/sys/cpu"
-
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
 )
@@ -23,7 +21,7 @@ func gathers(op x86.Op) (size, n uint8, ok bool) {
 	case x86.VPGATHERQQ:
 		size, n = 8, 8
 	}
-	return size, n, n != 0 && cpu.X86.HasAVX2
+	return size, n, n != 0 && hostHas.avx2
 }
 
 // plainGather reports whether the registers are distinct, as they must be, and

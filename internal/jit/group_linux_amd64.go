@@ -41,6 +41,9 @@ func (o *operand) shared() bool { return o.base != none && o.seg == x86.SegNone 
 // is known.
 func (sh shape) grows(in *inst) (n int64, ok bool) {
 	w := in.writes
+	if w == 0 {
+		return 0, true
+	}
 	if w>>sh.base&1 != 0 {
 		if n, ok = in.grows(sh.base); !ok {
 			return 0, false
@@ -58,7 +61,7 @@ func (sh shape) grows(in *inst) (n int64, ok bool) {
 
 // groupFor returns the live group that has an access, or nil.
 func (t *translator) groupFor(o operand, size uint8, write bool) *group {
-	if !o.shared() {
+	if !t.grouped || !o.shared() {
 		return nil
 	}
 	for i := range t.groups {
@@ -86,13 +89,20 @@ func (t *translator) reach(g *group, o operand) mem {
 
 // lostT1 notes that T1 is about to be used for something else.
 func (t *translator) lostT1() {
+	if !t.grouped {
+		return
+	}
 	for i := range t.groups {
 		t.groups[i].inT1 = false
 	}
 }
 
 // dropGroups forgets all groups.
-func (t *translator) dropGroups() { t.groups = [maxGroups]group{} }
+func (t *translator) dropGroups() {
+	if t.grouped {
+		t.groups, t.grouped = [maxGroups]group{}, false
+	}
+}
 
 // plan looks from the current instruction, which makes the access, at those
 // that follow, and returns the group of what can share its check. members is
@@ -126,7 +136,7 @@ func (t *translator) plan(o operand, size uint8, write bool) (g group, members i
 			}
 		}
 		straight = straight && in.kind != kindJcc
-		between = between || in.kind == kindDivide || in.kind == kindGather || in.usesSpilled()
+		between = between || in.usesT1
 		k, ok := o.shape.grows(in)
 		if !ok {
 			break
@@ -136,13 +146,13 @@ func (t *translator) plan(o operand, size uint8, write bool) (g group, members i
 	return g, members, apart
 }
 
-// begin makes g live, whose start T0 and T1 add up to.
+// begin makes g live, whose start T1 has.
 func (t *translator) begin(g group, store bool) mem {
-	t.regOp(true, hT0, hT1, 0x01) // add T1, T0
 	i := 0
 	for i < maxGroups-1 && (t.groups[i].inT1 || t.groups[i].stored) {
 		i++
 	}
+	t.grouped = true
 	t.groups[i] = g
 	t.groups[i].inT1 = true
 	t.began = true
@@ -155,6 +165,9 @@ func (t *translator) begin(g group, store bool) mem {
 
 // follow brings the groups up to date with what in does to registers.
 func (t *translator) follow(in *inst) {
+	if !t.grouped {
+		return
+	}
 	for i := range t.groups {
 		g := &t.groups[i]
 		if !g.inT1 && !g.stored {
@@ -183,8 +196,9 @@ func (in *inst) findAccesses() {
 	}
 	switch in.kind {
 	case kindPass, kindDivide:
-		size, write, _ := accessOf(in)
+		size, write, aligned := accessOf(in)
 		add(operandOf(in), size, write)
+		in.aligned = aligned
 	case kindPush, kindCallInd:
 		if in.Mem {
 			add(operandOf(in), 8, false)
@@ -242,20 +256,30 @@ func (in *inst) written() (set uint32) {
 	case kindStep:
 		return 1<<16 - 1
 	}
-	if rows[in.Row].first {
+	row := &rows[in.Row]
+	if row.first {
 		arg(0)
 	}
-	switch withoutVEX(in.Op) {
-	case x86.XCHG, x86.XADD, x86.MULX:
+	if row.second {
 		arg(1)
-	case x86.MUL, x86.IMUL1, x86.CWD, x86.CMPXCHG8B, x86.CMPXCHG16B:
-		set |= 1<<cpu.RAX | 1<<cpu.RDX
-	case x86.CBW, x86.CMPXCHG, x86.LAHF:
-		set |= 1 << cpu.RAX
-	case x86.PCMPESTRI, x86.PCMPISTRI:
-		set |= 1 << cpu.RCX
 	}
-	return set
+	return set | row.implied
+}
+
+// writesUnnamed is what an operation writes beside its first operand: whether the
+// second, and the set of registers that it does not name.
+func writesUnnamed(op x86.Op) (second bool, implied uint32) {
+	switch withoutVEX(op) {
+	case x86.XCHG, x86.XADD, x86.MULX:
+		return true, 0
+	case x86.MUL, x86.IMUL1, x86.CWD, x86.CMPXCHG8B, x86.CMPXCHG16B:
+		return false, 1<<cpu.RAX | 1<<cpu.RDX
+	case x86.CBW, x86.CMPXCHG, x86.LAHF:
+		return false, 1 << cpu.RAX
+	case x86.PCMPESTRI, x86.PCMPISTRI:
+		return false, 1 << cpu.RCX
+	}
+	return false, 0
 }
 
 // grows reports whether all that in does to reg is to add a constant.

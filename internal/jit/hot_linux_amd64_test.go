@@ -16,8 +16,8 @@ func heat(t *testing.T, n int32) {
 	t.Cleanup(func() { hotAfter = old })
 }
 
-// tierAt is the tier of the block at an address.
-func tierAt(t *testing.T, m *cputest.Machine, pc uint64) tier {
+// blockOf is the block at an address.
+func blockOf(t *testing.T, m *cputest.Machine, pc uint64) *block {
 	f, ok := m.AS.Lookup(pc, mm.AccessExec)
 	if !ok {
 		t.Fatal("no code")
@@ -28,7 +28,7 @@ func tierAt(t *testing.T, m *cputest.Machine, pc uint64) tier {
 	if b == nil {
 		t.Fatalf("no block at %#x", pc)
 	}
-	return b.tier
+	return b
 }
 
 // What the instructions of a hot block accessed last is forgotten when it is no
@@ -49,8 +49,8 @@ func TestHotBlocksForgetPages(t *testing.T) {
 		if trap, n := m.Run(1000); trap.Kind != cpu.TrapSyscall || n != 50*4+1 {
 			t.Fatalf("%+v after %d", trap, n)
 		}
-		if tier := tierAt(t, m, cputest.CodeAt); tier != tierHot {
-			t.Fatalf("tier %d", tier)
+		if b := blockOf(t, m, cputest.CodeAt); b.tier != tierHot {
+			t.Fatalf("tier %d", b.tier)
 		}
 		start()
 	}
@@ -125,7 +125,7 @@ func TestHotLoopOverPages(t *testing.T) {
 	if string(want.Read(cputest.DataAt, n)) != string(got.Read(cputest.DataAt, n)) {
 		t.Error("memory differs")
 	}
-	if tier := tierAt(t, got, cputest.CodeAt); tier != tierFar {
-		t.Errorf("tier %d", tier)
+	if b := blockOf(t, got, cputest.CodeAt); b.tier != tierHot || b.far&3 != 3 {
+		t.Errorf("tier %d, far %#x", b.tier, b.far)
 	}
 }

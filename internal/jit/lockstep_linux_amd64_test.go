@@ -128,7 +128,7 @@ func unsuitable(r *x86.Row) bool {
 	case x86.LDMXCSR, x86.VEX + x86.LDMXCSR, x86.FXRSTOR, x86.XRSTOR, x86.FLDCW, x86.FLDENV, x86.FRSTOR, x86.XLAT, x86.LEAVE, x86.ENTER, x86.CLFLUSH:
 		return true
 	}
-	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX && (!jit.PassedFPU[r.Op] || r.Op == x86.FLDCW)
+	return interp.Terminal(r.Op) || r.Op >= x86.FirstX87 && r.Op < x86.FirstMMX && (!jit.PassedFPU(r.Op) || r.Op == x86.FLDCW)
 }
 
 // vague reports whether an operation leaves flags undefined: the two sides may

@@ -8,8 +8,17 @@ import (
 )
 
 // codeSize is the room for machine code of the whole host process. When it is
-// full everything is thrown away.
-const codeSize = 64 << 20
+// full everything is thrown away. The ways of hot blocks are by themselves, in the
+// first hotSize bytes: what runs all the time then is dense in the host's caches.
+const (
+	codeSize = 64 << 20
+	hotSize  = 16 << 20
+)
+
+// region is a part of the code memory: what is below used is in use, and what is
+// below ready the host has made memory of. What it makes at once is cheaper than
+// page by page.
+type region struct{ used, ready, end int32 }
 
 // codeMemory is mapped twice, so that no address is both writable and
 // executable.
@@ -19,10 +28,17 @@ type codeMemory struct {
 	// counts, by the number of a block, are in reach of the code: how often it
 	// may still run before it is hot.
 	counts []int32
-	// ready is how much of it the host has made memory of; what it makes at
-	// once is cheaper than page by page.
-	ready int32
+
+	hot, rest region
 }
+
+// Memory for code is made in steps. That for the first code, of which a small
+// program needs most, is made in smaller ones while the machine is being set up.
+const (
+	codeStep  = 1 << 18
+	firstCode = 2 * codeStep
+	firstStep = 1 << 16
+)
 
 func newCodeMemory() (m codeMemory, err error) {
 	fd, err := unix.MemfdCreate("tine-jit", unix.MFD_CLOEXEC)
@@ -48,6 +64,12 @@ func newCodeMemory() (m codeMemory, err error) {
 		return m, fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
+	m.hot, m.rest = region{end: hotSize}, region{used: hotSize, ready: hotSize + firstCode, end: codeSize}
+	go func() {
+		for at := int32(0); at < firstCode; at += firstStep {
+			m.populate(hotSize+at, firstStep)
+		}
+	}()
 	return m, nil
 }
 
@@ -60,15 +82,22 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of what is below end.
-func (m *codeMemory) prepare(end int32) {
-	const step = 1 << 18
-	if end <= m.ready {
+// prepare makes memory of the next n bytes of a region.
+func (m *codeMemory) prepare(r *region, n int32) {
+	if r.used+n <= r.ready {
 		return
 	}
-	next := min((end+step-1)&^(step-1), codeSize)
-	// It is only to save time: older kernels do not know it.
-	unix.Madvise(m.w[m.ready:next], unix.MADV_POPULATE_WRITE)
-	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(m.ready))), next-m.ready), unix.MADV_POPULATE_READ)
-	m.ready = next
+	next := min((r.used+n+codeStep-1)&^(codeStep-1), r.end)
+	m.populate(r.ready, next-r.ready)
+	r.ready = next
 }
+
+// populate makes memory of a part. It is only to save time: older kernels do not
+// know it.
+func (m *codeMemory) populate(at, n int32) {
+	unix.Madvise(m.w[at:at+n], unix.MADV_POPULATE_WRITE)
+	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at))), n), unix.MADV_POPULATE_READ)
+}
+
+// full reports whether a block may not find room.
+func (r *region) full() bool { return r.used+codeMargin > r.end }

@@ -8,7 +8,7 @@ const (
 	siteIndirect                 // to the address in T0
 	siteBudget                   // at the head: the block is too long for what is left
 	siteHot                      // at the head: the block has run often
-	siteFar                      // the block's instructions often access other pages than the last time
+	siteFar                      // the instructions of the block often access other pages than the last time
 	siteMiss                     // at the checked entry
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
@@ -29,7 +29,7 @@ type site struct {
 	// TLB misses: a group is looked for; the address is in T0, rather than what
 	// probe leaves.
 	shared, constant bool
-	simple           bool // see faulted
+	simple, aligned  bool // see faulted
 	host             bool // edges: linked to the entry with flags in the host's
 	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the
@@ -42,23 +42,42 @@ type site struct {
 	pc  uint64 // where the guest is; edges: where it goes
 }
 
-// site makes an exit and returns its number in the block.
+// headSites are the sites of the head. They are not in block.sites: there is
+// nothing to be said about them that the block does not tell. Those that are have
+// the numbers that follow.
+var headSites = [...]siteKind{siteMiss, siteBudget, siteHot}
+
+// siteAt returns the site with a number. It may be in room.
+func (b *block) siteAt(n uint64, room *site) *site {
+	if n >= uint64(len(headSites)) {
+		return &b.sites[n-uint64(len(headSites))]
+	}
+	*room = site{kind: headSites[n], pc: b.pc, retry: uint16(b.entry.checked - b.start)}
+	return room
+}
+
+// ways are how a site's exit is come by.
+type ways struct {
+	from  [2]int32 // displacements of jumps, 0 if there is none
+	fpuPC uint64   // see translator
+}
+
+// site makes an exit and returns its index in the block.
 func (t *translator) site(s site) int {
 	s.idx, s.fpu = uint8(t.cur), t.fpu
 	if s.kind != siteEdge {
 		s.pc = t.list[t.cur].pc
 	}
 	t.sites = append(t.sites, s)
-	t.from = append(t.from, [2]int32{})
-	t.fpuAt = append(t.fpuAt, t.fpuPC)
+	t.ways = append(t.ways, ways{fpuPC: t.fpuPC})
 	return len(t.sites) - 1
 }
 
 // exit emits the way to the exit of a site.
-func (t *translator) exit(n int) { t.from[n][0] = t.jmp() }
+func (t *translator) exit(n int) { t.ways[n].from[0] = t.jmp() }
 
 // exitFrom is exit for code that comes first: the displacements of jumps to it.
-func (t *translator) exitFrom(n int, from ...int32) { copy(t.from[n][:], from) }
+func (t *translator) exitFrom(n int, from ...int32) { copy(t.ways[n].from[:], from) }
 
 // emitTail emits what exits share.
 func (t *translator) emitTail() {
@@ -68,14 +87,10 @@ func (t *translator) emitTail() {
 	t.put1(0xc3)
 }
 
-// emitExit emits the exit of site n, which leaves n on the stack for the tail. It
-// returns where it is.
-func (t *translator) emitExit(n int) int32 {
+// leaveBy emits the exit of the site with number n, which leaves n on the stack for the
+// tail. It returns where it is.
+func (t *translator) leaveBy(n int) int32 {
 	pos := t.pos()
-	if t.sites[n].fpu {
-		t.noteFPU(t.fpuAt[n])
-		t.callCommon(cache.fpuUnload)
-	}
 	if n < 128 {
 		t.put2(0x6a, byte(n)) // push
 	} else {
@@ -88,18 +103,29 @@ func (t *translator) emitExit(n int) int32 {
 
 // emitExits emits the exits that code jumps to.
 func (t *translator) emitExits() {
-	if t.pos()-t.tail > 128 && len(t.from) > 6 {
+	n := 0
+	for i := range t.ways {
+		if t.ways[i].from[0] != 0 {
+			n++
+		}
+	}
+	if t.pos()-t.tail > 128 && n > 4 {
 		t.emitTail()
 	}
-	for n, from := range t.from {
-		if from[0] == 0 {
+	for n := range t.ways {
+		w := &t.ways[n]
+		if w.from[0] == 0 {
 			continue
 		}
-		for _, d := range from {
+		for _, d := range w.from {
 			if d != 0 {
 				t.here(d)
 			}
 		}
-		t.emitExit(n)
+		if t.sites[n].fpu {
+			t.noteFPU(w.fpuPC)
+			t.callCommon(cache.fpuUnload)
+		}
+		t.leaveBy(n + len(headSites))
 	}
 }

@@ -9,19 +9,18 @@ import "github.com/tinevm/tine/internal/mm"
 
 // noPage is what entry i of a TLB has if it is empty: a page that no address
 // looks for there.
-func noPage(i int) uint64 {
+func noPage(i uint64) uint64 {
 	if i == 0 {
 		return mm.PageSize
 	}
 	return 0
 }
 
-var emptyTLB = func() (t [tlbSize]tlbEntry) {
-	for i := range t {
-		t[i].page = noPage(i)
-	}
-	return t
-}()
+// emptyTLB empties a TLB.
+func emptyTLB(t *[tlbSize]tlbEntry) {
+	clear(t[:])
+	t[0].page = noPage(0)
+}
 
 // update brings the translations up to date.
 func (c *context) update(as *mm.AddressSpace) {
@@ -62,7 +61,7 @@ func (c *context) evict(va uint64) {
 	page := va &^ pageMask
 	i := page >> mm.PageShift % tlbSize
 	if c.rt[i].page == page {
-		c.rt[i] = emptyTLB[i]
+		c.rt[i] = tlbEntry{page: noPage(i)}
 	}
 	forget(&c.rl, page)
 	if c.wt[i].page == page {
@@ -82,7 +81,7 @@ func (c *context) dropWrite(i uint64) {
 	if c.wf[i] != 0 {
 		forget(&c.wl, c.wt[i].page)
 	}
-	c.wt[i], c.wf[i] = emptyTLB[i], 0
+	c.wt[i], c.wf[i] = tlbEntry{page: noPage(i)}, 0
 }
 
 // given are the entries of rl or wl that have been given out: in short programs
@@ -107,12 +106,12 @@ func (c *context) clearTLB() {
 	c.clearCode()
 	clear(given(&c.rl))
 	if len(c.reads) == cap(c.reads) {
-		c.rt = emptyTLB
+		emptyTLB(&c.rt)
 		clear(c.pages[:])
 	} else {
 		for _, r := range c.reads {
-			i := r.n % tlbSize
-			c.rt[i] = emptyTLB[i]
+			i := uint64(r.n % tlbSize)
+			c.rt[i] = tlbEntry{page: noPage(i)}
 			c.pages[r.page] = 0
 		}
 	}
@@ -124,12 +123,12 @@ func (c *context) clearWrites() {
 	c.stack = lastEntry{}
 	clear(given(&c.wl))
 	if len(c.writes) == cap(c.writes) {
-		c.wt = emptyTLB
+		emptyTLB(&c.wt)
 		clear(c.wf[:])
 	} else {
 		for _, n := range c.writes {
-			i := n % tlbSize
-			c.wt[i], c.wf[i] = emptyTLB[i], 0
+			i := uint64(n % tlbSize)
+			c.wt[i], c.wf[i] = tlbEntry{page: noPage(i)}, 0
 		}
 	}
 	c.writes = c.writes[:0]

@@ -35,9 +35,11 @@ type inst struct {
 	taken bool
 
 	writes uint32 // the general registers that it may write, a set
+	usesT1 bool   // its translation may need T1 beside its memory operands
 	// What it accesses in memory, in order.
-	accesses [2]access
 	naccess  uint8
+	aligned  bool // the first, see accessOf
+	accesses [2]access
 }
 
 // kind is how an instruction is translated.
@@ -95,9 +97,6 @@ const (
 	// tierHot is for what has: it goes on through jumps, the way that the
 	// program took.
 	tierHot
-	// tierFar is the same for code whose instructions access a different page
-	// each time.
-	tierFar
 	// tierPlain is a few instructions without groups.
 	tierPlain
 )
@@ -127,7 +126,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 		if in.kind == kindJcc && !cf.goOn(in, head, tier) {
 			break
 		}
-		if in.kind == kindJmp && (tier == tierHot || tier == tierFar) && (in.target()^pc)&^pageMask == 0 {
+		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
 			in.kind, in.taken = kindNop, true
 		}
 		if in.kind.ends() {
@@ -171,20 +170,19 @@ func (cf *codeFrame) goOn(in *inst, head uint64, tier tier) bool {
 
 // runs is how often the block at pc ran, as far as that is known.
 func (cf *codeFrame) runs(pc uint64) int32 {
-	for n := *cf.bucket(pc); n != 0; {
-		b := numbered(n)
-		if b.pc == pc && b.tier != tierPlain {
-			switch b.tier {
-			case tierOnce: // it did, that is all
-				return hotAfter / 2
-			case tierHot, tierFar:
-				return hotAfter
-			}
-			return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
-		}
-		n = b.chain
+	n := uint32(*cf.slot(pc, false) & numberMask)
+	if n == 0 {
+		return 0
 	}
-	return 0
+	switch b := numbered(n); {
+	case b.pc != pc:
+		return 0
+	case b.tier == tierOnce: // it did, that is all
+		return hotAfter / 2
+	case b.tier == tierCold:
+		return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
+	}
+	return hotAfter
 }
 
 // holds reports whether the instruction at pc is in list.
@@ -246,33 +244,24 @@ func liveness(list []inst) {
 	}
 }
 
-// passed has the general operations that can be assembled again.
-var passed = func() (t [x86.NumOps]bool) {
-	for _, op := range []x86.Op{
-		x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.CMP, x86.TEST, x86.INC, x86.DEC,
+// passed reports whether an operation can be assembled again.
+func passed(op x86.Op) bool {
+	switch op {
+	case x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.CMP, x86.TEST, x86.INC, x86.DEC,
 		x86.NEG, x86.NOT, x86.MUL, x86.IMUL1, x86.IMUL2, x86.IMUL3,
 		x86.ROL, x86.ROR, x86.RCL, x86.RCR, x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD,
 		x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.XCHG, x86.XADD,
 		x86.CMPXCHG, x86.CMPXCHG8B, x86.CMPXCHG16B, x86.SETCC, x86.CMOVCC, x86.CBW, x86.CWD, x86.BSWAP,
 		x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.BSF, x86.BSR, x86.POPCNT, x86.CRC32,
-		x86.PAUSE, x86.FENCE, x86.LAHF, x86.SAHF, x86.CLC, x86.STC, x86.CMC,
-	} {
-		t[op] = true
+		x86.PAUSE, x86.FENCE, x86.LAHF, x86.SAHF, x86.CLC, x86.STC, x86.CMC:
+		return true
 	}
-	for op, yes := range optional {
-		t[op] = t[op] || yes
-	}
-	for op, yes := range sse {
-		t[op] = t[op] || yes
-	}
-	for op, yes := range passedFPU {
-		t[op] = t[op] || yes
-	}
-	return t
-}()
+	return optional(op) || sse(op) || passedFPU(op)
+}
 
 // rowInfo is what the translation of a row of the instruction table needs.
 type rowInfo struct {
+	known  bool // the rest is filled in
 	rep    bool // F2 or F3 is part of the opcode
 	kind   kind // if nothing speaks against it
 	step   kind // otherwise
@@ -280,21 +269,29 @@ type rowInfo struct {
 	varies bool // the effect depends on operands
 	eff    effect
 	first  bool // the first operand is written
+	second bool // see writesUnnamed
+	simple bool // the operands always allow the usual translation
+
+	implied uint32
 }
 
-var rows = func() (t []rowInfo) {
-	for _, r := range x86.Rows() {
-		in := x86.Inst{Op: r.Op}
-		eff, varies := effectOf(&in)
-		t = append(t, rowInfo{
-			rep:  strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
-			kind: kindOfOp(r.Op), step: stepOf(r.Op),
-			high: strings.Contains(r.Args, "b"),
-			eff:  eff, varies: varies, first: writesFirst(r.Op),
-		})
+// rows are filled in by classify, for most programs need few. cache.mu is held
+// then; who translates an instruction has had it classified.
+var rows [x86.NumRows]rowInfo
+
+func (row *rowInfo) fill(r *x86.Row) {
+	in := x86.Inst{Op: r.Op}
+	eff, varies := effectOf(&in)
+	second, implied := writesUnnamed(r.Op)
+	*row = rowInfo{
+		known: true,
+		rep:   strings.HasPrefix(r.Enc, "F2 ") || strings.HasPrefix(r.Enc, "F3 "),
+		kind:  kindOfOp(r.Op), step: stepOf(r.Op),
+		high: strings.Contains(r.Args, "b"),
+		eff:  eff, varies: varies, first: writesFirst(r.Op), second: second, implied: implied,
+		simple: alwaysSuits(r),
 	}
-	return t
-}()
+}
 
 // stepOf is how an operation is left to the interpreter.
 func stepOf(op x86.Op) kind {
@@ -335,7 +332,7 @@ func kindOfOp(op x86.Op) kind {
 	case x86.SYSCALL:
 		return kindSyscall
 	}
-	if passed[op] {
+	if passed(op) {
 		return kindPass
 	}
 	if _, _, ok := gathers(op); ok {
@@ -347,6 +344,9 @@ func kindOfOp(op x86.Op) kind {
 // classify chooses how to translate the instruction.
 func (in *inst) classify() {
 	row := &rows[in.Row]
+	if !row.known {
+		row.fill(x86.Rows()[in.Row])
+	}
 	if in.kind = row.kind; !in.suits(row) {
 		in.kind = row.step
 	}
@@ -358,15 +358,29 @@ func (in *inst) classify() {
 		in.eff, _ = effectOf(&in.Inst)
 	}
 	in.writes = in.written()
+	in.usesT1 = in.kind == kindDivide || in.kind == kindGather || in.usesSpilled()
 	if in.Mem || in.kind >= kindPush {
 		in.findAccesses()
 	}
 }
 
+// alwaysSuits reports whether all operands of a row allow it.
+func alwaysSuits(r *x86.Row) bool {
+	switch r.Op {
+	case x86.BT, x86.BTS, x86.BTR, x86.BTC, x86.MULX:
+		return false
+	}
+	k := kindOfOp(r.Op)
+	return k == kindPass && !strings.Contains(r.Args, "b") || k >= kindJcc || k == kindLea || k == kindNop
+}
+
 // suits reports whether the operands allow the usual translation.
 func (in *inst) suits(row *rowInfo) bool {
-	if in.Addr32 && in.Op != x86.NOP {
+	if in.Addr32 && in.Op != x86.NOP && in.kind != kindCall { // linkers fill up calls with it
 		return false
+	}
+	if row.simple {
+		return true
 	}
 	switch in.kind {
 	case kindPush, kindLeave:

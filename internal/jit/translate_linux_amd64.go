@@ -1,6 +1,8 @@
 package jit
 
 import (
+	"encoding/binary"
+
 	"github.com/tinevm/tine/internal/x86"
 )
 
@@ -22,24 +24,27 @@ type translator struct {
 	held   uint8
 	heldAt int32
 
-	tier   tier
-	groups [maxGroups]group
-	began  bool // by the current instruction
-	upper  bool // cpu.Regs.UpperUsed is set
+	tier    tier
+	far     uint64 // see block
+	groups  [maxGroups]group
+	grouped bool  // there may be some
+	began   bool  // by the current instruction
+	upper   bool  // cpu.Regs.UpperUsed is set
+	moved   int32 // what RSP is short of; see moveRSP
 
-	fpu   bool     // the guest's x87 registers are in the host's
-	fpuPC uint64   // the last instruction that used them, 0 if none has yet
-	fpuAt []uint64 // by site: the same there
+	fpu   bool   // the guest's x87 registers are in the host's
+	fpuPC uint64 // the last instruction that used them, 0 if none has yet
 
 	cold  []cold
-	sites []site     // the rest of it is room for those of other blocks
-	from  [][2]int32 // by site: displacements of jumps to its exit, 0 if there is none
+	sites []site // the rest of it is room for those of other blocks
+	ways  []ways // by site
 	out   layout
 
 	blk    *block // to be made
 	number uint32 // of it
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
+	split  int32 // hot blocks: where the way ends; what follows is elsewhere
 	tail   int32 // what the exits share
 }
 
@@ -58,7 +63,7 @@ type layout struct {
 // translate makes the block of list.
 func (t *translator) translate() *block {
 	t.pc = t.list[0].pc
-	t.cold, t.from, t.fpuAt, t.heldAt = t.cold[:0], t.from[:0], t.fpuAt[:0], 0
+	t.cold, t.ways, t.heldAt = t.cold[:0], t.ways[:0], 0
 	t.dropGroups()
 	t.upper, t.fpu, t.fpuPC = false, false, 0
 	t.head()
@@ -80,6 +85,9 @@ func (t *translator) translate() *block {
 	t.emitExits()
 	return t.publish()
 }
+
+// hot reports whether the way through the block is among those of hot blocks.
+func (t *translator) hot() bool { return t.tier == tierHot }
 
 // resumable lets the interpreter execute the current instruction, at the sites
 // that it has, and go on after it: with nothing in T1.
@@ -118,15 +126,14 @@ func (t *translator) holds(g uint8) bool { return t.heldAt == t.pos() && t.held 
 func (t *translator) head() {
 	t.cur = 0
 	t.emitTail()
-	miss := t.emitExit(t.site(site{kind: siteMiss}))
-	budget := t.emitExit(t.site(site{kind: siteBudget}))
+	miss := t.leaveBy(0)
+	budget := t.leaveBy(1)
 	hot := int32(0)
 	if t.tier == tierCold {
-		hot = t.emitExit(t.site(site{kind: siteHot}))
+		hot = t.leaveBy(2)
 	}
 	t.alignNext(3)
 	t.out.checked = t.pos()
-	t.sites[1].retry = uint16(t.out.checked)
 	t.testPage(t.page)
 	t.jccBack(ccE, miss)
 	t.alignNext(4)
@@ -178,12 +185,15 @@ func (t *translator) liveIn() uint8 {
 }
 
 // saveFlags stores the host's flags in the context. It needs T0.
-func (t *translator) saveFlags() {
-	t.move(hT0, hAX)
+func (t *translator) saveFlags() { t.saveFlagsBy(hT0) }
+
+// saveFlagsBy does so by way of another temporary.
+func (t *translator) saveFlagsBy(tmp uint8) {
+	t.move(tmp, hAX)
 	t.put(0x9f, 0x0f, 0x90, 0xc0) // lahf; seto al
 	t.put1(0x66)
 	t.memOp(false, hAX, field(offFlags), 0x89)
-	t.move(hAX, hT0)
+	t.move(hAX, tmp)
 }
 
 // restoreFlags loads them, by way of a temporary.
@@ -232,7 +242,7 @@ func (t *translator) inst(in *inst) {
 		switch {
 		case in.Vex:
 			t.passVEX(in)
-		case passedFPU[in.Op]:
+		case passedFPU(in.Op):
 			t.passFPU(in)
 		default:
 			t.pass(in)
@@ -313,7 +323,8 @@ func onlyWrites(in *inst) bool {
 }
 
 // accessOf says how in uses its memory operand: its size, whether it is
-// written, and whether it must be aligned.
+// written, and whether it must be aligned, because the processor demands it or
+// because it is accessed at once.
 func accessOf(in *inst) (size uint8, write, aligned bool) {
 	for i := range in.Args[:in.NArgs] {
 		if in.Args[i].Kind != x86.ArgMem {
@@ -326,12 +337,13 @@ func accessOf(in *inst) (size uint8, write, aligned bool) {
 	if in.Vex {
 		return size, write, alignedVEX(in.Op)
 	}
+	aligned = in.Lock
 	switch in.Op {
 	case x86.XCHG, x86.XADD:
-		write = true
+		write, aligned = true, aligned || in.Op == x86.XCHG
 	case x86.MOVUPS, x86.MOVUPD, x86.MOVDQU, x86.LDDQU, x86.PCMPESTRI, x86.PCMPESTRM, x86.PCMPISTRI, x86.PCMPISTRM:
 	default:
-		aligned = size == 16
+		aligned = aligned || size == 16
 	}
 	return size, write, aligned
 }
@@ -384,9 +396,62 @@ func (t *translator) moveSpilled(in *inst) bool {
 	return true
 }
 
+// passQuick is pass for the commonest instructions, and reports whether in is one: a
+// register and a register, memory or a constant, all registers being in one.
+func (t *translator) passQuick(in *inst) bool {
+	e, reg := &in.Args[0], in.ModRM>>3&7
+	switch in.Form {
+	case x86.FormEG, x86.FormGE, x86.FormGEOther:
+		g := &in.Args[1]
+		if in.Form != x86.FormEG {
+			e, g = g, e
+		}
+		if g.Reg&x86.High != 0 {
+			return false
+		}
+		if reg = hostOf[g.Reg]; reg == spilled {
+			return false
+		}
+	case x86.FormEI, x86.FormE:
+	default:
+		return false
+	}
+	m := mem{base: none, index: none}
+	if !in.Mem {
+		if e.Reg&x86.High != 0 {
+			return false
+		}
+		if m.base = hostOf[e.Reg]; m.base == spilled {
+			return false
+		}
+		t.need(in, &m)
+	} else {
+		a := &in.accesses[0]
+		m = t.check(in, a.operand, a.size, a.write, in.aligned)
+		t.need(in, &m)
+	}
+	raw := in.raw[:x86.MaxLen]
+	v, n := uint64(in.Opcode), int32(1)
+	if raw[in.OpcodeAt] == 0x0f {
+		v, n = v<<8|0x0f, 2
+	}
+	if r := rexByte(in.Rex&8 != 0, reg, m.index, m.base); r != 0x40 || in.Rex != 0 {
+		v, n = v<<8|uint64(r), n+1
+	}
+	if in.Mem {
+		t.emit(v, n)
+		t.modMem(reg, m)
+	} else {
+		t.emit(v|uint64(0xc0|reg&7<<3|m.base&7)<<(8*n), n+1)
+	}
+	t.emit(uint64(binary.LittleEndian.Uint32(raw[in.ImmAt:])), int32(in.Len-in.ImmAt))
+	t.wrote(in)
+	return true
+}
+
 // pass assembles the instruction again with the host's operands.
 func (t *translator) pass(in *inst) {
-	if t.moveSpilled(in) {
+	if t.passQuick(in) || t.moveSpilled(in) {
 		return
 	}
 	m := mem{base: none, index: none}

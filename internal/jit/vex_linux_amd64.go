@@ -1,10 +1,6 @@
 package jit
 
-import (
-	"golang.org/x/sys/cpu"
-
-	"github.com/tinevm/tine/internal/x86"
-)
+import "github.com/tinevm/tine/internal/x86"
 
 // Instructions beyond x86-64-v2, which the host may have or not, and VEX.
 //
@@ -13,78 +9,63 @@ import (
 // always has what the guest's registers have; what may write one says before
 // that they are in use.
 
-// cpuid executes CPUID.
-func cpuid(leaf, sub uint32) (a, b, c, d uint32)
+// optional reports whether an operation that only some hosts have is passed here.
+func optional(op x86.Op) bool {
+	h := &hostHas
+	switch op {
+	case x86.MOVBE:
+		return h.movbe
+	case x86.LZCNT:
+		return h.lzcnt
+	case x86.ADCX, x86.ADOX:
+		return h.adx
+	case x86.TZCNT, x86.ANDN, x86.BEXTR, x86.BLSI, x86.BLSMSK, x86.BLSR:
+		return h.bmi1
+	case x86.BZHI, x86.MULX, x86.PDEP, x86.PEXT, x86.RORX, x86.SARX, x86.SHLX, x86.SHRX:
+		return h.bmi2
+	case x86.PCLMULQDQ, x86.VEX + x86.PCLMULQDQ:
+		return h.pclmul && (h.avx || op < x86.VEX)
+	case x86.SHA1MSG1, x86.SHA1MSG2, x86.SHA1NEXTE, x86.SHA1RNDS4, x86.SHA256MSG1, x86.SHA256MSG2, x86.SHA256RNDS2:
+		return h.sha
+	case x86.VCVTPH2PS, x86.VCVTPS2PH:
+		return h.f16c
+	case x86.VPGATHERDD, x86.VPGATHERDQ, x86.VPGATHERQD, x86.VPGATHERQQ:
+		return false
+	}
+	switch plain := withoutVEX(op); {
+	case plain >= x86.AESDEC && plain <= x86.AESKEYGENASSIST:
+		return h.aes && (h.avx || op < x86.VEX)
+	case op < x86.VEX:
+		return false
+	case op >= x86.VFMADDSUBPS:
+		return h.fma
+	case op >= x86.FirstAVX:
+		return h.avx2
+	default:
+		// What is not passed without VEX is not with it.
+		return h.avx2 && sse(plain)
+	}
+}
 
-// hostAVX: the host has AVX, and its kernel saves the registers. enter looks at
-// it.
-var hostAVX = cpu.X86.HasAVX
-
-// optional has the operations that only some hosts have.
-var optional = func() (t [x86.NumOps]bool) {
-	_, _, c1, _ := cpuid(1, 0)
-	_, _, ext, _ := cpuid(0x80000001, 0)
-	_, b7, _, _ := cpuid(7, 0)
-	has := func(yes bool, ops ...x86.Op) {
-		for _, op := range ops {
-			t[op] = yes
-		}
-	}
-	has(c1>>22&1 != 0, x86.MOVBE)
-	has(ext>>5&1 != 0, x86.LZCNT)
-	has(cpu.X86.HasADX, x86.ADCX, x86.ADOX)
-	has(cpu.X86.HasBMI1, x86.TZCNT, x86.ANDN, x86.BEXTR, x86.BLSI, x86.BLSMSK, x86.BLSR)
-	has(cpu.X86.HasBMI2, x86.BZHI, x86.MULX, x86.PDEP, x86.PEXT, x86.RORX, x86.SARX, x86.SHLX, x86.SHRX)
-	has(cpu.X86.HasPCLMULQDQ, x86.PCLMULQDQ, x86.VEX+x86.PCLMULQDQ)
-	has(b7>>29&1 != 0, x86.SHA1MSG1, x86.SHA1MSG2, x86.SHA1NEXTE, x86.SHA1RNDS4, x86.SHA256MSG1, x86.SHA256MSG2, x86.SHA256RNDS2)
-	for _, op := range []x86.Op{x86.AESDEC, x86.AESDECLAST, x86.AESENC, x86.AESENCLAST, x86.AESIMC, x86.AESKEYGENASSIST} {
-		has(cpu.X86.HasAES, op)
-		has(cpu.X86.HasAES && hostAVX, x86.VEX+op)
-	}
-	f16c := c1>>29&1 != 0
-	for _, r := range x86.Rows() {
-		switch op := r.Op; {
-		case op < x86.VEX || t[op]:
-		case op >= x86.VFMADDSUBPS:
-			t[op] = cpu.X86.HasFMA
-		case op == x86.VCVTPH2PS || op == x86.VCVTPS2PH:
-			t[op] = f16c && hostAVX
-		case r.Attr != "": // gathers
-		case op >= x86.FirstAVX:
-			t[op] = cpu.X86.HasAVX2
-		default:
-			// What is not passed without VEX is not with it.
-			t[op] = cpu.X86.HasAVX2 && sse[op-x86.VEX]
-		}
-	}
-	return t
-}()
-
-// sse has the operations of SSE that can be assembled again.
-var sse = func() (t [x86.FirstX87]bool) {
-	for _, r := range x86.Rows() {
-		if r.Op >= x86.FirstSSE && r.Op < x86.FirstX87 {
-			t[r.Op] = true
-		}
-	}
-	for _, op := range []x86.Op{
-		x86.LDMXCSR,    // may unmask exceptions
+// sse reports whether an operation is one of SSE that can be assembled again.
+func sse(op x86.Op) bool {
+	switch op {
+	case x86.LDMXCSR, // may unmask exceptions
 		x86.MASKMOVDQU, // has an implicit operand
 		// Approximations, and the choice among NaNs, differ from processor to
 		// processor.
 		x86.DPPS, x86.DPPD,
-		x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS,
-	} {
-		t[op] = false
+		x86.RCPSS, x86.RCPPS, x86.RSQRTSS, x86.RSQRTPS:
+		return false
 	}
-	return t
-}()
+	return op >= x86.FirstSSE && op < x86.FirstX87
+}
 
 // MissingV3 reports whether the host has not all of x86-64-v3: then what of it
 // is missing is left to the interpreter, and better not used.
 func MissingV3() bool {
 	for _, op := range []x86.Op{x86.MOVBE, x86.LZCNT, x86.TZCNT, x86.RORX, x86.VCVTPH2PS, x86.VFMADDPS, x86.VEX + x86.PADDB} {
-		if !optional[op] {
+		if !optional(op) {
 			return true
 		}
 	}

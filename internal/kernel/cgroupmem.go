@@ -111,7 +111,10 @@ func (c *cgroup) countFaults(n, major int64) {
 }
 
 // enterMemory says whose memory the kernel uses from now on; see mm.Account.
-func (t *Task) enterMemory(call bool) { t.k.acct.Enter(t.group.cgroup.acct, call) }
+func (t *Task) enterMemory(call bool) {
+	t.k.moment++
+	t.k.acct.Enter(t.group.cgroup.acct, call)
+}
 
 // settleMemory is called when a system call or a page fault of t has charged
 // memory: a group or a machine that has reached its limit loses a process, one

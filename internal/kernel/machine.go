@@ -64,6 +64,7 @@ type Kernel struct {
 
 	cpus        []*processor
 	idlers      int
+	poke        int64 // instructions, see minPoke
 	needResched []bool
 	runq        runQueue
 	timers      timerQueue
@@ -94,11 +95,13 @@ type Kernel struct {
 	cgroups cgroupTree
 	freed   vfs.WaitQueue // those who wait for memory
 
-	current       *Task       // the task whose system call or page fault is handled
-	vfsCtx        vfs.Context // scratch of Task.ctx
-	bounce        []byte      // scratch of userBuf
-	abi           [512]byte   // scratch of putStruct and getStruct
-	seccompLogged int         // decisions of filters, see logSeccomp
+	current       *Task                 // the task whose system call or page fault is handled
+	vfsCtx        vfs.Context           // scratch of Task.ctx
+	moment        uint64                // see Moment
+	bounce        []byte                // scratch of userBuf
+	abi           [512]byte             // scratch of putStruct and getStruct
+	xstate        [xstateFrameSize]byte // scratch of popXState
+	seccompLogged int                   // decisions of filters, see logSeccomp
 	unknown       map[uint64]bool
 	done          map[*Group]func(status int) // told when a top-level process is reaped
 
@@ -109,7 +112,7 @@ type Kernel struct {
 
 // New makes a machine without any process.
 func New(cfg Config) *Kernel {
-	k := &Kernel{cfg: cfg, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
+	k := &Kernel{cfg: cfg, poke: minPoke, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
 	if k.cfg.CPUs < 1 {
 		k.cfg.CPUs = 1
 	}
@@ -261,6 +264,11 @@ func (k *Kernel) SetRoot(ns *vfs.Namespace) {
 
 // Account is the machine's memory account, to which file systems charge.
 func (k *Kernel) Account() *mm.Account { return k.acct }
+
+// Moment points to a number that changes each time that the kernel begins to work
+// for a guest or for the outside, for file systems that show what others change.
+// It is read with the kernel lock held.
+func (k *Kernel) Moment() *uint64 { return &k.moment }
 
 // Realtime is CLOCK_REALTIME, for file systems.
 func (k *Kernel) Realtime() (sec, nsec int64) { return k.realtime() }

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"math/bits"
+
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/linux"
 )
@@ -133,12 +135,10 @@ func firstSignal(set linux.Sigset) linux.Signal {
 	if s := set & synchronous; s != 0 {
 		set = s
 	}
-	for sig := linux.Signal(1); sig <= linux.NSIG; sig++ {
-		if set.Has(sig) {
-			return sig
-		}
+	if set == 0 {
+		return 0
 	}
-	return 0
+	return linux.Signal(bits.TrailingZeros64(uint64(set))) + 1
 }
 
 // defaultAction is what a signal does if no handler is set.

@@ -43,8 +43,8 @@ func (t *Task) putXState(b []byte) {
 func (t *Task) popXState(fp uint64) bool {
 	// Other threads may change it meanwhile: all is read once, in one piece as far
 	// as it lies in one page.
-	var b [xstateFrameSize]byte
-	n := uint32(copy(b[:], t.as.Slice(fp, len(b), mm.AccessRead)))
+	b := t.k.xstate[:]
+	n := uint32(copy(b, t.as.Slice(fp, len(b), mm.AccessRead)))
 	have := func(end uint32) bool {
 		if n < end && t.copyIn(fp+uint64(n), b[n:end]) != 0 {
 			return false
@@ -63,7 +63,7 @@ func (t *Task) popXState(fp uint64) bool {
 			// What is not asked for gets its initial state.
 			features := le.Uint64(b[xstateFeatures:])
 			le.PutUint64(b[cpu.XStateBV:], le.Uint64(b[cpu.XStateBV:])&(features|^uint64(cpu.XFeatures)))
-			return t.Regs.XRestore((*[cpu.XSize]byte)(b[:]), cpu.XFeatures)
+			return t.Regs.XRestore((*[cpu.XSize]byte)(b), cpu.XFeatures)
 		}
 	}
 	if !t.Regs.FXRestore((*[fxsaveSize]byte)(b[:fxsaveSize])) {

@@ -242,7 +242,7 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 		return 0, false
 	}
 	f = e.frame()
-	if f.truncated() {
+	if f.Gone() {
 		return 0, false
 	}
 	if acc&AccessWrite == 0 {
@@ -265,9 +265,9 @@ func (as *AddressSpace) Lookup(va uint64, acc Access) (f Frame, ok bool) {
 	return f, true
 }
 
-// Around calls fn for the pages that an engine may access as Lookup(va, acc) would
-// allow, in the aligned group of n pages with va, n being a power of two up to 64.
-// acc is not AccessWrite.
+// Around calls fn for the pages that allow acc in the aligned group of n pages with
+// va, n being a power of two up to 64. An engine may access a page if its frame is
+// not Gone. acc is not AccessWrite.
 func (as *AddressSpace) Around(va, n uint64, acc Access, fn func(page uint64, f Frame)) {
 	if va >= UserTop {
 		return
@@ -280,7 +280,7 @@ func (as *AddressSpace) Around(va, n uint64, acc Access, fn func(page uint64, f 
 	}
 	h, start := leaf.header(), va&^(n<<PageShift-1)
 	for i := range h.within(va&^(1<<leafShift-1), PageShift, start, start+n<<PageShift) {
-		if e := pte(h.get(i)); e.allows(acc) && !e.frame().truncated() {
+		if e := pte(h.get(i)); e.allows(acc) {
 			fn(va&^(1<<leafShift-1)+i<<PageShift, e.frame())
 		}
 	}

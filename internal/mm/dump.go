@@ -8,7 +8,7 @@ package mm
 // has only been read, and so is zero, does not count.
 func (as *AddressSpace) Resident(va, end uint64) (at uint64, page []byte, ok bool) {
 	as.present(va, end, func(p uint64, e pte, _ bool) bool {
-		if f := e.frame(); f != zeroFrame && !f.truncated() {
+		if f := e.frame(); f != zeroFrame && !f.Gone() {
 			at, page, ok = p, f.Bytes(), true
 		}
 		return !ok

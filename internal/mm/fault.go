@@ -44,7 +44,7 @@ func (as *AddressSpace) Fault(va uint64, acc Access) (res FaultResult, major boo
 		return FaultOOM, false
 	}
 	e := p.get(page)
-	if e != 0 && e.frame().truncated() {
+	if e != 0 && e.frame().Gone() {
 		// The file was cut off here; it may have grown again.
 		as.mu.Unlock()
 		as.dropPages(page, page+PageSize)
@@ -197,18 +197,19 @@ func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCach
 	base := page &^ (around - 1)
 	first, end := max(base, v.Start), min(base+around, v.End)
 	read := as.acct != nil && as.acct.ReadAround
-	cache.around(idx-(page-first)>>PageShift, (end-first)>>PageShift, read, func(i uint64, f Frame) bool {
-		at := first + i<<PageShift
-		if p.get(at) != 0 {
-			f.Put()
-			return true
+	if n := int(end-first) >> PageShift; !as.makeRoom(p, page, n) {
+		return // it is only to save time
+	}
+	h, before := p.leaf(), p.leaf().len()
+	cache.around(idx-(page-first)>>PageShift, (end-first)>>PageShift, read, func(i uint64, f Frame) {
+		if at := index(first+i<<PageShift, leafLevel); h.slot(at) == nil {
+			h.old &^= 1 << at
+			h.insert(at, uint32(makePTE(f.Get(), bits)))
 		}
-		if !as.set(p, at, makePTE(f, bits), false) {
-			f.Put()
-			return false
-		}
-		return true
 	})
+	for _, n := range p {
+		n.header().pages += uint32(h.len() - before)
+	}
 }
 
 // growStack extends the stack v, the first area above va, down to va if it is

@@ -150,8 +150,8 @@ func (b *freeBatch) flush() {
 // truncations counts the frames that files lost while they were mapped.
 var truncations atomic.Uint64
 
-// truncated reports whether f was part of a file that has become shorter.
-func (f Frame) truncated() bool { return f.meta().flags.Load()&frameGone != 0 }
+// Gone reports whether f was part of a file that has become shorter.
+func (f Frame) Gone() bool { return f.meta().flags.Load()&frameGone != 0 }
 
 // HasCode reports whether an engine holds translations of f.
 func (f Frame) HasCode() bool { return f.meta().flags.Load()&frameCode != 0 }

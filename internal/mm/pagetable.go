@@ -185,30 +185,51 @@ func (as *AddressSpace) ownPath(va uint64, force bool) (p *path, ok bool) {
 // addEntry adds entry i to the node of a level of p, which moves to a larger
 // place if it is full. The path is owned down to there.
 func (as *AddressSpace) addEntry(p *path, level int, i uint64, v uint32, force bool) bool {
-	n := p[level]
-	h := n.header()
-	if h.full() {
-		c, ok := as.acct.newNode(h.len()+1, force)
-		if !ok {
-			return false
-		}
-		ch := c.header()
-		ch.pages, ch.bits, ch.old, ch.epoch = h.pages, h.bits, h.old, h.epoch
-		copy(ch.entries(), h.entries())
-		if level == 0 {
-			as.root = c
-		} else {
-			up := p[level-1].header()
-			for k, e := range up.entries() {
-				if e == uint32(n) {
-					*up.at(k) = uint32(c)
-				}
+	if p[level].header().full() && !as.enlarge(p, level, 1, force) {
+		return false
+	}
+	p[level].header().insert(i, v)
+	return true
+}
+
+// enlarge moves the node of a level of p, which is owned down to there, to a place
+// that has room for n more entries. ok is false as for newNode.
+func (as *AddressSpace) enlarge(p *path, level, n int, force bool) (ok bool) {
+	old := p[level]
+	h := old.header()
+	c, ok := as.acct.newNode(h.len()+n, force)
+	if !ok {
+		return false
+	}
+	ch := c.header()
+	ch.pages, ch.bits, ch.old, ch.epoch = h.pages, h.bits, h.old, h.epoch
+	copy(ch.entries(), h.entries())
+	if level == 0 {
+		as.root = c
+	} else {
+		up := p[level-1].header()
+		for k, e := range up.entries() {
+			if e == uint32(old) {
+				*up.at(k) = uint32(c)
 			}
 		}
-		n.free()
-		p[level], h = c, ch
 	}
-	h.insert(i, v)
+	old.free()
+	p[level] = c
+	return true
+}
+
+// makeRoom makes the leaf of va, whose path p is owned, have room for n more
+// entries. ok is false as for newNode.
+func (as *AddressSpace) makeRoom(p *path, va uint64, n int) (ok bool) {
+	n = min(n, nodeSize-p.leaf().len())
+	if p.leaf().len()+n <= p.leaf().capacity() {
+		return true
+	}
+	if !as.enlarge(p, leafLevel, n, false) {
+		return false
+	}
+	*as.recent.leafOf(va) = recentLeaf{leafID(va), p[leafLevel], true}
 	return true
 }
 

@@ -59,11 +59,15 @@ func Decode(b []byte) (Inst, error) {
 
 // DecodeInto is Decode without the copy. After an error in has no meaning.
 func DecodeInto(in *Inst, b []byte) error {
-	compileOnce.Do(compileAll)
 	*in = Inst{Base: NoReg, Index: NoReg}
-	if len(b) > MaxLen {
-		b = b[:MaxLen]
+	if len(b) >= MaxLen && in.quick(b) {
+		return nil
 	}
+	return in.decode(b[:min(len(b), MaxLen)])
+}
+
+// decode decodes what may have any prefix, and may be cut off.
+func (in *Inst) decode(b []byte) error {
 	c := cursor{b: b}
 	op66, opcode := in.prefixes(&c)
 	in.OpcodeAt = uint8(c.n - 1)
@@ -90,7 +94,8 @@ func DecodeInto(in *Inst, b []byte) error {
 		return ErrInvalid
 	}
 	in.Opcode = opcode
-	cand := dispatch[m][opcode]
+	d := dispatch[m][opcode]
+	cand := compiledRows[d.first : d.first+d.n]
 	if len(cand) == 0 {
 		return ErrInvalid
 	}

@@ -210,14 +210,6 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkCompileTable(b *testing.B) {
-	for b.Loop() {
-		dispatch = [4 + vexMaps][256][]compiled{}
-		rows = nil
-		compileAll()
-	}
-}
-
 func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		code               string

@@ -67,6 +67,22 @@ type Arg struct {
 	Size uint8
 }
 
+// Form says what the operands of an instruction are that has no prefix but REX.
+type Form uint8
+
+// Forms.
+const (
+	FormOther   Form = iota
+	FormNone         // none
+	FormEG           // r/m, reg field, of one size
+	FormGE           // reg field, r/m, of one size
+	FormGEOther      // the same of two sizes
+	FormEI           // r/m, immediate
+	FormE            // r/m
+	FormZ            // register in the opcode
+	FormJ            // branch offset
+)
+
 // Inst is one decoded instruction.
 type Inst struct {
 	Op   Op
@@ -74,6 +90,8 @@ type Inst struct {
 	Size uint8 // operand size in bytes: that of the first operand, or of the instruction if it has none
 	// Row is the index in the table, for tests and messages.
 	Row uint16
+
+	Form Form // may be FormOther where another would do
 
 	Opcode byte // last opcode byte; its low four bits are the condition of Jcc, SETcc, CMOVcc
 	ModRM  byte

@@ -23,6 +23,10 @@ type Options struct {
 	// Stable promises that the folder does not change while it is shown:
 	// names and attributes are remembered.
 	Stable bool
+	// Moment, if it is not nil, is a number that changes whenever the guest may
+	// see changes that the host has made since. Of a folder that is ReadOnly, so
+	// that nobody else makes any, attributes are asked for once in a moment.
+	Moment *uint64
 	// Owner maps the host's owners to those the guest sees; nil shows them as
 	// they are.
 	Owner func(uid, gid uint32) (guestUID, guestGID uint32)

@@ -18,6 +18,7 @@ type Inode struct {
 	nameless bool // the name has been removed
 	id       fileID
 	st       hostStat // what the host told last
+	seen     uint64   // and in which moment, see Options
 
 	h          handle // of a directory
 	listed     bool   // h is on the list
@@ -59,7 +60,7 @@ func (i *Inode) open() *os.File {
 
 // stat asks the host for the attributes.
 func (i *Inode) stat() linux.Errno {
-	if i.fs.o.Stable && i.st.id == i.id {
+	if i.fs.o.Stable && i.st.id == i.id || i.fs.now() != 0 && i.seen == i.fs.now() {
 		return 0
 	}
 	if i.nameless {
@@ -83,10 +84,21 @@ func (i *Inode) stat() linux.Errno {
 		return 0
 	}
 	if errno == 0 {
-		i.st = st
+		i.see(st)
 	}
 	return errno
 }
+
+// now is the moment, or 0 if attributes may not be remembered.
+func (fs *FS) now() uint64 {
+	if fs.o.Moment == nil || !fs.o.ReadOnly {
+		return 0
+	}
+	return *fs.o.Moment
+}
+
+// see notes what the host has just told.
+func (i *Inode) see(st hostStat) { i.st, i.seen = st, i.fs.now() }
 
 // Attr implements vfs.Inode.
 func (i *Inode) Attr() (vfs.Attr, linux.Errno) {
@@ -135,7 +147,7 @@ func (i *Inode) known(name string, st hostStat) *Inode {
 		n = &Inode{fs: i.fs, id: st.id}
 		i.fs.inodes[st.id] = n
 	}
-	n.st = st
+	n.see(st)
 	n.setName(i, name)
 	return n
 }
@@ -184,7 +196,7 @@ func (i *Inode) Revalidate(_ *vfs.Context, name string, child vfs.Inode) bool {
 	if errno != 0 || st.id != n.id || st.attr.Type() != n.st.attr.Type() {
 		return false
 	}
-	n.st = st
+	n.see(st)
 	n.setName(i, name)
 	return true
 }

@@ -505,7 +505,7 @@ func main() {
 	for _, n := range g.names {
 		fmt.Fprintf(&out, "\t%s\n", n)
 	}
-	out.WriteString(")\n\nfunc init() {\n")
+	out.WriteString(")\n\n// fillHot fills the tables that choose among them.\nfunc fillHot() {\n")
 	for _, s := range slices.Concat(g.plain, g.fused, g.pairs) {
 		fmt.Fprintf(&out, "\t%s\n", s)
 	}

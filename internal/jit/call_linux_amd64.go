@@ -1,0 +1,197 @@
+package jit
+
+import "github.com/tinevm/tine/internal/mm"
+
+// Blocks that are not hot look addresses up by calling routines, which all share.
+// The call takes a fifth of the room that the look-up would take in the block, and
+// nothing has to be said about what happens if the page is not there: the routine
+// itself exits then, and the return address tells whose call it was. So cold code,
+// most of which is executed a few times, is dense and quickly made.
+
+// routines look up span bytes at the address in T0; see check. Those of the stack are
+// called where the page was not that in context.stack; then T0 is what remained
+// of the address.
+type routines struct {
+	byTLB, byStack [2][2][len(spans)]int32 // by whether for writing, and whether for a group
+}
+
+// spans are the sizes for which there are routines. A group that has none of them is
+// looked up as if it were larger.
+var spans = [...]int32{1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, maxSpan}
+
+// spanClass is the index in spans of the first that is not less than n.
+var spanClass = func() (t [maxSpan + 1]uint8) {
+	for n := range t {
+		for spans[t[n]] < int32(n) {
+			t[n]++
+		}
+	}
+	return t
+}()
+
+// What a routine leaves in context.block, which no block has as its number. The
+// return address is in context.site.
+const (
+	exitCalled   = 0          // the TLB does not have the page, or the operand is in two pages
+	exitCrossing = ^uint32(0) // a group is in two pages
+)
+
+// crossing is where to go on when the group looked up by a call is in two pages: in
+// the variant of the code without groups.
+type crossing struct {
+	from   uint64 // the return address
+	code   uint64
+	refund uint64 // instructions of the block that it will not execute
+	_      uint64
+}
+
+const (
+	crossBits  = 12
+	crossSize  = 1 << crossBits
+	crossShift = 5 // log2 of the size of a crossing
+)
+
+// calls reports whether the current block looks an operand up by a routine. In a
+// block with x87 registers exits are more than a routine knows.
+func (t *translator) calls(aligned bool) bool {
+	return t.tier != tierHot && !aligned && !t.fpu
+}
+
+// checkCall looks for span bytes at the address in T0.
+func (t *translator) checkCall(s site, span int32) {
+	t.callCommon(cache.common.byTLB[bit(s.write)][bit(s.shared)][spanClass[span]])
+	s.arg = t.pos()
+	t.site(s)
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// emitRoutines emits them.
+func (t *translator) emitRoutines(r *routines) {
+	called := t.pos()
+	t.leaveRoutine(exitCalled)
+	crossed := t.pos()
+	t.cross()
+	for w := range 2 {
+		tlb, _ := tlbFor(w == 1)
+		for shared := range 2 {
+			for i, span := range spans {
+				r.byTLB[w][shared][i] = t.pos()
+				t.probe(tlb)
+				t.aluImm(true, 7, hT0, mm.PageSize-span)
+				miss := t.jcc(ccA)
+				t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+				t.returnFound(shared == 1)
+				t.here(miss)
+				if shared == 1 {
+					t.aluImm(true, 7, hT0, pageMask)
+					t.jccBack(ccBE, crossed)
+				}
+				t.jmpBack(called)
+				r.byStack[w][shared][i] = t.pos()
+				t.emitByStack(w == 1, shared == 1, span, called, crossed)
+			}
+		}
+	}
+}
+
+// returnFound returns with the offset in T0 and the host's address of the page in T1,
+// or for a group with the sum in T1.
+func (t *translator) returnFound(shared bool) {
+	if shared {
+		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
+	}
+	t.put1(0xc3)
+}
+
+// emitByStack emits a routine for the stack.
+func (t *translator) emitByStack(write, shared bool, span, called, crossed int32) {
+	if shared { // probeLast had it in T1
+		t.move(hT0, hT1)
+	}
+	t.memOp(true, hT0, field(offStack), 0x03) // the address again
+	t.probe(offWT)
+	t.aluImm(true, 7, hT0, pageMask)
+	other := t.jcc(ccA)
+	t.aluImm(true, 7, hT0, mm.PageSize-span)
+	split := t.jcc(ccA)
+	t.setLast(offStack, offWT)
+	t.returnFound(shared)
+	t.here(split)
+	if shared {
+		t.jmpBack(crossed)
+	} else {
+		t.memOp(true, hT0, mem{hB, hT1, 0, offWT}, 0x03)
+		t.jmpBack(called)
+	}
+	t.here(other)
+	t.memOp(true, hT0, mem{hB, hT1, 0, offWT}, 0x03)
+	if !write {
+		t.probe(offRT)
+		t.aluImm(true, 7, hT0, mm.PageSize-span)
+		miss := t.jcc(ccA)
+		t.load(hT1, mem{hB, hT1, 0, offRT + 8})
+		t.returnFound(shared)
+		t.here(miss)
+		if shared {
+			t.aluImm(true, 7, hT0, pageMask)
+			t.jccBack(ccBE, crossed)
+		}
+		t.memOp(true, hT0, mem{hB, hT1, 0, offRT}, 0x03)
+	}
+	t.jmpBack(called)
+}
+
+// leaveRoutine exits from a routine.
+func (t *translator) leaveRoutine(why uint32) {
+	t.memOp(false, 0, field(offSite), 0x8f) // pop
+	t.store32(field(offBlock), why)
+	t.put1(0xc3)
+}
+
+// cross goes on where the context says for the return address, and exits if it does
+// not.
+func (t *translator) cross() {
+	t.put(0x4c, 0x8b, 0x2c, 0x24) // mov T1, [rsp]
+	t.regOp(false, hT0, hT1, 0x8b)
+	t.aluImm(false, 4, hT0, crossSize-1)
+	t.put(0x41, 0xc1, 0xe0|hT0&7, crossShift) // shl T0d
+	entry := func(off int32) mem { return mem{hB, hT0, 0, offCross + off} }
+	t.memOp(true, hT1, entry(0), 0x3b)
+	other := t.jcc(ccNE)
+	t.put(0x48, 0x8d, 0x64, 0x24, 0x08) // lea rsp, [rsp+8]
+	t.memOp2(false, 0, entry(16), 0xfe) // paddd mm0
+	t.memOp(false, 4, entry(8), 0xff)   // jmp
+	t.here(other)
+	t.leaveRoutine(exitCrossing)
+}
+
+// called returns the block and the site of a call that returns to a position.
+func called(pos int32) (*block, *site) {
+	cache.published.Load()
+	n := cache.first[pos>>firstShift]
+	b := numbered(n)
+	for pos >= b.end {
+		n++
+		b = numbered(n)
+	}
+	for i := range b.sites {
+		if s := &b.sites[i]; s.kind >= siteLoad && s.arg == pos-b.start {
+			return b, s
+		}
+	}
+	panic("jit: a routine was called from nowhere")
+}
+
+// crossed goes on without groups, and has the routine do so the next time.
+func (e *engine) crossed(b *block, s *site) where {
+	if to := e.find(s.pc, tierPlain); to != nil {
+		e.c.cross[e.c.site%crossSize] = crossing{from: e.c.site, code: host(to.entry.checked), refund: uint64(b.n) - uint64(s.idx)}
+	}
+	return where{tier: tierPlain}
+}
