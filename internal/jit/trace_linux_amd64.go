@@ -147,7 +147,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 			list = repeat(list, limit)
 			break
 		}
-		if in.kind == kindCallOn && !calls.recursive(pc) {
+		if in.kind == kindCallOn && pc != head && !calls.recursive(pc) {
 			continue
 		}
 		if holds(list, pc) {
