@@ -72,7 +72,7 @@ func (t *translator) translate() *block {
 		t.began = false
 		t.inst(in)
 		t.follow(in)
-		if !in.kind.ends() && !t.began {
+		if !in.kind.ends() && in.kind != kindRetOn && !t.began {
 			t.resumable(t.sites[first:])
 		}
 	}
@@ -255,6 +255,10 @@ func (t *translator) inst(in *inst) {
 		t.pop(in)
 	case kindLeave:
 		t.leave(in)
+	case kindCallOn:
+		t.pushConst(in, in.next())
+	case kindRetOn:
+		t.returnOn(in)
 	case kindJcc:
 		t.conditional(in)
 	case kindJmp:
