@@ -5,7 +5,7 @@ GO      ?= go
 PKGS    := ./...
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test short full race model bench bench-scale bench-page lint fuzz cross deps clean
+.PHONY: build test short full lockstep race model bench bench-scale bench-page lint fuzz cross deps clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -o bin/tine ./cmd/tine
@@ -21,6 +21,11 @@ race:
 # All comparisons with native Linux, the long ones too.
 full: deps
 	TINE_ORACLE=full $(GO) test -count=1 -timeout 60m ./internal/oracle
+
+# Real programs on both engines in lock step.
+lockstep: deps
+	TINE_LOCKSTEP=full $(GO) test -count=1 -timeout 60m -run TestPrograms ./internal/lockstep
+	TINE_ENGINE=lockstep $(GO) test -count=1 -timeout 60m -run 'Guests|Commands|Terminals|Services|Core|Failures|Errnos|Init' ./internal/oracle
 
 # Runs what the process model's table names and writes docs/process-model.md.
 model: deps

@@ -30,6 +30,7 @@ import (
 	"github.com/tinevm/tine/internal/kernel"
 	"github.com/tinevm/tine/internal/linux"
 	"github.com/tinevm/tine/internal/lockstep"
+	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/vfs"
 )
 
@@ -144,6 +145,9 @@ func New(cfg Config) (*Machine, error) {
 	}
 	if cfg.Memory < 0 || cfg.MaxProcs < 0 || cfg.CPULimit < 0 {
 		return nil, errors.New("tine: a limit is negative")
+	}
+	if warm := mm.Warm(); warm != nil {
+		go warm()
 	}
 	newEngine, translates, err := engineMaker(cfg.Engine)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/tinevm/tine"
@@ -111,11 +112,13 @@ func (f *runFlags) takeTraceExprs() {
 
 // sizePattern is what docker takes: a number, perhaps with a fraction, and a
 // unit such as k, KB or KiB, all of which are powers of 1024.
-var sizePattern = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?([kmgtp])?i?b?$`)
+var sizePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d+(?:\.\d+)?) ?([kmgtp])?i?b?$`)
+})
 
 // parseSize reads a number of bytes; 0 is no limit.
 func parseSize(s string) (int64, error) {
-	p := sizePattern.FindStringSubmatch(strings.ToLower(s))
+	p := sizePattern().FindStringSubmatch(strings.ToLower(s))
 	if p == nil {
 		return 0, errors.New("want a number of bytes such as 512m or 2g")
 	}

@@ -22,8 +22,6 @@ type guard struct {
 	orders *os.File
 }
 
-const guardCommand = "guard-terminal"
-
 // The orders.
 const (
 	guardArm     = "a" // the terminal is raw now

@@ -27,6 +27,37 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // failure is the error of a command that runs no program.
 type failure struct{ error }
 
+// commands are what there is, by name.
+var commands = []struct {
+	name string
+	make func() *cobra.Command
+}{
+	{"run", newRunCommand}, {"exec", newExecCommand}, {"ls", newListCommand}, {"ps", newPsCommand}, {"tree", newTreeCommand},
+	{"stats", newStatsCommand}, {"kill", newKillCommand}, {"version", newVersionCommand}, {"strace", newStraceCommand},
+	{"search", newSearchCommand}, {"boot", newBootCommand}, {guardCommand, newGuardCommand},
+}
+
+// guardCommand is for tine itself.
+const guardCommand = "guard-terminal"
+
+// addCommands adds the command that args begin with: who names it needs no other,
+// and making the flags of all is a good part of a short run. Otherwise it adds them
+// all.
+func addCommands(root *cobra.Command, args []string) {
+	list := commands
+	for i, c := range commands {
+		if len(args) > 0 && args[0] == c.name {
+			list = commands[i : i+1]
+			root.CompletionOptions.DisableDefaultCmd = true
+		}
+	}
+	for _, c := range list {
+		if cmd := c.make(); cmd != nil {
+			root.AddCommand(cmd)
+		}
+	}
+}
+
 func main() {
 	collectSeldom()
 	ignoreBrokenPipes()
@@ -36,11 +67,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand(), newExecCommand(), newListCommand(), newPsCommand(), newTreeCommand(),
-		newStatsCommand(), newKillCommand(), newVersionCommand(), newStraceCommand(), newSearchCommand(), newBootCommand())
-	if g := newGuardCommand(); g != nil {
-		root.AddCommand(g)
-	}
+	addCommands(root, os.Args[1:])
 	err := root.Execute()
 	var code exitCode
 	if err == nil {

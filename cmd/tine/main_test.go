@@ -8,14 +8,46 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"github.com/tinevm/tine/internal/cpu"
+	"github.com/tinevm/tine/internal/interp"
+	"github.com/tinevm/tine/internal/lockstep"
+	"github.com/tinevm/tine/internal/mm"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tine": main})
+	testscript.Main(m, map[string]func(){
+		"tine": main,
+		// tine whose compiler is wrong about CPUID.
+		"tine-wrong": func() {
+			lockstep.NewSubject = func() lockstep.Engine { return wrongCPUID{interp.New().(lockstep.Engine)} }
+			main()
+		},
+	})
+}
+
+// wrongCPUID is an interpreter whose CPUID gives a wrong EDX.
+type wrongCPUID struct{ lockstep.Engine }
+
+func (w wrongCPUID) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) (t cpu.Trap, n int64) {
+	for n < budget {
+		f, ok := as.Lookup(r.RIP, mm.AccessExec)
+		is := ok && strings.HasPrefix(string(f.Bytes()[r.RIP%mm.PageSize:]), "\x0f\xa2")
+		t, k := w.Engine.Run(v, r, as, 1)
+		if n += k; is {
+			r.GPR[cpu.RDX] ^= 1 << 5
+		}
+		if t.Kind != cpu.TrapBudget {
+			return t, n
+		}
+	}
+	return cpu.Trap{Kind: cpu.TrapBudget}, n
 }
 
 // TestScripts runs testdata/script, where each file is about one thing that
@@ -67,4 +99,22 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%q does not appear", args[0])
+}
+
+// TestCommandsByName: who names a command gets it, and nothing else is made.
+func TestCommandsByName(t *testing.T) {
+	for _, c := range commands {
+		root := &cobra.Command{Use: "tine"}
+		addCommands(root, []string{c.name, "--help"})
+		list := root.Commands()
+		if len(list) != 1 || list[0].Name() != c.name {
+			t.Errorf("%s: %v", c.name, list)
+		}
+	}
+	for _, args := range [][]string{nil, {"help"}, {"runn"}} {
+		root := &cobra.Command{Use: "tine"}
+		if addCommands(root, args); len(root.Commands()) < len(commands)-1 {
+			t.Errorf("%q: %d commands", args, len(root.Commands()))
+		}
+	}
 }

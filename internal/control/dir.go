@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +27,18 @@ const (
 	patience = 5 * time.Second
 )
 
-// validName is what docker allows but for the first character: a letter, so
+// validName allows what docker does but for the first character: a letter, so
 // that a name is never taken for a pid.
-var validName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_.-]{0,62}$`)
+func validName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789_.-", rune(c))) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 63
+}
 
 // folder returns the folder of the sockets, and makes it if asked to.
 func folder(create bool) (string, error) {
@@ -70,17 +78,20 @@ func claim(dir, name string) (net.Listener, error) {
 		return nil, err
 	}
 	defer unlock()
-	conn, err := net.DialTimeout("unix", path, patience)
-	switch {
-	case err == nil:
-		conn.Close()
-		return nil, &InUseError{name}
-	case refused(err):
-		os.Remove(path)
-	}
-	l, err := net.Listen("unix", path)
+	l, err := listen(path)
 	if err != nil {
-		return nil, err
+		conn, derr := net.DialTimeout("unix", path, patience)
+		if derr == nil {
+			conn.Close()
+			return nil, &InUseError{name}
+		}
+		if !refused(derr) {
+			return nil, err
+		}
+		os.Remove(path)
+		if l, err = listen(path); err != nil {
+			return nil, err
+		}
 	}
 	return l, os.Chmod(path, 0o600)
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -25,6 +26,8 @@ func lock(dir string) (unlock func(), err error) {
 	}
 	return func() { f.Close() }, nil
 }
+
+func listen(path string) (net.Listener, error) { return net.Listen("unix", path) }
 
 // refused reports whether nobody listens at a socket that is there.
 func refused(err error) bool { return errors.Is(err, windows.WSAECONNREFUSED) }

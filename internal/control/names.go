@@ -1,9 +1,6 @@
 package control
 
-import (
-	"crypto/rand"
-	"math/big"
-)
+import "math/rand/v2"
 
 // Random names are a quality and a member of the families that fork: trees,
 // rivers, cutlery. Two words of about forty make some 1,600 names, enough for
@@ -22,12 +19,5 @@ var (
 )
 
 func randomName() string {
-	pick := func(list []string) string {
-		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(list))))
-		if err != nil {
-			return list[0]
-		}
-		return list[n.Int64()]
-	}
-	return pick(qualities) + "_" + pick(things)
+	return qualities[rand.IntN(len(qualities))] + "_" + things[rand.IntN(len(things))]
 }

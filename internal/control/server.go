@@ -38,7 +38,7 @@ type Server struct {
 // Listen takes a name for a machine that is about to start; with "" a random
 // one.
 func Listen(name string) (*Server, error) {
-	if name != "" && !validName.MatchString(name) {
+	if name != "" && !validName(name) {
 		return nil, fmt.Errorf("name %q: want a letter, then letters, digits, _, . or -, at most 63", name)
 	}
 	dir, err := folder(true)

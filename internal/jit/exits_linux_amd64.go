@@ -167,12 +167,14 @@ func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 }
 
 // simple reports whether the first that can go wrong with an access by in is a
-// page fault, of a load or of a store that loads nothing; aligned: unless the
-// operand is not aligned.
+// page fault, as that of a load or a store; aligned: unless the operand is not
+// aligned. What changes its operand writes first.
 func simple(in *inst) (simple, aligned bool) {
 	switch withoutVEX(in.Op) {
 	case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.CMP, x86.TEST, x86.PUSH, x86.POP, x86.CALL, x86.RET, x86.LEAVE,
-		x86.MOVUPS, x86.MOVDQU:
+		x86.MOVUPS, x86.MOVDQU, x86.MOVD, x86.MOVQ, x86.MOVSS, x86.MOVSD,
+		x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.INC, x86.DEC, x86.NEG, x86.NOT,
+		x86.XCHG, x86.XADD, x86.CMPXCHG:
 		return true, false
 	case x86.MOVAPS, x86.MOVDQA:
 		return true, true

@@ -32,6 +32,14 @@ type codeMemory struct {
 	hot, rest region
 }
 
+// Memory for code is made in steps. That for the first code, of which a small
+// program needs most, is made in smaller ones while the machine is being set up.
+const (
+	codeStep  = 1 << 18
+	firstCode = 2 * codeStep
+	firstStep = 1 << 16
+)
+
 func newCodeMemory() (m codeMemory, err error) {
 	fd, err := unix.MemfdCreate("tine-jit", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -56,7 +64,12 @@ func newCodeMemory() (m codeMemory, err error) {
 		return m, fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
-	m.hot, m.rest = region{end: hotSize}, region{used: hotSize, ready: hotSize, end: codeSize}
+	m.hot, m.rest = region{end: hotSize}, region{used: hotSize, ready: hotSize + firstCode, end: codeSize}
+	go func() {
+		for at := int32(0); at < firstCode; at += firstStep {
+			m.populate(hotSize+at, firstStep)
+		}
+	}()
 	return m, nil
 }
 
@@ -71,15 +84,19 @@ func (m *codeMemory) word(off int32) *uint32 {
 
 // prepare makes memory of the next n bytes of a region.
 func (m *codeMemory) prepare(r *region, n int32) {
-	const step = 1 << 18
 	if r.used+n <= r.ready {
 		return
 	}
-	next := min((r.used+n+step-1)&^(step-1), r.end)
-	// It is only to save time: older kernels do not know it.
-	unix.Madvise(m.w[r.ready:next], unix.MADV_POPULATE_WRITE)
-	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(r.ready))), next-r.ready), unix.MADV_POPULATE_READ)
+	next := min((r.used+n+codeStep-1)&^(codeStep-1), r.end)
+	m.populate(r.ready, next-r.ready)
 	r.ready = next
+}
+
+// populate makes memory of a part. It is only to save time: older kernels do not
+// know it.
+func (m *codeMemory) populate(at, n int32) {
+	unix.Madvise(m.w[at:at+n], unix.MADV_POPULATE_WRITE)
+	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at))), n), unix.MADV_POPULATE_READ)
 }
 
 // full reports whether a block may not find room.

@@ -64,6 +64,7 @@ type Kernel struct {
 
 	cpus        []*processor
 	idlers      int
+	poke        int64 // instructions, see minPoke
 	needResched []bool
 	runq        runQueue
 	timers      timerQueue
@@ -111,7 +112,7 @@ type Kernel struct {
 
 // New makes a machine without any process.
 func New(cfg Config) *Kernel {
-	k := &Kernel{cfg: cfg, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
+	k := &Kernel{cfg: cfg, poke: minPoke, unknown: make(map[uint64]bool), done: make(map[*Group]func(int))}
 	if k.cfg.CPUs < 1 {
 		k.cfg.CPUs = 1
 	}

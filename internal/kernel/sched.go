@@ -20,11 +20,14 @@ const (
 	wakeCredit = sliceInsns / 10
 	// minSlice is what a new task gets even of a maker whose slice ends.
 	minSlice = sliceInsns / 100
-	// pokeInsns is how long a processor runs on while others idle and tasks
-	// wait, before it wakes one of them: long enough for the usual exchange
-	// between two processes, in which moving to another processor costs more
-	// than waiting.
-	pokeInsns = 20_000
+	// minPoke and maxPoke limit how long a processor runs on while others idle and
+	// tasks wait, before it wakes one of them. Moving to another processor costs
+	// more than it gains if the task soon waits for the first again, as a shell
+	// for its child: so what came of it last time decides, see notePoke.
+	minPoke = 20_000
+	maxPoke = 640_000
+	// worthMoving is how long a task must run on the processor that was woken.
+	worthMoving = 20_000
 )
 
 // niceWeight are the weights of nice levels -20 to 19 (sched(7)): each level is

@@ -26,8 +26,9 @@ type processor struct {
 	// inGuest: the engine is running and the kernel lock is not held.
 	inGuest bool
 	// waited counts instructions run here while other processors idled and
-	// tasks waited; see pokeInsns.
+	// tasks waited; see minPoke. poked: this one was woken because of that.
 	waited int64
+	poked  bool
 	insns  uint64 // executed here
 	time   cpuTime
 	shown  switchState // see noteSwitch
@@ -70,6 +71,7 @@ func (p *processor) run() {
 		t := k.pickNext(p.id)
 		p.noteSwitch(t)
 		if t == nil {
+			p.notePoke(0)
 			p.wait()
 			now = 0
 			continue
@@ -77,7 +79,9 @@ func (p *processor) run() {
 		p.task = t
 		p.beginCharge(now)
 		k.switches++
+		before := p.insns
 		p.runTask(t)
+		p.notePoke(int64(p.insns - before))
 		t.Regs.Recall()
 		now = p.settle()
 		p.task = nil
@@ -173,12 +177,28 @@ func (p *processor) budget(t *Task) int64 {
 		p.waited = 0
 		return t.sched.slice
 	}
-	if p.waited >= pokeInsns {
+	if p.waited >= p.k.poke {
 		p.waited = 0
-		p.k.kickIdle()
+		if idle := p.k.kickIdle(); idle != nil {
+			idle.poked = true
+		}
 		return t.sched.slice
 	}
-	return min(t.sched.slice, pokeInsns-p.waited)
+	return min(t.sched.slice, p.k.poke-p.waited)
+}
+
+// notePoke learns from a processor that was woken, and whose first task has run for
+// that many instructions, when to wake one the next time.
+func (p *processor) notePoke(ran int64) {
+	if !p.poked {
+		return
+	}
+	p.poked = false
+	if ran < worthMoving {
+		p.k.poke = min(p.k.poke*2, maxPoke)
+	} else {
+		p.k.poke = max(p.k.poke/2, minPoke)
+	}
 }
 
 // handleTrap does what the guest needs.
@@ -228,14 +248,15 @@ func (p *processor) idleUntilKicked() {
 	p.idle = false
 }
 
-// kickIdle wakes one idle processor because there is work for it.
-func (k *Kernel) kickIdle() {
+// kickIdle wakes one idle processor because there is work for it, and returns it.
+func (k *Kernel) kickIdle() *processor {
 	for _, p := range k.cpus {
 		if p.idle {
 			p.cond.Signal()
-			return
+			return p
 		}
 	}
+	return nil
 }
 
 // kickFor wakes an idle processor on which t may run.

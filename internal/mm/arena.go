@@ -17,6 +17,8 @@ const (
 	hugeSize = 2 << 20
 	// populateFrames are made ready at a time.
 	populateFrames = 1 << 6
+	// warmFrames is about what a small program needs with its libraries.
+	warmFrames = 4 * populateFrames
 	// spareFrames are left to page tables of processes that give memory back.
 	spareFrames = 1 << 10
 )
@@ -32,6 +34,7 @@ type frameArena struct {
 	reserved  int     // frames of address space
 	committed int     // frames made of it
 	next      int     // first frame never handed out
+	ready     int     // first frame that the host has not been told to make ready
 	freeList  []Frame // freed frames, last in first out
 	trimmed   []Frame // freed frames that Trim has seen
 	live      int     // frames handed out now
@@ -55,7 +58,8 @@ func (a *frameArena) reserve() error {
 		}
 		p = unsafe.Add(p, -uintptr(p)%hugeSize)
 		a.base, a.meta, a.reserved = p, unsafe.Add(p, uintptr(n)<<PageShift), n
-		a.next = int(zeroFrame) + 1 // frame 0 is none
+		a.next = populateFrames // before it are no frame and zeroFrame
+		a.ready = a.next
 		return a.grow()
 	}
 	return err
@@ -99,13 +103,32 @@ func (a *frameArena) get(force bool) (Frame, bool) {
 		return 0, false
 	}
 	f := Frame(a.next)
-	if a.next%populateFrames == 0 {
+	if a.next == a.ready {
 		a.populate(f)
+		a.ready += populateFrames
 	}
 	a.next++
 	a.live++
 	f.meta().flags.Store(frameZeroed)
 	return f, true
+}
+
+// Warm returns what has the host make memory for the first machine of the process,
+// to be run while that is being set up; nil if there has been one.
+func Warm() func() {
+	a := &arena
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ready != populateFrames {
+		return nil
+	}
+	first := Frame(a.ready)
+	a.ready += warmFrames
+	return func() {
+		for f := first; f < first+warmFrames; f += populateFrames {
+			hostPopulate(f.Addr(), populateFrames<<PageShift)
+		}
+	}
 }
 
 // put takes frames back.

@@ -17,27 +17,32 @@ const (
 	smallBlocks = 15
 )
 
-// populate makes a step of memory ready, which begins at frame f (Linux 5.14;
-// before that it does nothing, and neither does its failing).
+// hostPopulate makes memory ready (Linux 5.14; before that it does nothing, and
+// neither does its failing).
+func hostPopulate(p unsafe.Pointer, n uintptr) {
+	unix.Madvise(unsafe.Slice((*byte)(p), n), unix.MADV_POPULATE_WRITE)
+}
+
+// populate makes a step of memory ready, which begins at frame f.
 //
 // In a virtual machine a huge page can be the slowest way to memory: the ones
 // that are free may be those that its host has taken back, each small page of
 // which must be fetched again, whereas small pages come from what was in use a
 // moment ago. So the time is looked at. It is no business of the guest's.
 func (a *frameArena) populate(f Frame) {
-	step := unsafe.Slice((*byte)(f.Addr()), populateFrames<<PageShift)
+	const step = populateFrames << PageShift
 	if f%hugeFrames != 0 {
-		unix.Madvise(step, unix.MADV_POPULATE_WRITE)
+		hostPopulate(f.Addr(), step)
 		return
 	}
 	if a.small > 0 {
 		a.small--
-		unix.Madvise(step, unix.MADV_POPULATE_WRITE)
+		hostPopulate(f.Addr(), step)
 		return
 	}
 	before := threadTime()
 	unix.Madvise(unsafe.Slice((*byte)(f.Addr()), hugeSize), unix.MADV_HUGEPAGE)
-	unix.Madvise(step, unix.MADV_POPULATE_WRITE)
+	hostPopulate(f.Addr(), step)
 	if threadTime()-before > slowHuge {
 		a.small = smallBlocks
 	}

@@ -2,5 +2,10 @@
 
 package mm
 
-// populate does nothing where there is no way to make memory ready.
+import "unsafe"
+
+// There is no way to make memory ready.
+
+func hostPopulate(unsafe.Pointer, uintptr) {}
+
 func (a *frameArena) populate(Frame) {}

@@ -13,9 +13,10 @@ import (
 type PageCache struct {
 	mu    sync.Mutex
 	acct  *Account
-	fill  func(index uint64, page []byte) linux.Errno
+	fill  func(index uint64, p []byte) linux.Errno
 	size  int64
 	pages map[uint64]cachePage
+	ahead readAhead
 }
 
 type cachePage struct {
@@ -28,9 +29,10 @@ type cachePage struct {
 	reserved bool
 }
 
-// NewPageCache makes an empty cache charged to acct. fill reads a page from
-// the backing file; without it pages start zero and are never lost.
-func NewPageCache(acct *Account, fill func(index uint64, page []byte) linux.Errno) *PageCache {
+// NewPageCache makes an empty cache charged to acct. fill reads what p has room
+// for, from a page on, from the backing file; what that has not it makes zero.
+// Without fill pages start zero and are never lost.
+func NewPageCache(acct *Account, fill func(index uint64, p []byte) linux.Errno) *PageCache {
 	return &PageCache{acct: acct, fill: fill, pages: make(map[uint64]cachePage)}
 }
 
@@ -225,33 +227,19 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 		}
 		return p, 0
 	}
-	f, ok := c.acct.allocCache(true)
+	f, ok := c.acct.allocCache(c.fill == nil)
 	if !ok {
 		return cachePage{}, linux.ENOMEM
 	}
 	if c.fill != nil {
-		if errno := c.fill(i, f.Bytes()); errno != 0 {
-			f.Put()
+		if errno := c.read(i, f); errno != 0 {
 			return cachePage{}, errno
 		}
+		return c.pages[i], 0
 	}
 	p := cachePage{frame: f}
 	c.pages[i] = p
 	return p, 0
-}
-
-// Insert gives the cache page i, unless it has it; p is copied. It may
-// only be called from the fill function, which reads ahead with it.
-func (c *PageCache) Insert(i uint64, p []byte) {
-	if _, ok := c.pages[i]; ok {
-		return
-	}
-	f, ok := c.acct.allocCache(len(p) < PageSize)
-	if !ok {
-		return
-	}
-	copy(f.Bytes(), p)
-	c.pages[i] = cachePage{frame: f}
 }
 
 // ReadAt fills p with the file's bytes at off. The caller has clipped p to

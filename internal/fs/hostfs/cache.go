@@ -30,9 +30,6 @@ const (
 	maxUnusedFiles = 512
 )
 
-// readahead is how much one miss reads.
-const readahead = 64 << 10
-
 // shared is the cache of host files, one per process.
 var shared struct {
 	mu         sync.Mutex
@@ -40,8 +37,6 @@ var shared struct {
 	head, tail *sharedFile // unused ones, least recently used first
 	n, unused  int         // files and pages on that list
 }
-
-var fillBuffers = sync.Pool{New: func() any { return new([readahead]byte) }}
 
 // openShared returns the shared file of a host file, opening it if it is not
 // there or has changed since. It brings st up to date.
@@ -72,6 +67,7 @@ func openShared(st *hostStat, open func() (*os.File, linux.Errno)) (*sharedFile,
 	}
 	s := &sharedFile{id: now.id, st: now, reader: f, refs: 1}
 	s.pages = mm.NewPageCache(nil, s.fill)
+	s.pages.ReadAhead()
 	s.pages.SetSize(now.attr.Size)
 	if shared.files == nil {
 		shared.files = make(map[fileID]*sharedFile)
@@ -166,20 +162,11 @@ func DropCaches() {
 	}
 }
 
-// fill reads a page, and those behind it, from the host.
-func (s *sharedFile) fill(index uint64, page []byte) linux.Errno {
-	buf := fillBuffers.Get().(*[readahead]byte)
-	defer fillBuffers.Put(buf)
-	n, errno := readFull(s.reader, buf[:], int64(index)<<mm.PageShift)
-	if errno != 0 {
-		return errno
-	}
-	clear(page[copy(page, buf[:n]):])
-	for k := mm.PageSize; k < n; k += mm.PageSize {
-		index++
-		s.pages.Insert(index, buf[k:min(k+mm.PageSize, n)])
-	}
-	return 0
+// fill reads from a page on.
+func (s *sharedFile) fill(index uint64, p []byte) linux.Errno {
+	n, errno := readFull(s.reader, p, int64(index)<<mm.PageShift)
+	clear(p[n:])
+	return errno
 }
 
 // readFull reads until p is full or the file ends.

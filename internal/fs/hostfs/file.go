@@ -80,6 +80,9 @@ type regular struct {
 	mapped bool     // for writing, shared
 }
 
+// longRead is how long a read must be not to be kept.
+const longRead = 64 << 10
+
 // Seekable implements vfs.FileOps.
 func (*regular) Seekable() bool { return true }
 
@@ -93,7 +96,7 @@ func (o *regular) Read(_ *vfs.File, p []byte, off int64) (int, linux.Errno) {
 		return 0, 0
 	}
 	p = p[:min(int64(len(p)), size-off)]
-	if len(p) >= readahead && !o.s.mapped.Load() && !o.s.pages.Has(uint64(off)>>mm.PageShift) {
+	if len(p) >= longRead && !o.s.mapped.Load() && !o.s.pages.Has(uint64(off)>>mm.PageShift) {
 		return readFull(o.s.reader, p, off)
 	}
 	return len(p), o.s.pages.ReadAt(p, off)
