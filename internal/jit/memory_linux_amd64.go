@@ -82,14 +82,17 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of the next n bytes of a region.
+// prepare makes memory of the next n bytes of a region. What will be needed next is
+// made meanwhile: on another processor, if there is one.
 func (m *codeMemory) prepare(r *region, n int32) {
-	if r.used+n <= r.ready {
-		return
+	if r.used+n > r.ready {
+		m.populate(r.ready, codeStep)
+		r.ready += codeStep
 	}
-	next := min((r.used+n+codeStep-1)&^(codeStep-1), r.end)
-	m.populate(r.ready, next-r.ready)
-	r.ready = next
+	if at := r.ready; r.used+n > at-codeStep/2 && at < r.end {
+		r.ready += codeStep
+		go m.populate(at, codeStep)
+	}
 }
 
 // populate makes memory of a part. It is only to save time: older kernels do not
