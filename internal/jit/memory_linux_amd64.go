@@ -75,8 +75,15 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of the next n bytes.
-func (m *codeMemory) prepare(n int32) { m.readyUpTo(m.used + n) }
+// prepare makes memory of the next n bytes. What will be needed after them is made
+// meanwhile: on another processor, if there is one.
+func (m *codeMemory) prepare(n int32) {
+	end := m.used + n
+	m.readyUpTo(end)
+	if at := m.ready.Load(); at >= firstCode && end > at-codeStep/2 && at < codeSize && m.ready.CompareAndSwap(at, at+codeStep) {
+		go m.populate(at, codeStep)
+	}
+}
 
 // readyUpTo makes what is below end ready, but for what somebody else is about to.
 func (m *codeMemory) readyUpTo(end int32) {
