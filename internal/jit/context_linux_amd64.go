@@ -1,7 +1,10 @@
 package jit
 
 import (
+	"runtime"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
@@ -170,6 +173,17 @@ func newContext() *context {
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
 	return c
+}
+
+// warmEngines are the first engines of a process: one of them will run its first
+// program soon.
+const warmEngines = 2
+
+// warm has the host make memory of all of it: nearly all will be looked at, and
+// most of that written later.
+func (c *context) warm() {
+	mm.Populate(unsafe.Pointer(c), unsafe.Sizeof(*c), unix.MADV_POPULATE_WRITE)
+	runtime.KeepAlive(c)
 }
 
 // clearCode forgets where code is.

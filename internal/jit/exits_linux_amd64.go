@@ -192,21 +192,32 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 	if va-page+uint64(s.size) > mm.PageSize {
 		return false, false
 	}
-	if !s.write {
-		if c.rt[i].page == page {
-			return false, false
-		}
-		f, ok := e.as.Lookup(va, mm.AccessRead)
-		if ok {
-			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.noteRead(i, 0)
-			e.fillAround(va)
-		}
-		return ok, !ok
-	}
-	if c.wt[i].page == page {
+	switch {
+	case s.write && c.wt[i].page == page || !s.write && c.rt[i].page == page:
 		return false, false
+	case s.write:
+		return e.fillWrite(va)
 	}
+	filled = e.fillRead(va)
+	return filled, !filled
+}
+
+// fillRead fills the entry for reading the page of va, if it can be had.
+func (e *engine) fillRead(va uint64) bool {
+	f, ok := e.as.Lookup(va, mm.AccessRead)
+	if ok {
+		i := va >> mm.PageShift % tlbSize
+		e.c.rt[i] = tlbEntry{va &^ pageMask, hostPage(f)}
+		e.c.noteRead(i, 0)
+		e.fillAround(va)
+	}
+	return ok
+}
+
+// fillWrite fills the entry for writing the page of va, unless it is absent or has
+// code.
+func (e *engine) fillWrite(va uint64) (filled, absent bool) {
+	c := e.c
 	f, ok := e.as.Lookup(va, mm.AccessWrite)
 	if !ok {
 		return false, true
@@ -217,10 +228,27 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 		interp.DropCode(f)
 		return false, false
 	}
+	i := va >> mm.PageShift % tlbSize
 	c.dropWrite(i)
-	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
+	c.wt[i], c.wf[i] = tlbEntry{va &^ pageMask, hostPage(f)}, f
 	c.noteWrite(i)
 	return true, false
+}
+
+// fillFaulted fills the entry that the page fault which has just been resolved was
+// about, which saves an exit. After a fork by another thread, whose turn it is to
+// touch the page first would show.
+func (e *engine) fillFaulted() {
+	t := e.fault
+	e.fault = cpu.Trap{}
+	if t.Addr < mm.UserTop && e.faultIn == e.c && e.faultGen == e.as.Version().Gen {
+		switch t.Access {
+		case mm.AccessRead:
+			e.fillRead(t.Addr)
+		case mm.AccessWrite:
+			e.fillWrite(t.Addr)
+		}
+	}
 }
 
 // fillAround gives the empty entries of pages around va what they are likely to be

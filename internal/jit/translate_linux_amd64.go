@@ -44,7 +44,6 @@ type translator struct {
 	number uint32 // of it
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
-	split  int32 // hot blocks: where the way ends; what follows is elsewhere
 	tail   int32 // what the exits share
 }
 
@@ -73,7 +72,7 @@ func (t *translator) translate() *block {
 		t.began = false
 		t.inst(in)
 		t.follow(in)
-		if !in.kind.ends() && !t.began {
+		if !in.kind.ends() && in.kind != kindRetOn && !t.began {
 			t.resumable(t.sites[first:])
 		}
 	}
@@ -85,9 +84,6 @@ func (t *translator) translate() *block {
 	t.emitExits()
 	return t.publish()
 }
-
-// hot reports whether the way through the block is among those of hot blocks.
-func (t *translator) hot() bool { return t.tier == tierHot }
 
 // resumable lets the interpreter execute the current instruction, at the sites
 // that it has, and go on after it: with nothing in T1.
@@ -259,6 +255,10 @@ func (t *translator) inst(in *inst) {
 		t.pop(in)
 	case kindLeave:
 		t.leave(in)
+	case kindCallOn:
+		t.pushConst(in, in.next())
+	case kindRetOn:
+		t.returnOn(in)
 	case kindJcc:
 		t.conditional(in)
 	case kindJmp:
