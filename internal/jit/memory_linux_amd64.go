@@ -75,12 +75,12 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of the next n bytes. What will be needed after them is made
+// prepare makes memory of the next n bytes. What will be needed next is made
 // meanwhile: on another processor, if there is one.
 func (m *codeMemory) prepare(n int32) {
-	end := m.used + n
-	m.readyUpTo(end)
-	if at := m.ready.Load(); at >= firstCode && end > at-codeStep/2 && at < codeSize && m.ready.CompareAndSwap(at, at+codeStep) {
+	m.readyUpTo(m.used + n)
+	at := m.ready.Load()
+	if at >= firstCode && at < codeSize && m.used+n > at-codeStep/2 && m.ready.CompareAndSwap(at, at+codeStep) {
 		go m.populate(at, codeStep)
 	}
 }
