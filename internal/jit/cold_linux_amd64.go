@@ -12,6 +12,7 @@ const (
 	coldLast                   // the operand is in another page than the last time
 	coldHost                   // the entry with flags in the host's
 	coldEdge                   // go to v, giving back n instructions
+	coldReturn                 // the same to the address that at has, see indirect
 )
 
 // cold is a piece of code that is emitted after the block: what is rarely
@@ -28,8 +29,9 @@ type cold struct {
 	disp       int64
 	span, back int32
 	shared     bool
-	last       int32 // coldLast: where the context has the page
-	cur        int   // coldEdge: the instruction
+	last       int32 // coldLast: where the context has the page; coldReturn: what takes back the change of RSP
+	cur        int   // coldEdge, coldReturn: the instruction
+	at         mem
 }
 
 // later has a piece emitted after the block.
@@ -69,6 +71,11 @@ func (t *translator) emitCold() {
 				t.refund(c.n)
 			}
 			t.edge(c.v)
+		case coldReturn:
+			t.unloadFPU()
+			t.load(hT0, c.at)
+			t.refund(c.n)
+			t.indirect(c.last)
 		}
 	}
 }

@@ -74,8 +74,15 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of the next n bytes.
-func (m *codeMemory) prepare(n int32) { m.readyUpTo(m.used + n) }
+// prepare makes memory of the next n bytes. What will be needed next is made
+// meanwhile: on another processor, if there is one.
+func (m *codeMemory) prepare(n int32) {
+	m.readyUpTo(m.used + n)
+	at := m.ready.Load()
+	if at >= firstCode && at < codeSize && m.used+n > at-codeStep/2 && m.ready.CompareAndSwap(at, at+codeStep) {
+		go m.populate(at, codeStep)
+	}
+}
 
 // readyUpTo makes what is below end ready, but for what somebody else is about to.
 func (m *codeMemory) readyUpTo(end int32) {
