@@ -93,7 +93,7 @@ type context struct {
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
 	warmed  atomic.Bool
-	met     int    // pages that codeAt met in the address space
+	met     int // pages that codeAt met in the address space
 }
 
 // jump is where an indirect jump to a guest address leads.
