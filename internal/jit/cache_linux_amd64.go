@@ -181,6 +181,7 @@ var cache struct {
 	// The elements of links from freeLink on are not used; the first never is.
 	links    []link
 	freeLink uint32
+	visits   visits
 	pages    int32 // used numbers in context.pages
 	common   common
 	// More common routines; see fpu_linux_amd64.go.
@@ -288,7 +289,8 @@ func noRoom() bool {
 
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
 // code. It returns nil if the frame is not so any more, or if the instruction at
-// pc ends in the next page. If there is no room it returns full.
+// pc ends in the next page, and unseen if it is to be interpreted first. If there is
+// no room it returns full.
 func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
@@ -306,6 +308,9 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 	}
 	if noRoom() {
 		return nil, true
+	}
+	if old == nil && tier == tierOnce && !t.eager && cache.visits.first(pc) {
+		return unseen, false
 	}
 	if tier != tierPlain && hotAfter == 0 {
 		tier = tierHot

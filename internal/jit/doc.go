@@ -62,8 +62,10 @@
 // repeated in its block. The old block is dead like one whose code was written,
 // and the jumps that led there find the new one.
 //
-// Nothing is interpreted first: an instruction that is decoded and interpreted
-// once costs half of its translation.
+// An instruction that is decoded and interpreted once costs half of its translation,
+// but what an engine comes to in straight ways mostly runs once, so all that tierOnce
+// is for is interpreted first (visit_linux_amd64.go). An eager engine, as tests and the
+// lock step use, does not.
 //
 // # Flags
 //

@@ -102,6 +102,13 @@ func Available() error {
 // New makes an engine for one virtual processor, after Available has said yes.
 func New() cpu.Engine { return newEngine() }
 
+// NewEager is New for who compares engines: it translates what runs once, too.
+func NewEager() cpu.Engine {
+	e := newEngine()
+	e.t.eager = true
+	return e
+}
+
 func newEngine() *engine {
 	e := &engine{step: interp.NewStepper()}
 	e.t.list = make([]inst, 0, maxInsts)
@@ -274,8 +281,8 @@ func (e *engine) dropWrites(own mm.Frame) {
 	}
 }
 
-// find returns the block at pc, or nil if it cannot be had: what the
-// interpreter makes of the instruction there tells why.
+// find returns the block at pc, nil if it cannot be had (what the interpreter makes
+// of the instruction there tells why), or unseen.
 func (e *engine) find(pc uint64, tier tier) *block {
 	for {
 		p := e.codeAt(pc)
@@ -297,6 +304,8 @@ func (e *engine) find(pc uint64, tier tier) *block {
 		switch {
 		case full:
 			e.flush(generation)
+		case b == unseen:
+			return b
 		case b != nil:
 			e.mapped(b.page)
 			e.mapped(b.other)
@@ -396,8 +405,9 @@ type where struct {
 	take int64 // instructions of the block that are still to be done
 	// tier is that of the block, if one is made: tierPlain because of what is at
 	// RIP.
-	tier tier
-	fpu  bool // with the x87 registers in the host's
+	tier   tier
+	fpu    bool // with the x87 registers in the host's
+	unseen bool // what is at RIP is to be interpreted first
 	// loaded: T0 and T1 shall lead to context.vectors.
 	loaded bool
 }
@@ -439,7 +449,17 @@ func (e *engine) run() cpu.Trap {
 			w.pos = position(c.jumps[i].code)
 		}
 		if w.pos == 0 {
-			b := e.find(c.regs.RIP, w.tier)
+			b := unseen
+			if !w.unseen {
+				b = e.find(c.regs.RIP, w.tier)
+			}
+			if b == unseen {
+				w = where{}
+				if t := e.stepBlock(); t.Kind != cpu.TrapNone {
+					return t
+				}
+				continue
+			}
 			if b == nil && e.unfetchable(c.regs.RIP) {
 				return cpu.Trap{Kind: cpu.TrapPageFault, Access: mm.AccessExec, Addr: c.regs.RIP}
 			}
@@ -531,10 +551,11 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		case s.loop || from.tier == tierCold && (s.pc^from.pc)&^pageMask == 0:
 			tier = tierCold
 		}
-		if b := e.find(s.pc, tier); b != nil {
+		b := e.find(s.pc, tier)
+		if b != nil && b != unseen {
 			connect(from, s, b, generation)
 		}
-		return where{tier: tier}, cpu.Trap{}
+		return where{tier: tier, unseen: b == unseen}, cpu.Trap{}
 	case siteIndirect:
 		return e.indirect(s)
 	case siteMiss:

@@ -15,11 +15,29 @@ func newJIT(t testing.TB) cpu.Engine {
 	if err := Available(); err != nil {
 		t.Skip(err)
 	}
-	return New()
+	return NewEager()
 }
 
 func TestEngine(t *testing.T) {
 	cputest.Run(t, func() cpu.Engine { return newJIT(t) })
+}
+
+// TestEngineInterpretsFirst: an engine that interprets what comes first passes as
+// well, and what comes again is translated.
+func TestEngineInterpretsFirst(t *testing.T) {
+	newJIT(t)
+	cputest.Run(t, New)
+	cache.visits = visits{}
+	// mov ecx, 3; next: dec ecx; jz end; jmp next; end: syscall
+	m := cputest.NewMachine(t, New(), 0xb9, 3, 0, 0, 0, 0xff, 0xc9, 0x74, 0x02, 0xeb, 0xfa, 0x0f, 0x05)
+	for i, translates := range []bool{true, true, false} { // the loop; what is before and behind it; nothing
+		before := cache.published.Load()
+		m.R.RIP = cputest.CodeAt
+		m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, cputest.CodeAt+13, 10)
+		if did := cache.published.Load() != before; did != translates {
+			t.Errorf("run %d: translated %v", i, did)
+		}
+	}
 }
 
 // The assembly takes the offsets from the constants; they must be those that

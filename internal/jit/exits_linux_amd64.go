@@ -137,11 +137,15 @@ func (e *engine) cpuid() {
 func (e *engine) stepOne() cpu.Trap { return e.stepSome(1) }
 
 // stepSome has the interpreter execute up to n instructions.
-func (e *engine) stepSome(n int64) cpu.Trap {
+func (e *engine) stepSome(n int64) cpu.Trap { return e.interpret(n, false) }
+
+// interpret has the interpreter execute up to n instructions, with block no more
+// than up to one that ends a block.
+func (e *engine) interpret(n int64, block bool) cpu.Trap {
 	c := e.c
 	c.syncFlags()
 	c.leaveImage()
-	t, n := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left, n)
+	t, n := e.step.Step(e.v, &c.regs, e.as, e.budget-e.left, n, block)
 	c.flags = packFlags(c.regs.Flags)
 	e.left -= n
 	return t

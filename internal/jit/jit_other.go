@@ -19,3 +19,6 @@ func MissingV3() bool { panic(Available()) }
 
 // New must not be called.
 func New() cpu.Engine { panic(Available()) }
+
+// NewEager must not be called.
+func NewEager() cpu.Engine { panic(Available()) }

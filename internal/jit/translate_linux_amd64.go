@@ -10,6 +10,7 @@ import (
 // block's first byte, which is at a multiple of 16.
 type translator struct {
 	asm
+	eager       bool                 // nothing is interpreted first
 	list        []inst               // the block's instructions
 	both        [2 * x86.MaxLen]byte // one that is in two pages
 	pc          uint64

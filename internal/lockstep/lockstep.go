@@ -65,7 +65,7 @@ type Engine interface {
 
 // NewSubject makes what is compared with the interpreter. Tests put other engines
 // there.
-var NewSubject = func() Engine { return jit.New().(Engine) }
+var NewSubject = func() Engine { return jit.NewEager().(Engine) }
 
 // Available says why there is no such engine on this host; nil means that New
 // works.
