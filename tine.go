@@ -16,7 +16,6 @@
 package tine
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -159,7 +158,7 @@ func New(cfg Config) (*Machine, error) {
 		// From a seed the processor is the same on every host.
 		NoAVX:   translates && jit.MissingV3() && cfg.Seed == nil,
 		Clock:   &hostClock{start: time.Now()},
-		Entropy: func(p []byte) { rand.Read(p) },
+		Entropy: readEntropy,
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
 		CPUQuota: int64(cfg.CPULimit*1e5) * 1000, Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed, NoInit: cfg.FirstIsInit,
 	}
