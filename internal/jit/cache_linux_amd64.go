@@ -20,7 +20,7 @@ type block struct {
 	page  int32  // number in context.pages
 	other int32  // that of the page in which the instruction ends, or 0
 	start int32  // position in the code memory
-	end   int32  // where its last part ends
+	end   int32  // where it ends
 	since int64  // total of the engine that came to far last
 	far   uint64 // hot blocks: the instructions that often access another page, a set
 	dead  atomic.Bool
@@ -197,7 +197,7 @@ var cacheOnce sync.Once
 // openCache makes the code memory, once.
 func openCache() error {
 	cacheOnce.Do(func() {
-		cache.mem, cache.err = newCodeMemory()
+		cache.err = cache.mem.open()
 		reset()
 	})
 	return cache.err
@@ -206,7 +206,7 @@ func openCache() error {
 // reset makes the cache empty.
 func reset() {
 	if cache.err == nil {
-		cache.mem.hot.used, cache.mem.rest.used = 0, hotSize
+		cache.mem.used = 0
 		emitCommon()
 	}
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
@@ -214,7 +214,7 @@ func reset() {
 	clear(cache.blocks[:])
 	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
 	if cache.err == nil {
-		cache.first[cache.mem.rest.used>>firstShift] = 1
+		cache.first[cache.mem.used>>firstShift] = 1
 	}
 }
 
@@ -276,7 +276,7 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.mem.hot.full() || cache.mem.rest.full() || cache.nblocks == maxBlocks
+	return cache.pages+2 >= maxPages || cache.mem.full() || cache.nblocks == maxBlocks
 }
 
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
@@ -437,12 +437,8 @@ func (t *translator) open(cf *codeFrame) {
 	}
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
 	m := &cache.mem
-	m.prepare(&m.rest, codeMargin)
-	t.cf, t.base, t.split = cf, m.rest.used, 0
-	if t.hot() {
-		m.prepare(&m.hot, codeMargin)
-		t.base = m.hot.used
-	}
+	m.prepare(codeMargin)
+	t.cf, t.base = cf, m.used
 	t.b, t.n = m.w[t.base:], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
@@ -477,15 +473,12 @@ func (t *translator) publish() *block {
 			t.set32(s.arg, to.way(s.host)-(t.base+s.arg+4))
 		}
 	}
-	rest := &cache.mem.rest.used
+	used := &cache.mem.used
 	b.end = (t.base + t.pos() + 15) &^ 15
-	if t.hot() {
-		cache.mem.hot.used = (t.base + t.split + 15) &^ 15
-	}
-	for i := (*rest + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
+	for i := (*used + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
 		cache.first[i] = t.number
 	}
-	*rest = b.end
+	*used = b.end
 	cache.nblocks++
 	cache.published.Add(1)
 	return b

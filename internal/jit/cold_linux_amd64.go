@@ -12,6 +12,7 @@ const (
 	coldLast                   // the operand is in another page than the last time
 	coldHost                   // the entry with flags in the host's
 	coldEdge                   // go to v, giving back n instructions
+	coldReturn                 // the same to the address that at has, see indirect
 )
 
 // cold is a piece of code that is emitted after the block: what is rarely
@@ -28,8 +29,9 @@ type cold struct {
 	disp       int64
 	span, back int32
 	shared     bool
-	last       int32 // coldLast: where the context has the page
-	cur        int   // coldEdge: the instruction
+	last       int32 // coldLast: where the context has the page; coldReturn: what takes back the change of RSP
+	cur        int   // coldEdge, coldReturn: the instruction
+	at         mem
 }
 
 // later has a piece emitted after the block.
@@ -40,9 +42,6 @@ func (t *translator) later(c cold) {
 
 // emitCold emits what was put off, and what that puts off.
 func (t *translator) emitCold() {
-	if t.hot() {
-		t.split, t.n = t.n, cache.mem.rest.used-t.base
-	}
 	for i := 0; i < len(t.cold); i++ {
 		c := t.cold[i]
 		for _, d := range c.from {
@@ -72,6 +71,11 @@ func (t *translator) emitCold() {
 				t.refund(c.n)
 			}
 			t.edge(c.v)
+		case coldReturn:
+			t.unloadFPU()
+			t.load(hT0, c.at)
+			t.refund(c.n)
+			t.indirect(c.last)
 		}
 	}
 }
@@ -162,9 +166,8 @@ const commonRoom = 1 << 14
 // emitCommon emits the routines that blocks call.
 func emitCommon() {
 	var t translator
-	r := &cache.mem.rest
-	cache.mem.prepare(r, commonRoom)
-	t.b, t.n = cache.mem.w[:r.used+commonRoom], r.used
+	cache.mem.prepare(commonRoom)
+	t.b, t.n = cache.mem.w[:commonRoom], cache.mem.used
 	cache.common.stackWrite = t.pos()
 	t.stackRoutine(nil)
 	cache.common.stackRead = t.pos()
@@ -177,7 +180,7 @@ func emitCommon() {
 	})
 	t.emitFPU()
 	t.emitRoutines(&cache.common.routines)
-	r.used = (t.pos() + 15) &^ 15
+	cache.mem.used = (t.pos() + 15) &^ 15
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of

@@ -198,6 +198,24 @@ func (t *translator) leave(in *inst) {
 	t.load(rbp, m)
 }
 
+// returnOn translates a return after whose call the block goes on, if the return
+// address is still what that has pushed.
+func (t *translator) returnOn(in *inst) {
+	m := t.check(in, stack(0), 8, false, false)
+	t.clobber(in)
+	n := 8 + int32(uint16(in.Imm))
+	t.lea(hostRSP, at(hostRSP, n))
+	if v := in.back; v == uint64(int32(v)) {
+		t.aluMemImm(7, m, int32(v))
+	} else {
+		tmp := t.spare(&m)
+		t.moveImm(tmp, v)
+		t.memOp(true, tmp, m, 0x3b)
+	}
+	d := t.jcc(ccNE)
+	t.later(cold{kind: coldReturn, from: [2]int32{d}, n: len(t.list) - (t.cur + 1), at: m, last: -n, cur: t.cur})
+}
+
 func (t *translator) ret(in *inst) {
 	t.load(hT0, t.check(in, stack(0), 8, false, false))
 	n := 8 + int32(uint16(in.Imm))

@@ -285,8 +285,10 @@ func writesUnnamed(op x86.Op) (second bool, implied uint32) {
 // grows reports whether all that in does to reg is to add a constant.
 func (in *inst) grows(reg uint8) (n int64, ok bool) {
 	switch in.kind {
-	case kindPush, kindCall, kindCallInd:
+	case kindPush, kindCall, kindCallOn, kindCallInd:
 		return -8, true // of RSP
+	case kindRetOn:
+		return 8 + int64(uint16(in.Imm)), true
 	case kindPop:
 		return 8, reg == cpu.RSP && in.Args[0].Reg != cpu.RSP
 	case kindLea:

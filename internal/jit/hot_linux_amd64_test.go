@@ -129,3 +129,47 @@ func TestHotLoopOverPages(t *testing.T) {
 		t.Errorf("tier %d, far %#x", b.tier, b.far)
 	}
 }
+
+// A hot loop whose block goes through a call and the return from it, which is
+// sometimes to another address.
+func TestHotCalls(t *testing.T) {
+	heat(t, 5)
+	code := []byte{
+		0xe8, 16, 0, 0, 0, // loop: call f
+		0x48, 0xff, 0xc3, // inc rbx
+		0x48, 0x83, 0xd2, 0x01, // adc rdx, 1
+		0xff, 0xc9, // dec ecx
+		0x75, 0xf0, // jne loop
+		0x0f, 0x05, // syscall
+		0x90, 0x90, 0x90,
+		0x41, 0x52, // f: push r10
+		0xf6, 0xc1, 0x07, // test cl, 7
+		0x75, 0x0d, // jne out
+		0x48, 0x83, 0x44, 0x24, 0x08, 0x03, // add qword [rsp+8], 3: do not inc
+		0x48, 0x81, 0xc6, 0x05, 0, 0, 0, // add rsi, 5
+		0x41, 0x5a, // out: pop r10
+		0x83, 0xf9, 0x23, // cmp ecx, 35
+		0xc3, // ret
+	}
+	run := func(e cpu.Engine, piece int64) (regs cpu.Regs, total int64) {
+		m := cputest.NewMachine(t, e, code...)
+		m.R.GPR[cpu.RCX] = 100
+		for {
+			trap, n := m.Run(piece)
+			total += n
+			if trap.Kind == cpu.TrapSyscall {
+				return m.R, total
+			}
+			if trap.Kind != cpu.TrapBudget || n != piece {
+				t.Fatalf("%+v after %d", trap, n)
+			}
+		}
+	}
+	want, count := run(interp.New(), 1<<20)
+	for _, piece := range []int64{1 << 20, 211, 50, 17, 1} {
+		got, n := run(newJIT(t), piece)
+		if got != want || n != count {
+			t.Errorf("in pieces of %d: %d instructions, want %d; got %+v\nwant %+v", piece, n, count, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -14,6 +15,10 @@ const maxInsts = 64
 // maxPlain is the number of instructions in a block without groups: enough to get
 // past what could not be shared.
 const maxPlain = 8
+
+// onceJumps is how many conditional jumps a block of tierOnce has. It may be left at
+// each of them: of what comes later much never runs.
+const onceJumps = 3
 
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
@@ -31,8 +36,9 @@ type inst struct {
 	// them, where the block may be left.
 	live uint8
 	kind kind
-	// taken: the block goes on where this jump leads.
+	// taken: the block goes on where this jump leads; returns: to which address.
 	taken bool
+	back  uint64
 
 	writes uint32 // the general registers that it may write, a set
 	usesT1 bool   // its translation may need T1 beside its memory operands
@@ -55,6 +61,8 @@ const (
 	kindLea
 	kindDivide
 	kindGather
+	kindCallOn // a call to what follows
+	kindRetOn  // a return, probably to what follows
 	kindJcc
 	kindJmp // direct
 	kindCall
@@ -75,7 +83,10 @@ func (in *inst) target() uint64 { return in.next() + uint64(in.Imm) }
 
 // follow is where the block goes on after it.
 func (in *inst) follow() uint64 {
-	if in.taken {
+	switch {
+	case in.kind == kindRetOn:
+		return in.back
+	case in.taken:
 		return in.target()
 	}
 	return in.next()
@@ -108,7 +119,8 @@ func (t tier) remade() bool { return t <= tierHot }
 // A short loop that is one block is put there several times: its rounds then
 // share checks of memory operands.
 func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []inst {
-	head, limit := pc, maxInsts
+	head, limit, jumps := pc, maxInsts, 0
+	var calls callStack
 	if tier == tierPlain {
 		limit = maxPlain
 	}
@@ -123,21 +135,26 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 			in.kind = kindStepEnd
 			break
 		}
-		if in.kind == kindJcc && !cf.goOn(in, head, tier) {
-			break
+		if in.kind == kindJcc {
+			if jumps++; !cf.goOn(in, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
+				break
+			}
 		}
-		if in.kind == kindJmp && tier == tierHot && (in.target()^pc)&^pageMask == 0 {
-			in.kind, in.taken = kindNop, true
+		if tier == tierHot && in.kind.ends() {
+			in.goThrough(&calls)
 		}
 		if in.kind.ends() {
 			break
 		}
-		if pc = in.follow(); !in.taken {
+		if pc = in.follow(); !in.taken || in.kind == kindRetOn {
 			continue
 		}
 		if pc == head {
 			list = repeat(list, limit)
 			break
+		}
+		if in.kind == kindCallOn && pc != head && !calls.recursive(pc) {
+			continue
 		}
 		if holds(list, pc) {
 			break
@@ -145,6 +162,35 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 	}
 	liveness(list)
 	return list
+}
+
+// callStack has where the calls that a block goes through return to.
+type callStack struct {
+	back, entry [8]uint64
+	n           int
+}
+
+// recursive reports whether the last call, to pc, is one of a function that has not
+// returned yet.
+func (c *callStack) recursive(pc uint64) bool {
+	return slices.Contains(c.entry[:c.n-1], pc)
+}
+
+// goThrough has a hot block go on after a direct jump or call to the same page, and
+// after the return from such a call.
+func (in *inst) goThrough(calls *callStack) {
+	near := (in.target()^in.pc)&^pageMask == 0
+	switch {
+	case in.kind == kindJmp && near:
+		in.kind, in.taken = kindNop, true
+	case in.kind == kindCall && near && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0:
+		in.kind, in.taken = kindCallOn, true
+		calls.back[calls.n], calls.entry[calls.n] = in.next(), in.target()
+		calls.n++
+	case in.kind == kindRet && calls.n > 0:
+		calls.n--
+		in.kind, in.taken, in.back = kindRetOn, true, calls.back[calls.n]
+	}
 }
 
 // goOn decides which way the block that begins at head goes on at in, a
@@ -228,7 +274,7 @@ func liveness(list []inst) {
 	writer := len(list) // the next instruction that writes all flags
 	for i := len(list) - 1; i >= 0; i-- {
 		in := &list[i]
-		if in.kind == kindJcc || writer-i >= reserve {
+		if in.kind == kindJcc || in.kind == kindRetOn || writer-i >= reserve {
 			live = fAll
 		}
 		in.live = live
