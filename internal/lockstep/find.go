@@ -132,7 +132,7 @@ func (d *difference) write(text *strings.Builder) {
 		fmt.Fprintf(text, "  %s\n", l)
 	}
 	if d.flags != 0 {
-		fmt.Fprintf(text, "  arithmetic flags: %#x differ\n", d.flags)
+		fmt.Fprintf(text, "  arithmetic flags: %s, not %s\n", flagText(d.flags&d.set), flagText(d.flags&^d.set))
 	}
 }
 
