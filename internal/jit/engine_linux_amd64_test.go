@@ -123,6 +123,22 @@ func TestEnterAndExit(t *testing.T) {
 	}
 }
 
+// What PUSH has read is still there when its store has missed the TLB while the x87
+// registers are in the host's.
+func TestPushBesideX87(t *testing.T) {
+	m := cputest.NewMachine(t, newJIT(t),
+		0xd9, 0xe8, // fld1
+		0xff, 0x74, 0x24, 0x08, // push [rsp+8]
+		0x0f, 0x05)
+	rsp := m.R.GPR[cpu.RSP] // at the start of a page
+	m.Write(rsp-8, 0)
+	m.Write(rsp+8, 1, 2, 3, 4, 5, 6, 7, 8)
+	m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, cputest.CodeAt+8, 3)
+	if got := m.Word(rsp - 8); got != 0x0807060504030201 {
+		t.Errorf("pushed %#x", got)
+	}
+}
+
 // A program that calls from page to page, in a loop.
 var callsAround = []byte{
 	0xe8, 0xfb, 0x0f, 0, 0, // call the next page
