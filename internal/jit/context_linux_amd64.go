@@ -172,6 +172,15 @@ func newContext() *context {
 	return c
 }
 
+// codeMet is the frame of the code at pc, if it is one that the engine has met, or 0.
+func (c *context) codeMet(pc uint64) mm.Frame {
+	page := pc&^pageMask | c.codeTag
+	if p := &c.code[page>>mm.PageShift%codeSlots]; p.page == page && p.frame.HasCode() {
+		return p.frame
+	}
+	return 0
+}
+
 // clearCode forgets where code is.
 func (c *context) clearCode() {
 	if c.codeTag++; c.codeTag > pageMask {
