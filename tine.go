@@ -146,7 +146,7 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Memory < 0 || cfg.MaxProcs < 0 || cfg.CPULimit < 0 {
 		return nil, errors.New("tine: a limit is negative")
 	}
-	mm.Warm()
+	go mm.Warm()
 	newEngine, translates, err := engineMaker(cfg.Engine)
 	if err != nil {
 		return nil, err

@@ -234,6 +234,9 @@ func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd, started func()) (int
 			fmt.Fprintf(&hostErr, "tine: %s\n", text)
 			return code, nil
 		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return f.timedOut(cmd), nil
+		}
 		return 0, err
 	}
 	started()
@@ -246,10 +249,15 @@ func (f *runFlags) wait(ctx context.Context, cmd *tine.Cmd, started func()) (int
 	case err == nil:
 		return 0, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		fmt.Fprintf(&hostErr, "tine: %s: killed after %v\n", cmd.Path, f.timeout)
-		return exitTimeout, nil
+		return f.timedOut(cmd), nil
 	case errors.As(err, &ee):
 		return ee.Status.Code(), nil
 	}
 	return 0, err
+}
+
+// timedOut says that the time for the command is over.
+func (f *runFlags) timedOut(cmd *tine.Cmd) (code int) {
+	fmt.Fprintf(&hostErr, "tine: %s: killed after %v\n", cmd.Path, f.timeout)
+	return exitTimeout
 }

@@ -97,6 +97,8 @@ type op struct {
 
 // core is the state of one engine.
 type core struct {
+	known [32]known // see fetchOne
+
 	// r has the general registers and what address computation needs. A byte
 	// as index needs no bounds check.
 	r [256]uint64

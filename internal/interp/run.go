@@ -161,7 +161,15 @@ func (c *core) fetchOne(o *op, pc uint64) bool {
 	if !ok {
 		return false
 	}
-	b := c.bytes[:copy(c.bytes[:], f.Bytes()[pc&pageMask:])]
+	text := f.Bytes()[pc&pageMask:]
+	var k *known
+	if len(text) >= x86.MaxLen {
+		if k = &c.known[pc%uint64(len(c.known))]; k.pc == pc && k.bytes == [x86.MaxLen]byte(text) {
+			*o = k.op
+			return true
+		}
+	}
+	b := c.bytes[:copy(c.bytes[:], text)]
 	err := x86.DecodeInto(&c.in, b)
 	if err == x86.ErrShort {
 		if f, ok = c.fetchPage(pc + uint64(len(b))); !ok {
@@ -171,7 +179,18 @@ func (c *core) fetchOne(o *op, pc uint64) bool {
 		err = x86.DecodeInto(&c.in, c.bytes[:len(b)+n])
 	}
 	o.decoded(&c.in, err, pc)
+	if k != nil {
+		*k = known{pc: pc, bytes: [x86.MaxLen]byte(b), op: *o}
+	}
 	return true
+}
+
+// known is an instruction that was decoded by itself: the JIT leaves the same few
+// to us again and again.
+type known struct {
+	pc    uint64
+	bytes [x86.MaxLen]byte // there then
+	op    op
 }
 
 // decoded fills o with an instruction, or with the exception for err.

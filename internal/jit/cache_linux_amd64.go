@@ -203,7 +203,7 @@ var cacheOnce sync.Once
 // openCache makes the code memory, once.
 func openCache() error {
 	cacheOnce.Do(func() {
-		cache.mem, cache.err = newCodeMemory()
+		cache.err = cache.mem.open()
 		reset()
 	})
 	return cache.err

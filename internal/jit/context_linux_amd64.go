@@ -1,7 +1,10 @@
 package jit
 
 import (
+	"runtime"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
@@ -75,6 +78,9 @@ type context struct {
 	jumps  [jumpSize]jump  // where indirect jumps lead
 	pages  [maxPages]uint8 // code pages that are mapped where their code believes
 
+	// The entry of a leaf and a subleaf, see translator.cpuid.
+	cpuid [cpuidSlots]cpuidEntry
+
 	// Not for machine code.
 	space   uintptr // the address space, only to be compared
 	seen    mm.Version
@@ -98,6 +104,19 @@ type codeEntry struct {
 	flushed uint64     // generation of the code cache that code is of
 	code    *codeFrame // if it has been looked for
 }
+
+// cpuidEntry is what CPUID said about a leaf: EAX, EBX, ECX and EDX.
+type cpuidEntry struct {
+	leaf, sub uint32
+	said      [4]uint32
+	_         [2]uint32
+}
+
+const (
+	cpuidLen   = 2 // of the instruction without prefixes
+	cpuidSlots = 64
+	cpuidShift = 5 // of the size of an entry
+)
 
 // Where things are from register B.
 const (
@@ -137,6 +156,7 @@ const (
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumps      = int32(unsafe.Offsetof(context{}.jumps)) - bias
 	offCross      = int32(unsafe.Offsetof(context{}.cross)) - bias
+	offCPUID      = int32(unsafe.Offsetof(context{}.cpuid)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
@@ -165,6 +185,7 @@ func newContext() *context {
 	// What is nothing but zero is not written: the memory is new, and most of it
 	// will not be needed soon.
 	c.jumps[0].pc = noJump(0)
+	c.cpuid[0].sub = 1 // which belongs elsewhere
 	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
 	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
@@ -181,6 +202,17 @@ func (c *context) codeMet(pc uint64) mm.Frame {
 	return 0
 }
 
+// warmEngines are the first engines of a process: one of them will run its first
+// program soon.
+const warmEngines = 2
+
+// warm has the host make memory of all of it: nearly all will be looked at, and
+// most of that written later.
+func (c *context) warm() {
+	mm.Populate(unsafe.Pointer(c), unsafe.Sizeof(*c), unix.MADV_POPULATE_WRITE)
+	runtime.KeepAlive(c)
+}
+
 // clearCode forgets where code is.
 func (c *context) clearCode() {
 	if c.codeTag++; c.codeTag > pageMask {
@@ -195,6 +227,7 @@ func (c *context) clearJumps() {
 	clear(c.jumps[:])
 	clear(c.cross[:])
 	c.jumps[0].pc = noJump(0)
+	c.cpuid[0].sub = 1 // which belongs elsewhere
 }
 
 func noJump(i uint64) uint64 {

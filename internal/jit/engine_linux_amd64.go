@@ -57,6 +57,12 @@ type engine struct {
 	kept   *cpu.Regs
 	keptIn *context
 
+	// fault is the page fault with which the last Run ended, faultIn where, and
+	// faultGen the generation of the address space then.
+	fault    cpu.Trap
+	faultIn  *context
+	faultGen uint64
+
 	// Of the current Run.
 	c      *context
 	v      *cpu.VCPU
@@ -108,6 +114,10 @@ func newEngine() *engine {
 		}
 	}
 	engines.list = append(kept, weak.Make(e))
+	if len(kept) < warmEngines {
+		e.contexts[0] = newContext()
+		go e.contexts[0].warm()
+	}
 	return e
 }
 
@@ -156,6 +166,9 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	e.keep(r)
 	e.c.regs.LoadGeneral(r)
 	e.c.flags = packFlags(r.Flags)
+	if e.fault.Kind != cpu.TrapNone {
+		e.fillFaulted()
+	}
 	trap := e.run()
 	e.c.syncFlags()
 	r.LoadGeneral(&e.c.regs)
@@ -166,6 +179,9 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 		r.Recall()
 		t, k := e.step.Run(v, r, as, e.left)
 		return t, n + k
+	}
+	if trap.Kind == cpu.TrapPageFault {
+		e.fault, e.faultIn, e.faultGen = trap, e.c, as.Version().Gen
 	}
 	return trap, n
 }
@@ -318,7 +334,7 @@ const metAround = 32
 // mappedAround notes the pages around pc that have been executed before, perhaps
 // by other processes: a program that has just begun comes to most of them.
 func (e *engine) mappedAround(pc uint64) {
-	const n = 64
+	const n = 16 // as many as a page fault brings
 	var list [n]*codeEntry
 	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {

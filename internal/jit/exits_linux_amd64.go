@@ -77,9 +77,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
 	}
 	if s.kind == siteCPUID {
-		e.step.CPUID(e.v, &c.regs)
-		c.regs.RIP += cpuidLen
-		e.left--
+		e.cpuid()
 	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
 		return where{}, t
 	}
@@ -139,9 +137,19 @@ func (e *engine) far(b *block, s *site, todo int64, generation uint64) where {
 	return where{}
 }
 
-// cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
-// them, so that it is worth a site of its own.
-const cpuidLen = 2
+// cpuid executes CPUID, and remembers what it says.
+func (e *engine) cpuid() {
+	r := &e.c.regs
+	g := &r.GPR
+	k := &e.c.cpuid[uint32(g[cpu.RAX]+8*g[cpu.RCX])%cpuidSlots]
+	k.leaf, k.sub = uint32(g[cpu.RAX]), uint32(g[cpu.RCX])
+	e.step.CPUID(e.v, r)
+	for i, reg := range [...]int{cpu.RAX, cpu.RBX, cpu.RCX, cpu.RDX} {
+		k.said[i] = uint32(g[reg])
+	}
+	r.RIP += cpuidLen
+	e.left--
+}
 
 // stepOne has the interpreter execute the instruction at RIP.
 func (e *engine) stepOne() cpu.Trap { return e.stepSome(1) }
@@ -185,12 +193,14 @@ func (e *engine) faulted(s *site) (t cpu.Trap, certain bool) {
 }
 
 // simple reports whether the first that can go wrong with an access by in is a
-// page fault, of a load or of a store that loads nothing; aligned: unless the
-// operand is not aligned.
+// page fault, as that of a load or a store; aligned: unless the operand is not
+// aligned. What changes its operand writes first.
 func simple(in *inst) (simple, aligned bool) {
 	switch withoutVEX(in.Op) {
 	case x86.MOV, x86.MOVZX, x86.MOVSX, x86.MOVSXD, x86.CMP, x86.TEST, x86.PUSH, x86.POP, x86.CALL, x86.RET, x86.LEAVE,
-		x86.MOVUPS, x86.MOVDQU:
+		x86.MOVUPS, x86.MOVDQU, x86.MOVD, x86.MOVQ, x86.MOVSS, x86.MOVSD,
+		x86.ADD, x86.OR, x86.ADC, x86.SBB, x86.AND, x86.SUB, x86.XOR, x86.INC, x86.DEC, x86.NEG, x86.NOT,
+		x86.XCHG, x86.XADD, x86.CMPXCHG:
 		return true, false
 	case x86.MOVAPS, x86.MOVDQA:
 		return true, true
@@ -208,21 +218,32 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 	if va-page+uint64(s.size) > mm.PageSize {
 		return false, false
 	}
-	if !s.write {
-		if c.rt[i].page == page {
-			return false, false
-		}
-		f, ok := e.as.Lookup(va, mm.AccessRead)
-		if ok {
-			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.noteRead(i, 0)
-			e.fillAround(va)
-		}
-		return ok, !ok
-	}
-	if c.wt[i].page == page {
+	switch {
+	case s.write && c.wt[i].page == page || !s.write && c.rt[i].page == page:
 		return false, false
+	case s.write:
+		return e.fillWrite(va)
 	}
+	filled = e.fillRead(va)
+	return filled, !filled
+}
+
+// fillRead fills the entry for reading the page of va, if it can be had.
+func (e *engine) fillRead(va uint64) bool {
+	f, ok := e.as.Lookup(va, mm.AccessRead)
+	if ok {
+		i := va >> mm.PageShift % tlbSize
+		e.c.rt[i] = tlbEntry{va &^ pageMask, hostPage(f)}
+		e.c.noteRead(i, 0)
+		e.fillAround(va)
+	}
+	return ok
+}
+
+// fillWrite fills the entry for writing the page of va, unless it is absent or has
+// code.
+func (e *engine) fillWrite(va uint64) (filled, absent bool) {
+	c := e.c
 	f, ok := e.as.Lookup(va, mm.AccessWrite)
 	if !ok {
 		return false, true
@@ -233,10 +254,27 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 		interp.DropCode(f)
 		return false, false
 	}
+	i := va >> mm.PageShift % tlbSize
 	c.dropWrite(i)
-	c.wt[i], c.wf[i] = tlbEntry{page, hostPage(f)}, f
+	c.wt[i], c.wf[i] = tlbEntry{va &^ pageMask, hostPage(f)}, f
 	c.noteWrite(i)
 	return true, false
+}
+
+// fillFaulted fills the entry that the page fault which has just been resolved was
+// about, which saves an exit. After a fork by another thread, whose turn it is to
+// touch the page first would show.
+func (e *engine) fillFaulted() {
+	t := e.fault
+	e.fault = cpu.Trap{}
+	if t.Addr < mm.UserTop && e.faultIn == e.c && e.faultGen == e.as.Version().Gen {
+		switch t.Access {
+		case mm.AccessRead:
+			e.fillRead(t.Addr)
+		case mm.AccessWrite:
+			e.fillWrite(t.Addr)
+		}
+	}
 }
 
 // fillAround gives the empty entries of pages around va what they are likely to be

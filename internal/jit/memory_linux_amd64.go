@@ -2,9 +2,12 @@ package jit
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tinevm/tine/internal/mm"
 )
 
 // codeSize is the room for machine code of the whole host process. When it is
@@ -20,30 +23,32 @@ type codeMemory struct {
 	// may still run before it is hot.
 	counts []int32
 
-	// What is below used is in use, and what is below ready the host has made
-	// memory of: what it makes at once is cheaper than page by page.
-	used, ready int32
+	// What is below used is in use, and what is below ready somebody makes or has
+	// made ready: what the host makes at once is cheaper than page by page.
+	used  int32
+	ready atomic.Int32
 }
 
-// Memory for code is made in steps. That for the first code, of which a small
-// program needs most, is made in smaller ones while the machine is being set up.
+// Memory for code is made ready in steps. That for the first code, of which a
+// small program needs most, is made in smaller ones while the machine is being set
+// up.
 const (
 	codeStep  = 1 << 18
 	firstCode = 2 * codeStep
 	firstStep = 1 << 16
 )
 
-func newCodeMemory() (m codeMemory, err error) {
+func (m *codeMemory) open() error {
 	fd, err := unix.MemfdCreate("tine-jit", unix.MFD_CLOEXEC)
 	if err != nil {
-		return m, fmt.Errorf("jit: no memory for code: %w", err)
+		return fmt.Errorf("jit: no memory for code: %w", err)
 	}
 	defer unix.Close(fd)
 	if err := unix.Ftruncate(fd, codeSize); err != nil {
-		return m, fmt.Errorf("jit: no memory for code: %w", err)
+		return fmt.Errorf("jit: no memory for code: %w", err)
 	}
 	if m.w, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
-		return m, fmt.Errorf("jit: no memory for code: %w", err)
+		return fmt.Errorf("jit: no memory for code: %w", err)
 	}
 	// The counts come after the code.
 	const countSize = 4 * maxBlocks
@@ -54,16 +59,11 @@ func newCodeMemory() (m codeMemory, err error) {
 	}
 	if err != nil {
 		unix.Munmap(m.w)
-		return m, fmt.Errorf("jit: no executable memory: %w", err)
+		return fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
-	m.ready = firstCode
-	go func() {
-		for at := int32(0); at < firstCode; at += firstStep {
-			m.populate(at, firstStep)
-		}
-	}()
-	return m, nil
+	go m.readyUpTo(firstCode)
+	return nil
 }
 
 // countFrom is the displacement of the count of block n from a position.
@@ -75,21 +75,38 @@ func (m *codeMemory) word(off int32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&m.w[off]))
 }
 
-// prepare makes memory of the next n bytes.
+// prepare makes memory of the next n bytes. What will be needed next is made
+// meanwhile: on another processor, if there is one.
 func (m *codeMemory) prepare(n int32) {
-	if m.used+n <= m.ready {
-		return
+	m.readyUpTo(m.used + n)
+	at := m.ready.Load()
+	if at >= firstCode && at < codeSize && m.used+n > at-codeStep/2 && m.ready.CompareAndSwap(at, at+codeStep) {
+		go m.populate(at, codeStep)
 	}
-	next := min((m.used+n+codeStep-1)&^(codeStep-1), codeSize)
-	m.populate(m.ready, next-m.ready)
-	m.ready = next
+}
+
+// readyUpTo makes what is below end ready, but for what somebody else is about to.
+func (m *codeMemory) readyUpTo(end int32) {
+	for {
+		at := m.ready.Load()
+		if at >= min(end, codeSize) {
+			return
+		}
+		step := int32(firstStep)
+		if at >= firstCode {
+			step = codeStep
+		}
+		if m.ready.CompareAndSwap(at, at+step) {
+			m.populate(at, step)
+		}
+	}
 }
 
 // populate makes memory of a part. It is only to save time: older kernels do not
 // know it.
 func (m *codeMemory) populate(at, n int32) {
-	unix.Madvise(m.w[at:at+n], unix.MADV_POPULATE_WRITE)
-	unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at))), n), unix.MADV_POPULATE_READ)
+	mm.Populate(unsafe.Pointer(&m.w[at]), uintptr(n), unix.MADV_POPULATE_WRITE)
+	mm.Populate(unsafe.Add(unsafe.Pointer(nil), m.x+uintptr(at)), uintptr(n), unix.MADV_POPULATE_READ)
 }
 
 // full reports whether a block may not find room.

@@ -16,6 +16,10 @@ const maxInsts = 64
 // past what could not be shared.
 const maxPlain = 8
 
+// onceJumps is how many conditional jumps a block of tierOnce has. It may be left at
+// each of them: of what comes later much never runs.
+const onceJumps = 3
+
 // Loops of up to maxRound instructions are repeated up to maxUnrolled.
 const (
 	maxRound    = 8
@@ -115,7 +119,7 @@ func (t tier) remade() bool { return t <= tierHot }
 // A short loop that is one block is put there several times: its rounds then
 // share checks of memory operands.
 func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
-	list, head, limit := t.list[:0], pc, maxInsts
+	list, head, limit, jumps := t.list[:0], pc, maxInsts, 0
 	var calls callStack
 	if tier == tierPlain {
 		limit = maxPlain
@@ -137,8 +141,10 @@ func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
 			in.kind = kindStepEnd
 			break
 		}
-		if in.kind == kindJcc && !at.goOn(in, head, tier) {
-			break
+		if in.kind == kindJcc {
+			if jumps++; !at.goOn(in, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
+				break
+			}
 		}
 		if tier == tierHot && in.kind.ends() {
 			t.goThrough(in, head, &calls)

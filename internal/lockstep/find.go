@@ -22,8 +22,9 @@ type search struct {
 	end      int64
 }
 
-// find says what differs in a step that had outcome a. The result is nil if the
-// reference does not do the same again. All is taken back.
+// find says what differs in a step that had outcome a. The result is nil if that
+// shall not count: the reference does not do the same again, or the program reads
+// flags that are undefined. All is taken back.
 func (p *pair) find(exact, s *state, a *outcome, n int64, d difference) error {
 	was := make(map[uint64][]byte)
 	for _, q := range p.journal.Pages() {
@@ -45,40 +46,44 @@ func (p *pair) find(exact, s *state, a *outcome, n int64, d difference) error {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "lockstep: the engine and the interpreter do not agree, in %d instructions from RIP %#x on\n", a.n, s.regs.RIP)
-	f.describe(&text, n, d)
+	first, last, ok := f.narrow(n)
+	switch {
+	case !ok:
+		text.WriteString("the second time they do, so that the instruction cannot be told; the engine had\n")
+	case f.readsUndefined(first, last):
+		return nil
+	default:
+		_, d = f.differs(first, last)
+		fmt.Fprintf(&text, "the last beginning from which they differ, %d instructions later:", first)
+		f.list(&text, first, last)
+		text.WriteString("\nafterwards the engine has\n")
+	}
+	d.write(&text)
 	return errors.New(strings.TrimSuffix(text.String(), "\n"))
 }
 
-// describe tells which instruction it is, if that can be found.
-func (f *search) describe(text *strings.Builder, n int64, d difference) {
-	f.end = n + margin
-	if ok, _ := f.differs(0, f.end); !ok {
+// narrow finds the latest beginning from which the two differ, and then the
+// earliest end. ok is false if they do not differ any more.
+func (f *search) narrow(n int64) (first, last int64, ok bool) {
+	differ := func(first, last int64) bool { yes, _ := f.differs(first, last); return yes }
+	if f.end = n + margin; !differ(0, f.end) {
 		f.end = n
 	}
-	if ok, _ := f.differs(0, f.end); !ok {
-		text.WriteString("the second time they do, so that the instruction cannot be told\n")
-		d.write(text)
-		return
+	if !differ(0, f.end) {
+		return 0, 0, false
 	}
-	// The latest beginning from which they differ, and the earliest end.
-	first := bisect(0, f.end, func(i int64) bool { ok, _ := f.differs(i, f.end); return ok })
-	last := f.end
-	if first < f.end {
-		last = f.end - bisect(0, f.end-first, func(i int64) bool { ok, _ := f.differs(first, f.end-i); return ok })
-	}
-	_, d = f.differs(first, last)
+	first = bisect(0, f.end, func(i int64) bool { return differ(i, f.end) })
+	last = f.end - bisect(0, f.end-first, func(i int64) bool { return differ(first, f.end-i) })
+	return first, last, true
+}
+
+// each calls fn with the instructions of the reference's from first to last, until
+// it returns false.
+func (f *search) each(first, last int64, fn func(i int64, in *executed) bool) {
 	at := f.advance(first)
-	fmt.Fprintf(text, "the last beginning from which they differ: %d instructions later", first)
 	for i := range last - first {
-		if i == 16 {
-			fmt.Fprintf(text, "\n  and %d more", last-first-i)
+		if in := at.fetch(); !fn(i, &in) {
 			break
-		}
-		in := at.fetch()
-		fmt.Fprintf(text, "\n  %#x: % x", in.pc, in.bytes)
-		if in.err == nil {
-			row := x86.Rows()[in.Row]
-			fmt.Fprintf(text, "  (%s)", strings.TrimSpace(row.Enc+" "+row.Args))
 		}
 		o := f.ref.run(at, &f.journal, 1)
 		at.regs, at.tsc = o.regs, at.tsc+uint64(o.n)
@@ -87,8 +92,43 @@ func (f *search) describe(text *strings.Builder, n int64, d difference) {
 		}
 	}
 	f.journal.Undo()
-	text.WriteString("\nafterwards the engine has\n")
-	d.write(text)
+}
+
+// readsUndefined reports whether the instruction at first leaves flags undefined
+// that one before last reads. What comes of that differs between processors.
+func (f *search) readsUndefined(first, last int64) (yes bool) {
+	undefined := uint64(0)
+	f.each(first, last, func(i int64, in *executed) bool {
+		if in.err != nil {
+			return false
+		}
+		reads, defines, leaves := x86.FlagEffect(&in.Inst, in.rcx)
+		if i == 0 {
+			undefined = leaves
+		} else if yes = reads&undefined != 0; yes {
+			return false
+		}
+		undefined &^= defines
+		return undefined != 0
+	})
+	return yes
+}
+
+// list writes the instructions.
+func (f *search) list(text *strings.Builder, first, last int64) {
+	const most = 16
+	f.each(first, last, func(i int64, in *executed) bool {
+		if i == most {
+			fmt.Fprintf(text, "\n  and %d more", last-first-i)
+			return false
+		}
+		fmt.Fprintf(text, "\n  %#x: % x", in.pc, in.bytes)
+		if in.err == nil {
+			row := x86.Rows()[in.Row]
+			fmt.Fprintf(text, "  (%s)", strings.TrimSpace(row.Enc+" "+row.Args))
+		}
+		return true
+	})
 }
 
 func (d *difference) write(text *strings.Builder) {

@@ -14,26 +14,32 @@
 // accounts and the counts of faults are as if one engine had run. Shared memory is
 // no special case, since frames are written and taken back where they are; they
 // must not be written from elsewhere meanwhile, so such a machine has one
-// processor. A write through a translation that an engine should not have had is
-// seen only when it is read.
+// processor.
 //
 // What one processor has of its own each engine gets a copy of: the time stamp
 // counter, and the request to stop, which is heeded between steps. With debug
 // registers in use the reference runs alone: it is what the others use there.
 //
+// Some faults cannot be seen like that. A step begins without translations for
+// writing, so nothing tells that an engine should have given one up; and a write
+// through one that it has without asking is seen only when it is read. Registers
+// that an engine keeps (cpu.Regs.Keeper) are asked for after each step.
+//
 // # Flags
 //
-// Flags that an instruction leaves undefined may differ (x86.FlagEffect). At a
-// fault the subject's flags may be out of date if nothing reads them before they
-// are written: so the reference goes on with its own after the fault, and the two
-// must agree when they have been written, unless the kernel has changed something.
+// Flags that an instruction leaves undefined may differ (x86.FlagEffect), and so may
+// what a program makes of them if it reads them all the same. At a fault the subject's
+// flags may be out of date if nothing reads them before they are written: so the
+// reference goes on with its own after the fault, and the two must agree when they
+// have been written, unless the kernel has changed something.
 //
 // # Differences
 //
 // A difference is looked for once more. If the reference then does something else
 // than before, somebody has written the memory meanwhile, and it does not count.
 // Otherwise the latest state is found from which the two still differ, which tells
-// the instruction, and Run panics with a *cpu.Failure.
+// the instruction, and Run panics with a *cpu.Failure. What does not count the
+// reference executes alone.
 package lockstep
 
 import (
@@ -148,7 +154,6 @@ func (p *pair) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64) 
 
 // alone has the reference run without comparison.
 func (p *pair) alone(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, n int64) (cpu.Trap, int64) {
-	p.ref.ForgetWrites() // of this processor there are no others
 	return p.ref.Run(v, r, as, n)
 }
 

@@ -127,15 +127,26 @@ func poke(as *mm.AddressSpace, va uint64, b byte) {
 	}
 }
 
-// Undefined flags may differ.
+// Undefined flags may differ, and what is made of them.
 func TestUndefinedFlags(t *testing.T) {
-	w := &wrong{Engine: interp.New().(Engine), at: cputest.CodeAt + 23, do: func(_ *cpu.VCPU, r *cpu.Regs, _ *mm.AddressSpace) {
-		r.Flags ^= cpu.FlagSF
-	}}
-	m := cputest.NewMachine(t, newPair(interp.New().(Engine), w), append(loop[23:26:26], 0x0f, 0x05)...)
-	w.at = cputest.CodeAt
-	m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, cputest.CodeAt+5, 2)
+	run := func(code ...byte) *cputest.Machine {
+		w := &wrong{Engine: interp.New().(Engine), at: cputest.CodeAt, do: func(_ *cpu.VCPU, r *cpu.Regs, _ *mm.AddressSpace) {
+			r.Flags ^= cpu.FlagSF
+		}}
+		m := cputest.NewMachine(t, newPair(interp.New().(Engine), w), append(code, 0x0f, 0x05)...)
+		m.Run(1000)
+		return m
+	}
+	m := run(0x0f, 0xaf, 0xc1) // imul eax, ecx
 	if m.R.Flags != m.R.GPR[cpu.R11] || m.R.Flags&cpu.FlagSF == 0 {
 		t.Errorf("flags %#x, in R11 %#x", m.R.Flags, m.R.GPR[cpu.R11])
 	}
+	lahf := []byte{0x9f, 0x88, 0x24, 0x25, 0, 0, 0x60, 0} // lahf; mov [0x600000], ah
+	run(append([]byte{0x0f, 0xaf, 0xc1}, lahf...)...)
+	defer func() {
+		if recover() == nil {
+			t.Error("flags that are defined may differ")
+		}
+	}()
+	run(append([]byte{0xff, 0xc1}, lahf...)...) // inc ecx
 }

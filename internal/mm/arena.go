@@ -34,7 +34,7 @@ type frameArena struct {
 	reserved  int     // frames of address space
 	committed int     // frames made of it
 	next      int     // first frame never handed out
-	ready     int     // first frame that the host has not been told to make ready
+	ready     int     // first frame that nobody makes or has made ready
 	freeList  []Frame // freed frames, last in first out
 	trimmed   []Frame // freed frames that Trim has seen
 	live      int     // frames handed out now
@@ -113,22 +113,21 @@ func (a *frameArena) get(force bool) (Frame, bool) {
 	return f, true
 }
 
-// Warm has the host make memory for the first machine of the process while that is
-// being set up.
+// Warm has the host make memory for the first machine of the process. It is to run
+// while that is being set up; who needs a frame meanwhile waits for no more than a
+// step.
 func Warm() {
-	a := &arena
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.ready != populateFrames {
-		return
-	}
-	first := Frame(a.ready)
-	a.ready += warmFrames
-	go func() {
-		for f := first; f < first+warmFrames; f += populateFrames {
-			hostPopulate(f.Addr(), populateFrames<<PageShift)
+	for a := &arena; ; {
+		a.mu.Lock()
+		f := Frame(a.ready)
+		if f > warmFrames {
+			a.mu.Unlock()
+			return
 		}
-	}()
+		a.ready += populateFrames
+		a.mu.Unlock()
+		hostPopulate(f.Addr(), populateFrames<<PageShift)
+	}
 }
 
 // put takes frames back.

@@ -19,8 +19,13 @@ const (
 
 // hostPopulate makes memory ready (Linux 5.14; before that it does nothing, and
 // neither does its failing).
-func hostPopulate(p unsafe.Pointer, n uintptr) {
-	unix.Madvise(unsafe.Slice((*byte)(p), n), unix.MADV_POPULATE_WRITE)
+func hostPopulate(p unsafe.Pointer, n uintptr) { Populate(p, n, unix.MADV_POPULATE_WRITE) }
+
+// Populate is madvise(2) for a part of memory that takes some 100 us. Go's
+// scheduler is not told: it would give the processor to another thread, often a
+// new one, which costs as much.
+func Populate(p unsafe.Pointer, n uintptr, advice int) {
+	unix.RawSyscall(unix.SYS_MADVISE, uintptr(p), n, uintptr(advice))
 }
 
 // populate makes a step of memory ready, which begins at frame f.

@@ -38,6 +38,10 @@ func FlagEffect(in *Inst, rcx uint64) (reads, defines, undefines uint64) {
 		VEX + PCMPESTRI, VEX + PCMPESTRM, VEX + PCMPISTRI, VEX + PCMPISTRM,
 		FCOMI, FCOMIP, FUCOMI, FUCOMIP:
 		return 0, allFlags, 0
+	case PUSHF:
+		return allFlags, 0, 0
+	case LAHF:
+		return allFlags &^ flagOF, 0, 0
 	case SAHF:
 		return 0, allFlags &^ flagOF, 0
 	case CMPXCHG8B, CMPXCHG16B:
