@@ -7,6 +7,7 @@ const (
 	hAX = 0
 	hCX = 1
 	hDX = 2
+	hBX = 3
 	hSP = 4 // the host's stack
 	hT0 = 12
 	hT1 = 13

@@ -78,6 +78,9 @@ type context struct {
 	jumps  [jumpSize]jump  // where indirect jumps lead
 	pages  [maxPages]uint8 // code pages that are mapped where their code believes
 
+	// The entry of a leaf and a subleaf, see translator.cpuid.
+	cpuid [cpuidSlots]cpuidEntry
+
 	// Not for machine code.
 	space   uintptr // the address space, only to be compared
 	seen    mm.Version
@@ -101,6 +104,19 @@ type codeEntry struct {
 	flushed uint64     // generation of the code cache that code is of
 	code    *codeFrame // if it has been looked for
 }
+
+// cpuidEntry is what CPUID said about a leaf: EAX, EBX, ECX and EDX.
+type cpuidEntry struct {
+	leaf, sub uint32
+	said      [4]uint32
+	_         [2]uint32
+}
+
+const (
+	cpuidLen   = 2 // of the instruction without prefixes
+	cpuidSlots = 64
+	cpuidShift = 5 // of the size of an entry
+)
 
 // Where things are from register B.
 const (
@@ -140,6 +156,7 @@ const (
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumps      = int32(unsafe.Offsetof(context{}.jumps)) - bias
 	offCross      = int32(unsafe.Offsetof(context{}.cross)) - bias
+	offCPUID      = int32(unsafe.Offsetof(context{}.cpuid)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
@@ -168,6 +185,7 @@ func newContext() *context {
 	// What is nothing but zero is not written: the memory is new, and most of it
 	// will not be needed soon.
 	c.jumps[0].pc = noJump(0)
+	c.cpuid[0].sub = 1 // which belongs elsewhere
 	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
 	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
@@ -200,6 +218,7 @@ func (c *context) clearJumps() {
 	clear(c.jumps[:])
 	clear(c.cross[:])
 	c.jumps[0].pc = noJump(0)
+	c.cpuid[0].sub = 1 // which belongs elsewhere
 }
 
 func noJump(i uint64) uint64 {

@@ -75,9 +75,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
 	}
 	if s.kind == siteCPUID {
-		e.step.CPUID(e.v, &c.regs)
-		c.regs.RIP += cpuidLen
-		e.left--
+		e.cpuid()
 	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
 		return where{}, t
 	}
@@ -121,9 +119,19 @@ func (e *engine) far(b *block, s *site, todo int64, generation uint64) where {
 	return where{}
 }
 
-// cpuidLen is the length of CPUID without prefixes. Programs start with dozens of
-// them, so that it is worth a site of its own.
-const cpuidLen = 2
+// cpuid executes CPUID, and remembers what it says.
+func (e *engine) cpuid() {
+	r := &e.c.regs
+	g := &r.GPR
+	k := &e.c.cpuid[uint32(g[cpu.RAX]+8*g[cpu.RCX])%cpuidSlots]
+	k.leaf, k.sub = uint32(g[cpu.RAX]), uint32(g[cpu.RCX])
+	e.step.CPUID(e.v, r)
+	for i, reg := range [...]int{cpu.RAX, cpu.RBX, cpu.RCX, cpu.RDX} {
+		k.said[i] = uint32(g[reg])
+	}
+	r.RIP += cpuidLen
+	e.left--
+}
 
 // stepOne has the interpreter execute the instruction at RIP.
 func (e *engine) stepOne() cpu.Trap { return e.stepSome(1) }
