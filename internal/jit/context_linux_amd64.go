@@ -195,6 +195,15 @@ func newContext() *context {
 	return c
 }
 
+// codeMet is the frame of the code at pc, if it is one that the engine has met, or 0.
+func (c *context) codeMet(pc uint64) mm.Frame {
+	page := pc&^pageMask | c.codeTag
+	if p := &c.code[page>>mm.PageShift%codeSlots]; p.page == page && p.frame.HasCode() {
+		return p.frame
+	}
+	return 0
+}
+
 // firstContext is for the first engine that runs something. It is made ready while
 // the machine is being set up.
 var firstContext atomic.Pointer[context]
@@ -223,7 +232,6 @@ func (c *context) clearJumps() {
 	clear(c.jumps[:])
 	clear(c.cross[:])
 	c.jumps[0].pc = noJump(0)
-	c.cpuid[0].sub = 1 // which belongs elsewhere
 }
 
 func noJump(i uint64) uint64 {

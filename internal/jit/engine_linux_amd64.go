@@ -165,6 +165,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget
 	e.c = e.contextOf(as)
+	e.t.c = e.c
 	e.keep(r)
 	e.c.regs.LoadGeneral(r)
 	e.c.flags = packFlags(r.Flags)
