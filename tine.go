@@ -60,7 +60,7 @@ type Config struct {
 	// "lockstep" is for finding faults of the engines: it runs both, compares
 	// registers and memory every few thousand instructions, and stops the machine
 	// with a report if they differ, which the commands that are running return as
-	// their error. Such a machine has one processor, some ten times slower than
+	// their error. Such a machine has one processor, some fifteen times slower than
 	// the compiler's, and needs what "jit" needs. No other program may write
 	// memory that it shares.
 	Engine string
