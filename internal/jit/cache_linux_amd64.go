@@ -203,7 +203,14 @@ var cacheOnce sync.Once
 // openCache makes the code memory, once.
 func openCache() error {
 	cacheOnce.Do(func() {
-		cache.err = cache.mem.open()
+		if cache.err = cache.mem.open(); cache.err == nil {
+			c := newContext()
+			firstContext.Store(c)
+			go func() {
+				c.warm()
+				cache.mem.readyUpTo(firstCode)
+			}()
+		}
 		reset()
 	})
 	return cache.err

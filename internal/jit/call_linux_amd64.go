@@ -2,15 +2,16 @@ package jit
 
 import "github.com/tinevm/tine/internal/mm"
 
-// Blocks that are not hot look addresses up by calling routines, which all share.
+// Blocks that may run once look addresses up by calling routines, which all share.
 // The call takes a fifth of the room that the look-up would take in the block, and
 // nothing has to be said about what happens if the page is not there: the routine
-// itself exits then, and the return address tells whose call it was. So cold code,
-// most of which is executed a few times, is dense and quickly made.
+// itself exits then, and the return address tells whose call it was. So such code,
+// which is most of all, is dense and quickly made. In loops the calls would cost more
+// than that is worth.
 
 // routines look up span bytes at the address in T0; see check. Those of the stack are
-// called where the page was not that in context.stack; then T0 is what remained
-// of the address.
+// called where the page was not that in context.stack, by all blocks; T0 or, for a
+// group, T1 has then what probeLast left. They return as returnFound says.
 type routines struct {
 	byTLB, byStack [2][2][len(spans)]int32 // by whether for writing, and whether for a group
 }
@@ -54,7 +55,7 @@ const (
 // calls reports whether the current block looks an operand up by a routine. In a
 // block with x87 registers exits are more than a routine knows.
 func (t *translator) calls(aligned bool) bool {
-	return t.tier != tierHot && !aligned && !t.fpu
+	return (t.tier == tierOnce || t.tier == tierPlain) && !aligned && !t.fpu
 }
 
 // checkCall looks for span bytes at the address in T0.
@@ -191,7 +192,8 @@ func called(pos int32) (*block, *site) {
 // crossed goes on without groups, and has the routine do so the next time.
 func (e *engine) crossed(b *block, s *site) where {
 	if to := e.find(s.pc, tierPlain); to != nil {
-		e.c.cross[e.c.site%crossSize] = crossing{from: e.c.site, code: host(to.entry.checked), refund: uint64(b.n) - uint64(s.idx)}
+		n := uint64(b.n) - uint64(s.idx)
+		e.c.cross[e.c.site%crossSize] = crossing{from: e.c.site, code: host(to.entry.checked), refund: n}
 	}
 	return where{tier: tierPlain}
 }

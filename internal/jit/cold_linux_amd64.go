@@ -152,6 +152,7 @@ func (t *translator) coldLast(c *cold) {
 type common struct {
 	stackRead, stackWrite int32
 	routines
+	heads [2]head // by whether the block counts
 }
 
 // callCommon emits the call of a common routine.
@@ -180,6 +181,7 @@ func emitCommon() {
 	})
 	t.emitFPU()
 	t.emitRoutines(&cache.common.routines)
+	cache.common.heads = [2]head{newHead(false), newHead(true)}
 	cache.mem.used = (t.pos() + 15) &^ 15
 }
 

@@ -2,6 +2,7 @@ package jit
 
 import (
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +92,8 @@ type context struct {
 	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
-	met     int    // pages that codeAt met in the address space
+	warmed  atomic.Bool
+	met     int // pages that codeAt met in the address space
 }
 
 // jump is where an indirect jump to a guest address leads.
@@ -202,15 +204,18 @@ func (c *context) codeMet(pc uint64) mm.Frame {
 	return 0
 }
 
-// warmEngines are the first engines of a process: one of them will run its first
-// program soon.
-const warmEngines = 2
+// firstContext is for the first engine that runs something. It is made ready while
+// the machine is being set up.
+var firstContext atomic.Pointer[context]
 
-// warm has the host make memory of all of it: nearly all will be looked at, and
-// most of that written later.
+// warm has the host make memory of all of it, if nobody does or has done so: nearly
+// all will be looked at, and most of that written later, which would be two page
+// faults for each page.
 func (c *context) warm() {
-	mm.Populate(unsafe.Pointer(c), unsafe.Sizeof(*c), unix.MADV_POPULATE_WRITE)
-	runtime.KeepAlive(c)
+	if c.warmed.CompareAndSwap(false, true) {
+		mm.Populate(unsafe.Pointer(c), unsafe.Sizeof(*c), unix.MADV_POPULATE_WRITE)
+		runtime.KeepAlive(c)
+	}
 }
 
 // clearCode forgets where code is.
@@ -227,7 +232,6 @@ func (c *context) clearJumps() {
 	clear(c.jumps[:])
 	clear(c.cross[:])
 	c.jumps[0].pc = noJump(0)
-	c.cpuid[0].sub = 1 // which belongs elsewhere
 }
 
 func noJump(i uint64) uint64 {

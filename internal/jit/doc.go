@@ -101,10 +101,9 @@
 // another too often (siteFar), the block is made anew, with an instruction less that
 // has one (block.far).
 //
-// Only hot blocks have all this in them. The others call routines for it (checkCall),
-// and where RSP is no longer in the page that it was in; so most code is a fifth of
-// what it would be. A group that is in two pages goes on in code without groups, which
-// is linked in hot blocks, and for routines is in a table by return address (cross).
+// Blocks that may run once call routines for it (checkCall), and all blocks where RSP is
+// no longer in the page that it was in. A group that is in two pages goes on in code
+// without groups, which is linked, or for routines in a table by return address (cross).
 //
 // T0 keeps the value of a spilled register that was just stored for the next
 // instruction (loadHome).
@@ -172,35 +171,36 @@
 // end at the third conditional jump, which saves a sixth of all instructions and makes
 // 4 percent more blocks (at the second, a fifth and 10).
 //
-// Host code takes 27 bytes for an instruction of 4 (37, if cold blocks look addresses up
-// themselves). Of those of gcc 8 are heads, 15 instructions, of which with a memory
-// operand each has 19, 4 what is rare and 2 exits. Routines make cold code smaller by a
-// third and cheaper to make by a fifth, and slower by a twelfth: what runs often must
-// be found and be made hot. Four fifths of the time in machine code is spent in 2,000
-// pages of it, so that it is a matter of the instruction cache: half of it in blocks
-// that were translated to run once, a quarter in hot ones, a tenth in the routines.
+// gcc's host code took 37 bytes for an instruction of 4 and takes 29: 8 for heads, 15
+// for instructions, 4 for what is rare and 2 for exits. Looking addresses up by routines
+// saves 28 bytes each time and a fifth of the translation; in all code it costs as much
+// in calls as it saves, so loops do not. The time in machine code is a matter of the
+// instruction cache: it is spent in 2,000 pages, half of it in blocks that were
+// translated to run once, a quarter in hot ones, a fifth in the first 28 bytes of one.
 //
 // A round of a loop of python3 (s += i*i % 7) is 750 instructions, which native takes at
 // five a cycle. It was 2,900 of the host, half of them for memory operands, and 34 stores
-// of flags at ends of blocks, and is 2,600. Half of the time was in blocks that were
-// thought to run once; that these are found (sampled) is a tenth of it, and so are the
-// way through calls and returns, which for functions that call each other is a third, and
-// the checks with an instruction less. The number of instructions is not all: a load that
+// of flags at ends of blocks, and is 2,600; the time is a sixth less. Half of it was in
+// blocks that were thought to run once: that these are found (sampled) is a twelfth. The
+// way through calls and returns is a twentieth, and for functions that do little else,
+// as fib, a third. The number of instructions is not all: a load that
 // waits for a check that waits for a load holds up what comes behind.
 //
-// The ways of hot blocks in a region of their own: 2 percent of python3, but gcc took a
-// tenth longer, because what is rare for one page is not for it. Aligned operands with
-// entries of their own for the last page: they are those of loops through arrays, where
-// the page is another soon; matrix takes twice as long. Finding what is hot by one sample
-// instead of eight, or by what hot blocks ever jump to: gcc translates a tenth more.
+// What did not help: ending blocks where others begin, which saves 7 percent of the
+// code and loses more. Counting everywhere, with blocks of one basic block: gcc
+// translates 40 percent fewer instructions, but the counts are as many cache lines
+// more, and it takes a fifth longer in all. Huge pages for the code: the host must
+// zero them, or copy what is in two mappings, and no time was saved. TLBs of 4096
+// entries: a tenth fewer misses. Making blocks hot after 16 or 64 times. Flags that
+// are exact at faults, too: storing them before each check costs bytecode two fifths,
+// sort an eighth, mandelbrot a tenth.
 //
-// What did not help: ending blocks where others begin, which saves 7 percent of
-// the code and loses more. Counting everywhere, with blocks of one basic block: gcc
-// translates 40 percent fewer instructions, but the counts are as many cache
-// lines more, and it takes a fifth longer in all. Huge pages for the code: the host
-// must zero them, or copy what is in two mappings, and no time was saved. TLBs of 4096
-// entries: a tenth fewer misses. Making blocks hot after 16 or 64 times. Flags that are exact at faults, too: storing
-// them before each check costs bytecode two fifths, sort an eighth, mandelbrot a tenth.
+// What else did not help: the ways of hot blocks in a region of their own: 2 percent of
+// python3, but gcc took a tenth longer, for what is rare for one page is not for it.
+// Aligned operands with entries of their own for the last page: they are those of loops
+// through arrays, where the page is another soon; matrix took twice as long. Finding what
+// is hot by one sample instead of eight, or by what hot blocks ever jump to: gcc
+// translates a tenth more.
 //
 // gcc compiling 150 lines runs 300 million instructions, of which it executes
 // 700,000 different ones; a fifth of them once, 40 percent fewer than eight times.

@@ -114,10 +114,6 @@ func newEngine() *engine {
 		}
 	}
 	engines.list = append(kept, weak.Make(e))
-	if len(kept) < warmEngines {
-		e.contexts[0] = newContext()
-		go e.contexts[0].warm()
-	}
 	return e
 }
 
@@ -236,7 +232,10 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 	}
 	c := e.contexts[oldest]
 	if c == nil {
-		c = newContext()
+		if c = firstContext.Swap(nil); c == nil {
+			c = newContext()
+		}
+		c.warm()
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock

@@ -119,32 +119,69 @@ func (t *translator) storeHome(g, s uint8) {
 // holds reports whether T0 has a guest register.
 func (t *translator) holds(g uint8) bool { return t.heldAt == t.pos() && t.held == g }
 
-// head emits the entries and what they check: that the page is mapped, that the
+// head is the code at the head of all blocks that count how often they run, or of all
+// that do not, and where it is not the same in each.
+type head struct {
+	code  [64]byte
+	n     int32
+	out   layout
+	tail  int32
+	block int32 // the block's number
+	page  int32 // displacements of the page, of how many instructions the block has
+	insts int32
+	left  int32 // and of its count
+}
+
+// newHead assembles the entries and what they check: that the page is mapped, that the
 // budget is enough, and that the block is not hot. The exits come first, so that
 // the jumps there are short.
-func (t *translator) head() {
-	t.cur = 0
+func newHead(counts bool) (h head) {
+	var t translator
+	t.b = make([]byte, 2*len(h.code))
 	t.emitTail()
+	h.tail, h.block = t.tail, t.pos()-5
 	miss := t.leaveBy(0)
 	budget := t.leaveBy(1)
 	hot := int32(0)
-	if t.tier == tierCold {
+	if counts {
 		hot = t.leaveBy(2)
 	}
 	t.alignNext(3)
-	t.out.checked = t.pos()
-	t.testPage(t.page)
+	h.out.checked = t.pos()
+	t.testPage(0)
+	h.page = t.pos() - 5
 	t.jccBack(ccE, miss)
 	t.alignNext(4)
-	t.out.mem = t.pos()
-	t.out.host = t.out.mem
-	t.count(0xfa, len(t.list))          // psubd
+	h.out.mem = t.pos()
+	h.out.host = h.out.mem
+	t.count(0xfa, 0) // psubd
+	h.insts = t.pos() - 4
 	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
 	t.regOp(false, hT0, hT0, 0x85)      // test
 	t.jccBack(ccS, budget)
-	if t.tier == tierCold {
+	if counts {
 		t.countDown()
+		h.left = t.pos() - 5
 		t.jccBack(ccS, hot)
+	}
+	if h.n = t.pos(); int(h.n) > len(h.code) {
+		panic("jit: a head is too long")
+	}
+	copy(h.code[:], t.b)
+	return h
+}
+
+// head emits the head of the block.
+func (t *translator) head() {
+	t.cur = 0
+	h := &cache.common.heads[bit(t.tier == tierCold)]
+	*(*[len(h.code)]byte)(t.b) = h.code
+	t.n, t.out, t.tail = h.n, h.out, h.tail
+	t.set32(h.block, int32(t.number))
+	t.set32(h.page, offPages+t.page)
+	t.set32(h.insts, offCounts+8*int32(len(t.list)))
+	if t.tier == tierCold {
+		t.set32(h.left, cache.mem.countFrom(t.base+h.left+5, t.number))
 	}
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
