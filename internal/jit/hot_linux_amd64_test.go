@@ -11,11 +11,12 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-// heat has blocks become hot after n rounds, until the test ends.
+// heat has blocks become hot after n rounds, and go through calls then, until the test
+// ends.
 func heat(t *testing.T, n int32) {
-	old := hotAfter
-	hotAfter = n
-	t.Cleanup(func() { hotAfter = old })
+	old, samples := hotAfter, sampledAfter
+	hotAfter, sampledAfter = n, 0
+	t.Cleanup(func() { hotAfter, sampledAfter = old, samples })
 }
 
 // blockOf is the block at an address.

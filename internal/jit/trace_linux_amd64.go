@@ -192,7 +192,7 @@ func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
 	switch {
 	case in.kind == kindJmp && t.near(in.target(), head):
 		in.kind, in.taken = kindNop, true
-	case in.kind == kindCall && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
+	case in.kind == kindCall && t.through && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
 		(t.near(in.target(), head) || t.meet(in.target())):
 		in.kind, in.taken = kindCallOn, true
 		calls.back[calls.n], calls.entry[calls.n] = in.next(), in.target()
