@@ -14,6 +14,18 @@ var ballast []byte
 
 const ballastSize = 64 << 20
 
+// stackSize is what a short run needs.
+const stackSize = 12 << 10
+
+// growStack makes room on the stack at once, before there is anything on it. Go
+// would double it each time it is full, and look up every frame to move it.
+//
+//go:noinline
+func growStack() byte {
+	var room [stackSize]byte
+	return room[len(os.Args)%stackSize]
+}
+
 // collectSeldom makes the garbage collector of a small heap wait: the kernel makes
 // and drops objects with every process, and would be collected all the time. A
 // short run has no collection at all; the first one brings the ballast. GOGC, if

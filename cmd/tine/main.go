@@ -59,6 +59,7 @@ func addCommands(root *cobra.Command, args []string) {
 }
 
 func main() {
+	growStack()
 	collectSeldom()
 	ignoreBrokenPipes()
 	root := &cobra.Command{
