@@ -25,6 +25,7 @@ type block struct {
 	calleeFrame mm.Frame
 	callee      int32
 	alone       bool
+	through     bool   // hot blocks: goes through calls
 	start       int32  // position in the code memory
 	end         int32  // where it ends
 	since       int64  // total of the engine that came to far last
@@ -327,9 +328,9 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 // make makes the block at pc and enters it, instead of old unless that is nil. It
 // returns nil if the instruction at pc ends in the next page.
 func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *block {
-	t.callee, t.alone, t.far = callee{}, false, 0
+	t.callee, t.alone, t.through, t.far = callee{}, false, sampledAfter == 0, 0
 	if old != nil {
-		t.alone, t.far = old.alone, old.far
+		t.alone, t.through, t.far = old.alone, old.through || t.through, old.far
 	}
 	t.decode(cf, pc, tier)
 	if len(t.list) == 0 {
@@ -353,6 +354,17 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	return t.again(b, tier, generation)
+}
+
+// remakeThrough makes another hot block, which goes through calls.
+func (t *translator) remakeThrough(b *block, generation uint64) (full bool) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if b.through {
+		return false
+	}
+	b.through = true
+	return t.again(b, tierHot, generation)
 }
 
 // remakeAlone makes another hot block, without a callee.
@@ -488,7 +500,7 @@ func (t *translator) open(cf *codeFrame) {
 func (t *translator) publish() *block {
 	b := t.blk
 	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
-	b.far, b.alone = t.far, t.alone
+	b.far, b.alone, b.through = t.far, t.alone, t.through
 	if c := &t.callee; c.cf != nil {
 		b.calleePage, b.calleeFrame, b.callee = c.page, c.cf.frame, c.n
 	}

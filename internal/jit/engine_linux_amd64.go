@@ -27,7 +27,7 @@ var hotAfter int32 = 1000
 
 // sampledAfter is how many chunks end in a block before it is worth a second look:
 // it has then taken ten times what that costs.
-const sampledAfter = 8
+var sampledAfter int32 = 8
 
 // A hot block in which farAfter accesses, less than farCost instructions apart,
 // were to another page than the last one of the same instruction, is made anew: the

@@ -91,6 +91,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 // time is spent in it. Blocks that were thought to run once, and so do not count,
 // begin to if much time is spent in them or in one that leads to them. (A chunk
 // never ends in a short block after the way out of a long one.)
+// Hot blocks are made anew so that they go through calls, which takes more room.
 func (e *engine) sampled(b *block, generation uint64) {
 	if b.samples.Add(1) != sampledAfter || !b.alive(generation) {
 		return
@@ -99,6 +100,9 @@ func (e *engine) sampled(b *block, generation uint64) {
 		if p := e.codeAt(pc); p != nil {
 			e.t.recount(p, pc)
 		}
+	}
+	if b.tier == tierHot && e.t.remakeThrough(b, generation) {
+		e.flush(generation)
 	}
 	recount(b.pc)
 	for i := range b.sites {

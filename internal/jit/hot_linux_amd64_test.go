@@ -11,11 +11,12 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-// heat has blocks become hot after n rounds, until the test ends.
+// heat has blocks become hot after n rounds, and go through calls then, until the test
+// ends.
 func heat(t *testing.T, n int32) {
-	old := hotAfter
-	hotAfter = n
-	t.Cleanup(func() { hotAfter = old })
+	old, samples := hotAfter, sampledAfter
+	hotAfter, sampledAfter = n, 0
+	t.Cleanup(func() { hotAfter, sampledAfter = old, samples })
 }
 
 // blockOf is the block at an address.
@@ -104,8 +105,9 @@ func TestHotLoopOverPages(t *testing.T) {
 		0x48, 0x89, 0x34, 0x3a, // mov [rdx+rdi], rsi
 		0x81, 0xc2, 0x08, 0x10, 0, 0, // add edx, 0x1008
 		0x81, 0xe2, 0xf8, 0x1f, 0, 0, // and edx, 0x1ff8
+		0x90,       // nop, so that the loop is repeated an odd number of times
 		0xff, 0xc9, // dec ecx
-		0x75, 0xe8, // jne loop
+		0x75, 0xe7, // jne loop
 		0x0f, 0x05,
 	}
 	run := func(e cpu.Engine) *cputest.Machine {
@@ -114,7 +116,7 @@ func TestHotLoopOverPages(t *testing.T) {
 			m.Write(cputest.DataAt+8*i, byte(i), byte(i>>3))
 		}
 		m.R.GPR[cpu.RCX], m.R.GPR[cpu.RBX], m.R.GPR[cpu.RDI] = 3*farAfter, cputest.DataAt, cputest.DataAt+2*mm.PageSize
-		if trap, n := m.Run(1 << 30); trap.Kind != cpu.TrapSyscall || n != 3*farAfter*6+1 {
+		if trap, n := m.Run(1 << 30); trap.Kind != cpu.TrapSyscall || n != 3*farAfter*7+1 {
 			t.Fatalf("%+v after %d", trap, n)
 		}
 		return m

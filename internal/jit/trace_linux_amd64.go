@@ -20,11 +20,8 @@ const maxPlain = 8
 // each of them: of what comes later much never runs.
 const onceJumps = 3
 
-// Loops of up to maxRound instructions are repeated up to maxUnrolled.
-const (
-	maxRound    = 8
-	maxUnrolled = 32
-)
+// Loops of up to maxRound instructions are repeated.
+const maxRound = 8
 
 // inst is one instruction of a block.
 type inst struct {
@@ -195,7 +192,7 @@ func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
 	switch {
 	case in.kind == kindJmp && t.near(in.target(), head):
 		in.kind, in.taken = kindNop, true
-	case in.kind == kindCall && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
+	case in.kind == kindCall && t.through && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
 		(t.near(in.target(), head) || t.meet(in.target())):
 		in.kind, in.taken = kindCallOn, true
 		calls.back[calls.n], calls.entry[calls.n] = in.next(), in.target()
@@ -278,7 +275,7 @@ func holds(list []inst, pc uint64) bool {
 // last jump of the last round is an end.
 func repeat(list []inst, limit int) []inst {
 	n := len(list)
-	for n <= maxRound && len(list)+n <= min(limit, maxUnrolled) {
+	for n <= maxRound && len(list)+n <= limit {
 		list = append(list, list[:n]...)
 	}
 	if last := &list[len(list)-1]; last.kind == kindJcc {

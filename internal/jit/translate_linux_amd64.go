@@ -18,6 +18,7 @@ type translator struct {
 	c           *context // of the engine
 	callee      callee
 	alone       bool // see block
+	through     bool // see block
 	cur         int  // index of the instruction being translated
 
 	// Where the guest's flags are, as far as they are live: in the host's
