@@ -34,7 +34,7 @@ func TestSeed(t *testing.T) {
 		out, hash := seededRun(t, "interp", seed)
 		orders[out] = true
 		engines := []string{"interp", "jit"}
-		if seed < 2 { // it takes long
+		if seed < 2 && !testing.Short() { // it takes long
 			engines = append(engines, "lockstep")
 		}
 		for _, engine := range engines {

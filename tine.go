@@ -16,7 +16,6 @@
 package tine
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -61,7 +60,7 @@ type Config struct {
 	// "lockstep" is for finding faults of the engines: it runs both, compares
 	// registers and memory every few thousand instructions, and stops the machine
 	// with a report if they differ, which the commands that are running return as
-	// their error. Such a machine has one processor, some ten times slower than
+	// their error. Such a machine has one processor, some fifteen times slower than
 	// the compiler's, and needs what "jit" needs. No other program may write
 	// memory that it shares.
 	Engine string
@@ -159,7 +158,7 @@ func New(cfg Config) (*Machine, error) {
 		// From a seed the processor is the same on every host.
 		NoAVX:   translates && jit.MissingV3() && cfg.Seed == nil,
 		Clock:   &hostClock{start: time.Now()},
-		Entropy: func(p []byte) { rand.Read(p) },
+		Entropy: readEntropy,
 		Memory:  cfg.Memory, MaxTasks: cfg.MaxProcs, ChildFirst: !cfg.ParentFirst,
 		CPUQuota: int64(cfg.CPULimit*1e5) * 1000, Hostname: cfg.Hostname, Log: cfg.Log, Seed: cfg.Seed, NoInit: cfg.FirstIsInit,
 	}

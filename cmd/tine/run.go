@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -172,16 +173,21 @@ func (f *runFlags) run(args []string) (err error) {
 		cfg.Events = rec.event
 		defer rec.close()
 	}
-	server, err := control.Listen(f.name)
-	if err != nil && f.name != "" {
-		return err
-	}
-	if err != nil {
-		cfg.Log(fmt.Sprintf("other tine commands cannot reach this machine: %v", err))
-	} else {
-		defer server.Close()
-	}
+	// The name is taken while the machine is made, by whoever comes to it first.
+	listen := sync.OnceValues(func() (*control.Server, error) { return control.Listen(f.name) })
+	go listen()
 	m, err := tine.New(cfg)
+	server, lerr := listen()
+	if lerr == nil {
+		defer server.Close()
+	} else if f.name == "" {
+		cfg.Log(fmt.Sprintf("other tine commands cannot reach this machine: %v", lerr))
+	} else {
+		if err == nil {
+			m.Close()
+		}
+		return lerr
+	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,26 +16,25 @@ var forwarded = []os.Signal{
 	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
 }
 
-// forwardSignals passes signals on until the returned function is called.
+// forwardSignals passes signals on until the returned function is called. From then
+// on they do to tine what they usually do.
 func forwardSignals(cmd signaller, con *connection) (stop func()) {
 	f := forwarder{cmd: cmd, con: con}
 	c := make(chan os.Signal, 16)
-	done := make(chan struct{})
+	var stopped atomic.Bool
 	signal.Notify(c, forwarded...)
 	go func() {
-		for {
-			select {
-			case s := <-c:
-				f.forward(s.(syscall.Signal))
-			case <-done:
-				return
+		for s := range c {
+			if s := s.(syscall.Signal); stopped.Load() {
+				signal.Reset(s)
+				syscall.Kill(os.Getpid(), s)
+			} else {
+				f.forward(s)
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(c)
-		close(done)
-	}
+	// tine is about to end: signal.Stop would take longer than the rest of that.
+	return func() { stopped.Store(true) }
 }
 
 // stopGrace is how long a machine of tine boot may take to shut down when it is

@@ -1,7 +1,6 @@
 package interp
 
 import (
-	"hash/crc32"
 	"math/bits"
 	"sync"
 
@@ -136,7 +135,19 @@ func popcnt(c *core, o *op) bool {
 	return true
 }
 
-var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
+// castagnoli has the remainders of bytes by the polynomial of CRC32, whose bits are
+// in reverse.
+var castagnoli = sync.OnceValue(func() *[256]uint32 {
+	var t [256]uint32
+	for i := range t {
+		r := uint32(i)
+		for range 8 {
+			r = r>>1 ^ 0x82f63b78&-(r&1)
+		}
+		t[i] = r
+	}
+	return &t
+})
 
 // crc accumulates without the inversions that the Go function does.
 func crc(c *core, o *op) bool {

@@ -102,7 +102,7 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	t.clobber(in)
 	t.lostT1()
-	if o.base == none && o.index == none && o.seg == x86.SegNone && !aligned && uint64(o.disp)&pageMask+uint64(size) <= mm.PageSize {
+	if o.constant() && !aligned && uint64(o.disp)&pageMask+uint64(size) <= mm.PageSize {
 		return t.checkConst(in, uint64(o.disp), size, write)
 	}
 	g, members, apart := t.plan(o, size, write)
@@ -264,5 +264,8 @@ func (t *translator) checkConst(in *inst, va uint64, size uint8, write bool) mem
 	s.simple, s.aligned = simple(in)
 	n := t.site(s)
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
+	if last := &t.groups[maxGroups-1]; t.tier != tierPlain && !last.inT1 && !last.stored {
+		t.begin(group{shape: shape{none, none, 0}, write: write, lo: int64(page), hi: int64(page) + mm.PageSize}, false)
+	}
 	return at(hT1, int32(va&pageMask))
 }

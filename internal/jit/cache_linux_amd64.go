@@ -16,17 +16,23 @@ type block struct {
 	pc    uint64
 	frame mm.Frame
 	tier  tier
-	n     int32  // instructions
-	page  int32  // number in context.pages
-	other int32  // that of the page in which the instruction ends, or 0
-	start int32  // position in the code memory
-	end   int32  // where it ends
-	since int64  // total of the engine that came to far last
-	far   uint64 // hot blocks: the instructions that often access another page, a set
-	dead  atomic.Bool
-	in    uint32 // jumps that lead here and may have to be undone: the first in cache.links
-	entry layout // positions in the code memory
-	sites []site
+	n     int32 // instructions
+	page  int32 // number in context.pages
+	other int32 // that of the page in which the instruction ends, or 0
+	// The page and frame to which a hot block goes through a call, if it does, and
+	// their number. alone says that it shall not: they are not always together.
+	calleePage  uint64
+	calleeFrame mm.Frame
+	callee      int32
+	alone       bool
+	start       int32  // position in the code memory
+	end         int32  // where it ends
+	since       int64  // total of the engine that came to far last
+	far         uint64 // hot blocks: the instructions that often access another page, a set
+	dead        atomic.Bool
+	in          uint32 // jumps that lead here and may have to be undone: the first in cache.links
+	entry       layout // positions in the code memory
+	sites       []site
 
 	samples atomic.Int32 // chunks that ended here
 }
@@ -68,7 +74,7 @@ type codeFrame struct {
 	pages []codePage // where it is mapped
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
-	// that end here.
+	// that end here; and the blocks to which this frame is the callee's.
 	begin map[codePage]*block
 	end   []*block
 }
@@ -106,7 +112,7 @@ func (cf *codeFrame) slot(pc uint64, plain bool) *entry {
 // find returns a block, or nil.
 func (cf *codeFrame) find(pc uint64, plain bool) *block {
 	if n := *cf.slot(pc, plain) & numberMask; n != 0 {
-		if b := numbered(uint32(n)); b.pc == pc {
+		if b := numbered(uint32(n)); b.pc == pc && !b.dead.Load() {
 			return b
 		}
 	}
@@ -197,7 +203,14 @@ var cacheOnce sync.Once
 // openCache makes the code memory, once.
 func openCache() error {
 	cacheOnce.Do(func() {
-		cache.err = cache.mem.open()
+		if cache.err = cache.mem.open(); cache.err == nil {
+			c := newContext()
+			firstContext.Store(c)
+			go func() {
+				c.warm()
+				cache.mem.readyUpTo(firstCode)
+			}()
+		}
 		reset()
 	})
 	return cache.err
@@ -309,20 +322,24 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 // make makes the block at pc and enters it, instead of old unless that is nil. It
 // returns nil if the instruction at pc ends in the next page.
 func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *block {
-	t.list = cf.decode(t.list[:0], cf.frame.Bytes(), pc, tier)
+	t.callee, t.alone, t.far = callee{}, false, 0
+	if old != nil {
+		t.alone, t.far = old.alone, old.far
+	}
+	t.decode(cf, pc, tier)
 	if len(t.list) == 0 {
 		return nil
 	}
 	if tier == tierOnce && t.list[len(t.list)-1].loopsTo(pc) {
 		tier = tierCold
 	}
-	t.tier, t.page, t.other, t.far = tier, cf.number(pc&^pageMask), 0, 0
-	if old != nil {
-		t.far = old.far
-	}
+	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
 	t.open(cf)
 	b := t.translate()
 	cf.enter(b, t.number)
+	if to := t.callee.cf; to != nil {
+		to.end = append(to.end, b)
+	}
 	return b
 }
 
@@ -330,6 +347,18 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
+	return t.again(b, tier, generation)
+}
+
+// remakeAlone makes another hot block, without a callee.
+func (t *translator) remakeAlone(b *block, generation uint64) (full bool) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	b.alone = true
+	return t.again(b, tierHot, generation)
+}
+
+func (t *translator) again(b *block, tier tier, generation uint64) (full bool) {
 	if !b.alive(generation) || !b.frame.HasCode() {
 		return false
 	}
@@ -398,7 +427,7 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 		return nil, false
 	}
 	liveness(t.list)
-	t.tier, t.page, t.other, t.far = tierPlain, from.number(pc&^pageMask), k.n, 0
+	t.tier, t.page, t.other, t.far, t.callee = tierPlain, from.number(pc&^pageMask), k.n, 0, callee{}
 	t.open(from)
 	b = t.translate()
 	if from.begin == nil {
@@ -454,7 +483,10 @@ func (t *translator) open(cf *codeFrame) {
 func (t *translator) publish() *block {
 	b := t.blk
 	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
-	b.far = t.far
+	b.far, b.alone = t.far, t.alone
+	if c := &t.callee; c.cf != nil {
+		b.calleePage, b.calleeFrame, b.callee = c.page, c.cf.frame, c.n
+	}
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
@@ -466,7 +498,7 @@ func (t *translator) publish() *block {
 		if s.pc == b.pc && s.plain == (b.tier == tierPlain) && b.other == 0 {
 			to = b
 		}
-		if to != nil {
+		if to != nil && (!s.loop || to.tier != tierOnce) {
 			if to.tier.remade() {
 				to.linked(t.base+s.arg, binary.LittleEndian.Uint32(t.b[s.arg:]))
 			}

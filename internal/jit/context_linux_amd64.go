@@ -2,6 +2,7 @@ package jit
 
 import (
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +92,8 @@ type context struct {
 	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
-	met     int    // pages that codeAt met in the address space
+	warmed  atomic.Bool
+	met     int // pages that codeAt met in the address space
 }
 
 // jump is where an indirect jump to a guest address leads.
@@ -193,15 +195,27 @@ func newContext() *context {
 	return c
 }
 
-// warmEngines are the first engines of a process: one of them will run its first
-// program soon.
-const warmEngines = 2
+// codeMet is the frame of the code at pc, if it is one that the engine has met, or 0.
+func (c *context) codeMet(pc uint64) mm.Frame {
+	page := pc&^pageMask | c.codeTag
+	if p := &c.code[page>>mm.PageShift%codeSlots]; p.page == page && p.frame.HasCode() {
+		return p.frame
+	}
+	return 0
+}
 
-// warm has the host make memory of all of it: nearly all will be looked at, and
-// most of that written later.
+// firstContext is for the first engine that runs something. It is made ready while
+// the machine is being set up.
+var firstContext atomic.Pointer[context]
+
+// warm has the host make memory of all of it, if nobody does or has done so: nearly
+// all will be looked at, and most of that written later, which would be two page
+// faults for each page.
 func (c *context) warm() {
-	mm.Populate(unsafe.Pointer(c), unsafe.Sizeof(*c), unix.MADV_POPULATE_WRITE)
-	runtime.KeepAlive(c)
+	if c.warmed.CompareAndSwap(false, true) {
+		mm.Populate(unsafe.Pointer(c), unsafe.Sizeof(*c), unix.MADV_POPULATE_WRITE)
+		runtime.KeepAlive(c)
+	}
 }
 
 // clearCode forgets where code is.
@@ -218,7 +232,6 @@ func (c *context) clearJumps() {
 	clear(c.jumps[:])
 	clear(c.cross[:])
 	c.jumps[0].pc = noJump(0)
-	c.cpuid[0].sub = 1 // which belongs elsewhere
 }
 
 func noJump(i uint64) uint64 {

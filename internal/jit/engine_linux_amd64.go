@@ -114,10 +114,6 @@ func newEngine() *engine {
 		}
 	}
 	engines.list = append(kept, weak.Make(e))
-	if len(kept) < warmEngines {
-		e.contexts[0] = newContext()
-		go e.contexts[0].warm()
-	}
 	return e
 }
 
@@ -162,6 +158,7 @@ func (e *engine) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int64
 	}
 	e.v, e.as, e.budget, e.left = v, as, budget, budget
 	e.c = e.contextOf(as)
+	e.t.c = e.c
 	e.keep(r)
 	e.c.regs.LoadGeneral(r)
 	e.c.flags = packFlags(r.Flags)
@@ -235,7 +232,10 @@ func (e *engine) contextOf(as *mm.AddressSpace) *context {
 	}
 	c := e.contexts[oldest]
 	if c == nil {
-		c = newContext()
+		if c = firstContext.Swap(nil); c == nil {
+			c = newContext()
+		}
+		c.warm()
 		e.contexts[oldest] = c
 	}
 	e.used[oldest] = e.clock

@@ -38,6 +38,69 @@ func TestHotFieldsAreNear(t *testing.T) {
 	}
 }
 
+// What a processor keeps of one task's registers does not become another's, and
+// is there when somebody asks.
+func TestKeptRegisters(t *testing.T) {
+	m := cputest.NewMachine(t, newJIT(t),
+		0x66, 0x48, 0x0f, 0x6e, 0xc0, // movq xmm0, rax
+		0x0f, 0x05, // syscall
+		0x66, 0x48, 0x0f, 0x7e, 0xc3, // movq rbx, xmm0
+		0x0f, 0x05)
+	v := new(cpu.VCPU)
+	run := func(r *cpu.Regs) {
+		t.Helper()
+		for {
+			trap, _ := m.E.Run(v, r, m.AS, 1000)
+			if trap.Kind == cpu.TrapSyscall {
+				return
+			}
+			if res, _ := m.AS.Fault(trap.Addr, trap.Access); trap.Kind != cpu.TrapPageFault || res != mm.FaultOK {
+				t.Fatalf("%+v", trap)
+			}
+		}
+	}
+	a, b := m.R, m.R
+	a.GPR[cpu.RAX], b.GPR[cpu.RAX] = 1, 2
+	run(&a)
+	if a.Keeper == nil {
+		t.Error("the engine keeps nothing: everything is copied at each system call")
+	}
+	run(&b)
+	c := b.Copy()
+	b.Recall()
+	run(&b)
+	run(&c)
+	run(&a)
+	if a.GPR[cpu.RBX] != 1 || b.GPR[cpu.RBX] != 2 || c.GPR[cpu.RBX] != 2 {
+		t.Errorf("XMM0 is %d, %d and %d, want 1, 2 and 2", a.GPR[cpu.RBX], b.GPR[cpu.RBX], c.GPR[cpu.RBX])
+	}
+	a.Forget()
+	if a.Keeper != nil || b.Keeper != nil || c.Keeper != nil {
+		t.Error("somebody's registers are still kept")
+	}
+}
+
+// CPUID says the same from the table as the first time, to each processor its own.
+func TestCPUIDFromTable(t *testing.T) {
+	code := []byte{0x0f, 0xa2, 0x0f, 0x05} // cpuid; syscall
+	m, ref := cputest.NewMachine(t, newJIT(t), code...), cputest.NewMachine(t, interp.New(), code...)
+	for range 3 {
+		for _, leaf := range []uint64{0, 1, 2, 4, 7, 0xd, 0x80000000, 0x80000002, 0x40000000, 99} {
+			for sub := range uint64(20) {
+				for _, m := range []*cputest.Machine{m, ref} {
+					m.R.RIP, m.R.GPR[cpu.RAX], m.R.GPR[cpu.RCX] = cputest.CodeAt, leaf|1<<40, sub
+					m.R.GPR[cpu.RDX], m.R.GPR[cpu.RBX] = 7, 7
+					m.R.Flags ^= cpu.FlagCF | cpu.FlagOF | cpu.FlagZF
+					m.Run(1000)
+				}
+				if m.R != ref.R {
+					t.Fatalf("leaf %#x, %d: %x\nwant %x", leaf, sub, m.R.GPR, ref.R.GPR)
+				}
+			}
+		}
+	}
+}
+
 // All registers go in and come out.
 func TestEnterAndExit(t *testing.T) {
 	m := cputest.NewMachine(t, newJIT(t), 0x0f, 0x05) // syscall
@@ -57,6 +120,22 @@ func TestEnterAndExit(t *testing.T) {
 	m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, want.RIP, 1)
 	if m.R != want {
 		t.Errorf("got %+v\nwant %+v", m.R, want)
+	}
+}
+
+// What PUSH has read is still there when its store has missed the TLB while the x87
+// registers are in the host's.
+func TestPushBesideX87(t *testing.T) {
+	m := cputest.NewMachine(t, newJIT(t),
+		0xd9, 0xe8, // fld1
+		0xff, 0x74, 0x24, 0x08, // push [rsp+8]
+		0x0f, 0x05)
+	rsp := m.R.GPR[cpu.RSP] // at the start of a page
+	m.Write(rsp-8, 0)
+	m.Write(rsp+8, 1, 2, 3, 4, 5, 6, 7, 8)
+	m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, cputest.CodeAt+8, 3)
+	if got := m.Word(rsp - 8); got != 0x0807060504030201 {
+		t.Errorf("pushed %#x", got)
 	}
 }
 

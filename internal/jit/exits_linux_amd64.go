@@ -43,6 +43,8 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{}, cpu.Trap{}
 		}
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
+	case siteCallee:
+		return e.calleeAt(b, s, generation), cpu.Trap{}
 	case siteHot:
 		if e.t.remake(b, tierHot, generation) {
 			e.flush(generation)
@@ -104,6 +106,22 @@ func (e *engine) sampled(b *block, generation uint64) {
 			recount(s.pc)
 		}
 	}
+}
+
+// calleeAt goes on in a block whose callee's page has not been seen to be there, or
+// has it made anew if it is not.
+func (e *engine) calleeAt(b *block, s *site, generation uint64) where {
+	if !b.alive(generation) {
+		return where{}
+	}
+	if p := e.codeAt(b.calleePage); p != nil && p.frame == b.calleeFrame {
+		e.mapped(b.callee)
+		return where{pos: b.start + int32(s.retry)}
+	}
+	if e.t.remakeAlone(b, generation) {
+		e.flush(generation)
+	}
+	return where{}
 }
 
 // far decides what becomes of a hot block whose instructions have accessed

@@ -10,6 +10,8 @@ import (
 // host's address of its start. It is in T1 as long as nothing else needs T1,
 // and in the context if something does before the last of them.
 //
+// Constant addresses are like this in groups of a page, as long as it is in T1.
+//
 // If the range reaches into another page, or not all of it can be accessed, the
 // program goes on in a variant of the block that shares nothing.
 
@@ -37,6 +39,9 @@ type shape struct{ base, index, scale uint8 }
 // shared reports whether an operand can be in a group.
 func (o *operand) shared() bool { return o.base != none && o.seg == x86.SegNone }
 
+// constant reports whether the address of an operand is known.
+func (o *operand) constant() bool { return o.base == none && o.index == none && o.seg == x86.SegNone }
+
 // grows reports by how much in makes the sum of the registers greater, if that
 // is known.
 func (sh shape) grows(in *inst) (n int64, ok bool) {
@@ -61,7 +66,7 @@ func (sh shape) grows(in *inst) (n int64, ok bool) {
 
 // groupFor returns the live group that has an access, or nil.
 func (t *translator) groupFor(o operand, size uint8, write bool) *group {
-	if !t.grouped || !o.shared() {
+	if !t.grouped || !o.shared() && !o.constant() {
 		return nil
 	}
 	for i := range t.groups {

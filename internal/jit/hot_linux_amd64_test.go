@@ -1,6 +1,8 @@
 package jit
 
 import (
+	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"github.com/tinevm/tine/internal/cpu"
@@ -130,19 +132,20 @@ func TestHotLoopOverPages(t *testing.T) {
 	}
 }
 
-// A hot loop whose block goes through a call and the return from it, which is
-// sometimes to another address.
-func TestHotCalls(t *testing.T) {
-	heat(t, 5)
-	code := []byte{
-		0xe8, 16, 0, 0, 0, // loop: call f
+// callLoop is a loop that calls a function 100 times, which sometimes returns to
+// another address; function is that.
+var (
+	callLoop = []byte{
+		0xe8, 16, 0, 0, 0, // loop: call function
 		0x48, 0xff, 0xc3, // inc rbx
 		0x48, 0x83, 0xd2, 0x01, // adc rdx, 1
 		0xff, 0xc9, // dec ecx
 		0x75, 0xf0, // jne loop
 		0x0f, 0x05, // syscall
 		0x90, 0x90, 0x90,
-		0x41, 0x52, // f: push r10
+	}
+	function = []byte{
+		0x41, 0x52, // push r10
 		0xf6, 0xc1, 0x07, // test cl, 7
 		0x75, 0x0d, // jne out
 		0x48, 0x83, 0x44, 0x24, 0x08, 0x03, // add qword [rsp+8], 3: do not inc
@@ -151,25 +154,92 @@ func TestHotCalls(t *testing.T) {
 		0x83, 0xf9, 0x23, // cmp ecx, 35
 		0xc3, // ret
 	}
-	run := func(e cpu.Engine, piece int64) (regs cpu.Regs, total int64) {
-		m := cputest.NewMachine(t, e, code...)
-		m.R.GPR[cpu.RCX] = 100
-		for {
-			trap, n := m.Run(piece)
-			total += n
-			if trap.Kind == cpu.TrapSyscall {
-				return m.R, total
+)
+
+// callMachine has the function apart bytes after the loop.
+func callMachine(t *testing.T, e cpu.Engine, apart int32) *cputest.Machine {
+	code := bytes.Clone(callLoop)
+	binary.LittleEndian.PutUint32(code[1:], uint32(16+apart))
+	m := cputest.NewMachine(t, e, code...)
+	m.Write(cputest.CodeAt+uint64(len(code))+uint64(apart), function...)
+	return m
+}
+
+// runCalls runs the loop in pieces.
+func runCalls(t *testing.T, m *cputest.Machine, piece int64) (regs cpu.Regs, total int64) {
+	t.Helper()
+	m.R.Reset()
+	m.R.RIP, m.R.GPR[cpu.RSP], m.R.GPR[cpu.RCX] = cputest.CodeAt, cputest.DataAt+2*mm.PageSize, 100
+	for {
+		trap, n := m.Run(piece)
+		total += n
+		if trap.Kind == cpu.TrapSyscall {
+			return m.R, total
+		}
+		if trap.Kind != cpu.TrapBudget || n != piece {
+			t.Fatalf("%+v after %d", trap, n)
+		}
+	}
+}
+
+// Hot blocks go through calls, to the same page and to another, and the returns from
+// them.
+func TestHotCalls(t *testing.T) {
+	heat(t, 5)
+	for _, apart := range []int32{0, mm.PageSize} {
+		want, count := runCalls(t, callMachine(t, interp.New(), apart), 1<<20)
+		for _, piece := range []int64{1 << 20, 211, 50, 17, 1} {
+			m := callMachine(t, newJIT(t), apart)
+			got, n := runCalls(t, m, piece)
+			if got != want || n != count {
+				t.Errorf("%d apart, in pieces of %d: %d instructions, want %d; got %+v\nwant %+v", apart, piece, n, count, got, want)
 			}
-			if trap.Kind != cpu.TrapBudget || n != piece {
-				t.Fatalf("%+v after %d", trap, n)
+			if piece < 1<<20 {
+				continue
+			}
+			if b := blockOf(t, m, cputest.CodeAt); b.tier != tierHot || b.callee != 0 != (apart != 0) {
+				t.Errorf("%d apart: tier %d, callee %d", apart, b.tier, b.callee)
 			}
 		}
 	}
-	want, count := run(interp.New(), 1<<20)
-	for _, piece := range []int64{1 << 20, 211, 50, 17, 1} {
-		got, n := run(newJIT(t), piece)
-		if got != want || n != count {
-			t.Errorf("in pieces of %d: %d instructions, want %d; got %+v\nwant %+v", piece, n, count, got, want)
+}
+
+// What a hot block calls in another page is written, or is not the same in another
+// address space.
+func TestHotCallees(t *testing.T) {
+	heat(t, 5)
+	const apart = mm.PageSize
+	const add = cputest.CodeAt + apart + 21 + 16 // the constant that the function adds to RSI
+	a, b := callMachine(t, interp.New(), apart), callMachine(t, newJIT(t), apart)
+	same := func(what string) {
+		t.Helper()
+		want, count := runCalls(t, a, 1<<20)
+		if got, n := runCalls(t, b, 1<<20); got != want || n != count {
+			t.Errorf("%s: %d instructions, want %d; got %+v\nwant %+v", what, n, count, got, want)
 		}
+	}
+	both := func(fn func(m *cputest.Machine)) { fn(a); fn(b) }
+	same("at first")
+	both(func(m *cputest.Machine) { m.Write(add, 7) })
+	same("written")
+	parents := [2]*mm.AddressSpace{a.AS, b.AS}
+	both(func(m *cputest.Machine) { m.AS = m.AS.Fork() })
+	same("in a child")
+	both(func(m *cputest.Machine) { m.Write(add, 9) })
+	same("written in the child")
+	children := [2]*mm.AddressSpace{a.AS, b.AS}
+	a.AS, b.AS = parents[0], parents[1]
+	same("in the parent")
+	a.AS, b.AS = children[0], children[1]
+	same("in the child again")
+	both(func(m *cputest.Machine) {
+		if errno := m.AS.Protect(cputest.CodeAt+apart, mm.PageSize, mm.ProtRead); errno != 0 {
+			t.Fatal(errno)
+		}
+		m.R.RIP, m.R.GPR[cpu.RCX] = cputest.CodeAt, 100
+	})
+	want, count := a.Run(1000)
+	if got, n := b.Run(1000); got != want || n != count || a.R != b.R {
+		t.Errorf("protected: %+v after %d, want %+v after %d", got, n, want, count)
 	}
 }

@@ -62,7 +62,6 @@ func (m *codeMemory) open() error {
 		return fmt.Errorf("jit: no executable memory: %w", err)
 	}
 	m.x = uintptr(x)
-	go m.readyUpTo(firstCode)
 	return nil
 }
 

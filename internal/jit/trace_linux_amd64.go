@@ -115,19 +115,25 @@ const (
 // remade reports whether another block may take the place of one.
 func (t tier) remade() bool { return t <= tierHot }
 
-// decode appends to list the instructions of the block at pc, which is in page.
+// decode makes the list of the instructions of the block at pc, which begins in cf.
 // A short loop that is one block is put there several times: its rounds then
 // share checks of memory operands.
-func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []inst {
-	head, limit, jumps := pc, maxInsts, 0
+func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
+	list, head, limit, jumps := t.list[:0], pc, maxInsts, 0
 	var calls callStack
 	if tier == tierPlain {
 		limit = maxPlain
 	}
-	for (pc^head)&^pageMask == 0 && len(list) < limit {
+	for len(list) < limit {
+		at := cf
+		if (pc^head)&^pageMask != 0 {
+			if at = t.callee.cf; at == nil || pc&^pageMask != t.callee.page {
+				break
+			}
+		}
 		list = list[:len(list)+1]
 		in := &list[len(list)-1]
-		if err := in.decode(page[pc&pageMask:], pc); err != nil {
+		if err := in.decode(at.frame.Bytes()[pc&pageMask:], pc); err != nil {
 			if err == x86.ErrShort {
 				list = list[:len(list)-1] // continues in the next page
 				break
@@ -136,12 +142,12 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 			break
 		}
 		if in.kind == kindJcc {
-			if jumps++; !cf.goOn(in, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
+			if jumps++; !at.goOn(in, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
 				break
 			}
 		}
 		if tier == tierHot && in.kind.ends() {
-			in.goThrough(&calls)
+			t.goThrough(in, head, &calls)
 		}
 		if in.kind.ends() {
 			break
@@ -161,7 +167,7 @@ func (cf *codeFrame) decode(list []inst, page []byte, pc uint64, tier tier) []in
 		}
 	}
 	liveness(list)
-	return list
+	t.list = list
 }
 
 // callStack has where the calls that a block goes through return to.
@@ -176,14 +182,21 @@ func (c *callStack) recursive(pc uint64) bool {
 	return slices.Contains(c.entry[:c.n-1], pc)
 }
 
-// goThrough has a hot block go on after a direct jump or call to the same page, and
-// after the return from such a call.
-func (in *inst) goThrough(calls *callStack) {
-	near := (in.target()^in.pc)&^pageMask == 0
+// callee is a page beside its own to which a hot block goes through a call.
+type callee struct {
+	page uint64
+	cf   *codeFrame // nil: there is none
+	n    int32      // its number in context.pages
+}
+
+// goThrough has the hot block at head go on after a direct jump or call in its own
+// page or to that of its callee, and after the return from such a call.
+func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
 	switch {
-	case in.kind == kindJmp && near:
+	case in.kind == kindJmp && t.near(in.target(), head):
 		in.kind, in.taken = kindNop, true
-	case in.kind == kindCall && near && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0:
+	case in.kind == kindCall && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
+		(t.near(in.target(), head) || t.meet(in.target())):
 		in.kind, in.taken = kindCallOn, true
 		calls.back[calls.n], calls.entry[calls.n] = in.next(), in.target()
 		calls.n++
@@ -191,6 +204,26 @@ func (in *inst) goThrough(calls *callStack) {
 		calls.n--
 		in.kind, in.taken, in.back = kindRetOn, true, calls.back[calls.n]
 	}
+}
+
+// near reports whether an address is in the page of head or in that of the callee.
+func (t *translator) near(pc, head uint64) bool {
+	return (pc^head)&^pageMask == 0 || t.callee.cf != nil && pc&^pageMask == t.callee.page
+}
+
+// meet makes the page of an address that of the callee, if there is none yet and it is
+// known what is there.
+func (t *translator) meet(pc uint64) bool {
+	if t.callee.cf != nil || t.alone || t.c == nil {
+		return false
+	}
+	f := t.c.codeMet(pc)
+	if f == 0 {
+		return false
+	}
+	cf := frameOf(f)
+	t.callee = callee{pc &^ pageMask, cf, cf.number(pc &^ pageMask)}
+	return true
 }
 
 // goOn decides which way the block that begins at head goes on at in, a

@@ -13,8 +13,11 @@ type translator struct {
 	list        []inst               // the block's instructions
 	both        [2 * x86.MaxLen]byte // one that is in two pages
 	pc          uint64
-	page, other int32 // see block
-	cur         int   // index of the instruction being translated
+	page, other int32    // see block
+	c           *context // of the engine
+	callee      callee
+	alone       bool // see block
+	cur         int  // index of the instruction being translated
 
 	// Where the guest's flags are, as far as they are live: in the host's
 	// flags, in the context, or both.
@@ -187,6 +190,10 @@ func (t *translator) head() {
 	if t.other != 0 {
 		t.testPage(t.other)
 		t.exitFrom(t.site(site{kind: siteStep}), t.jcc(ccE))
+	}
+	if t.callee.cf != nil {
+		t.testPage(t.callee.n)
+		t.exitFrom(t.site(site{kind: siteCallee, retry: uint16(t.out.mem)}), t.jcc(ccE))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tinevm/tine/internal/fs/cgroupfs"
 	"github.com/tinevm/tine/internal/linux"
@@ -67,7 +68,7 @@ var cgroupFiles = []cgroupFile{
 
 // cgroupFileSets are the files of the table by the controllers a group has; the
 // root's come last, with and without a quota of the machine.
-var cgroupFileSets = func() (sets [allControllers + 3][]*cgroupfs.File) {
+var cgroupFileSets = sync.OnceValue(func() (sets [allControllers + 3][]*cgroupfs.File) {
 	const root, limited = allControllers + 1, allControllers + 2
 	for i := range cgroupFiles {
 		f := &cgroupFiles[i]
@@ -87,18 +88,18 @@ var cgroupFileSets = func() (sets [allControllers + 3][]*cgroupfs.File) {
 	}}
 	sets[limited] = append(sets[limited], quota)
 	return sets
-}()
+})
 
 // Files implements cgroupfs.Group. The root of a machine whose processor time is
 // limited has a cpu.max that tells so, as that of a container has.
 func (c *cgroup) Files() []*cgroupfs.File {
 	switch {
 	case c.parent != nil:
-		return cgroupFileSets[c.available()]
+		return cgroupFileSets()[c.available()]
 	case c.quota >= 0:
-		return cgroupFileSets[allControllers+2]
+		return cgroupFileSets()[allControllers+2]
 	}
-	return cgroupFileSets[allControllers+1]
+	return cgroupFileSets()[allControllers+1]
 }
 
 // kind makes the row known to the file system.

@@ -111,3 +111,33 @@ type recorder struct {
 }
 
 func (r *recorder) expire(tm *timer) { *r.out = append(*r.out, tm.when) }
+
+// A processor that was woken for little is woken later the next time, and for much
+// sooner, within limits.
+func TestNotePoke(t *testing.T) {
+	k := &Kernel{poke: minPoke}
+	p := &processor{k: k}
+	woken := func(ran int64) int64 {
+		p.poked = true
+		p.notePoke(ran)
+		return k.poke
+	}
+	if got := woken(worthMoving - 1); got != 2*minPoke {
+		t.Errorf("after little: %d", got)
+	}
+	if p.notePoke(0); k.poke != 2*minPoke {
+		t.Errorf("a processor that was not woken counts")
+	}
+	for range 20 {
+		woken(0)
+	}
+	if k.poke != maxPoke {
+		t.Errorf("at most %d, want %d", k.poke, maxPoke)
+	}
+	for range 20 {
+		woken(worthMoving)
+	}
+	if k.poke != minPoke {
+		t.Errorf("at least %d, want %d", k.poke, minPoke)
+	}
+}

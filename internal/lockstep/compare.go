@@ -2,6 +2,7 @@ package lockstep
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/mm"
@@ -11,10 +12,10 @@ import (
 const arithFlags = cpu.FlagCF | cpu.FlagPF | cpu.FlagAF | cpu.FlagZF | cpu.FlagSF | cpu.FlagOF
 
 // difference is what two outcomes do not have in common: lines say what, flags are
-// arithmetic flags.
+// arithmetic flags, of which the second has those in set.
 type difference struct {
-	lines []string
-	flags uint64
+	lines      []string
+	flags, set uint64
 }
 
 func (d *difference) any() bool { return len(d.lines) > 0 || d.flags != 0 }
@@ -22,7 +23,7 @@ func (d *difference) any() bool { return len(d.lines) > 0 || d.flags != 0 }
 // compare compares outcomes, and what the two have written.
 func compare(a, b *outcome, j *mm.Journal) (d difference) {
 	x, y := a.regs, b.regs
-	d.flags = (x.Flags ^ y.Flags) & arithFlags
+	d.flags, d.set = (x.Flags^y.Flags)&arithFlags, y.Flags
 	if a.trap.Kind == cpu.TrapSyscall && b.trap.Kind == cpu.TrapSyscall {
 		// R11 has the flags.
 		y.GPR[cpu.R11] ^= d.flags
@@ -77,6 +78,17 @@ var (
 	gprNames = [16]string{"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"}
 	segNames = [6]string{"ES", "CS", "SS", "DS", "FS", "GS"}
 )
+
+// flagText names flags.
+func flagText(f uint64) string {
+	var names []string
+	for i, name := range []string{0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 11: "OF"} {
+		if f>>i&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return "[" + strings.Join(names, " ") + "]"
+}
 
 func (d *difference) addRegs(x, y *cpu.Regs) {
 	d.add("RIP", x.RIP, y.RIP)

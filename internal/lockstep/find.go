@@ -94,22 +94,18 @@ func (f *search) each(first, last int64, fn func(i int64, in *executed) bool) {
 	f.journal.Undo()
 }
 
-// readsUndefined reports whether the instruction at first leaves flags undefined
-// that one before last reads. What comes of that differs between processors.
+// readsUndefined reports whether an instruction from first to last reads flags that
+// one of them has left undefined. What comes of that differs between processors.
 func (f *search) readsUndefined(first, last int64) (yes bool) {
 	undefined := uint64(0)
-	f.each(first, last, func(i int64, in *executed) bool {
+	f.each(first, last, func(_ int64, in *executed) bool {
 		if in.err != nil {
 			return false
 		}
 		reads, defines, leaves := x86.FlagEffect(&in.Inst, in.rcx)
-		if i == 0 {
-			undefined = leaves
-		} else if yes = reads&undefined != 0; yes {
-			return false
-		}
-		undefined &^= defines
-		return undefined != 0
+		yes = reads&undefined != 0
+		undefined = undefined&^defines | leaves
+		return !yes
 	})
 	return yes
 }
@@ -136,7 +132,7 @@ func (d *difference) write(text *strings.Builder) {
 		fmt.Fprintf(text, "  %s\n", l)
 	}
 	if d.flags != 0 {
-		fmt.Fprintf(text, "  arithmetic flags: %#x differ\n", d.flags)
+		fmt.Fprintf(text, "  arithmetic flags: %s, not %s\n", flagText(d.flags&d.set), flagText(d.flags&^d.set))
 	}
 }
 

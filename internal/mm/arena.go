@@ -19,6 +19,8 @@ const (
 	populateFrames = 1 << 6
 	// warmFrames is about what a small program needs with its libraries.
 	warmFrames = 4 * populateFrames
+	// keptFrames is how many are not worth the trouble of giving them back.
+	keptFrames = 1 << 10
 	// spareFrames are left to page tables of processes that give memory back.
 	spareFrames = 1 << 10
 )
@@ -146,11 +148,16 @@ func Live() int {
 }
 
 // Trim gives the memory of the frames that were freed since the last time back
-// to the host. It is called when a machine closes.
+// to the host, unless they are few: the next machine will take them, or there is
+// none and all goes back at once. It is called when a machine closes.
 func Trim() {
 	a := &arena
 	a.mu.Lock()
 	list := a.freeList
+	if len(list) < keptFrames {
+		a.mu.Unlock()
+		return
+	}
 	a.freeList = nil
 	a.mu.Unlock()
 	// Other machines need not wait while the host works.

@@ -3,6 +3,7 @@ package mm
 import (
 	"bytes"
 	"math/rand"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -215,6 +216,62 @@ func TestPrivateFileMapping(t *testing.T) {
 		t.Errorf("after MADV_DONTNEED: %q", got)
 	}
 	as.Unmap(addr, PageSize)
+	obj.cache.Release()
+}
+
+// A read fault maps what is held around it, counts it, and leaves what is there;
+// Around shows it.
+func TestFaultAround(t *testing.T) {
+	const n = 40
+	as := newSpace(t, 0)
+	obj := &testObject{cache: NewPageCache(nil, func(i uint64, p []byte) linux.Errno {
+		p[0] = byte(i)
+		return 0
+	})}
+	obj.cache.SetSize(n * PageSize)
+	const addr = 1 << 30
+	mustMap(t, as, MapRequest{Addr: addr, Len: n * PageSize, Prot: rw, Obj: obj, Fixed: true})
+	for i := range uint64(n) {
+		if i != 3 { // one is not held
+			f, _ := obj.cache.Page(i, false)
+			f.Put()
+		}
+	}
+	as.mustWrite(t, addr+5<<PageShift, "mine")
+	shown := func(va, n uint64, acc Access) (pages []uint64) {
+		var frames []Frame
+		as.Around(va, n, acc, func(page uint64, f Frame) {
+			pages, frames = append(pages, (page-addr)>>PageShift), append(frames, f)
+		})
+		for i, page := range pages {
+			if f, ok := as.Lookup(addr+page<<PageShift, acc); !ok || f != frames[i] {
+				t.Errorf("page %d: frame %d, want %d", page, frames[i], f)
+			}
+		}
+		return pages
+	}
+	if got := shown(addr, 64, AccessRead); !slices.Equal(got, []uint64{5}) {
+		t.Errorf("after a write there are %v", got)
+	}
+	as.mustRead(t, addr+PageSize, 1)
+	if got, want := shown(addr, 64, AccessRead), []uint64{0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; !slices.Equal(got, want) {
+		t.Errorf("after a read there are %v, want %v", got, want)
+	}
+	if got := shown(addr+9<<PageShift, 8, AccessRead); !slices.Equal(got, []uint64{8, 9, 10, 11, 12, 13, 14, 15}) {
+		t.Errorf("in a group of eight there are %v", got)
+	}
+	if got := shown(addr, 64, AccessExec); got != nil || as.pages() != 15 {
+		t.Errorf("%v may be executed, %d pages are counted", got, as.pages())
+	}
+	if got := as.mustRead(t, addr+5<<PageShift, 4); got != "mine" {
+		t.Errorf("the private page reads %q", got)
+	}
+	for i := range uint64(n) {
+		if got := as.mustRead(t, addr+i<<PageShift, 1); i != 5 && got != string(rune(i)) {
+			t.Errorf("page %d reads %q", i, got)
+		}
+	}
+	as.Unmap(addr, n*PageSize)
 	obj.cache.Release()
 }
 

@@ -240,6 +240,41 @@ func TestSpecialFiles(t *testing.T) {
 	}
 }
 
+// Attributes are those of the moment, and of a folder that can be written always
+// the latest.
+func TestMoment(t *testing.T) {
+	for _, readOnly := range []bool{true, false} {
+		dir, now := t.TempDir(), uint64(1)
+		write(t, dir+"/f", "one")
+		c := tree(t, dir, hostfs.Options{ReadOnly: readOnly, Moment: &now})
+		size := func() int64 {
+			t.Helper()
+			st, errno := vfs.Stat(c, c.Cwd, "f", 0)
+			if errno != 0 {
+				t.Fatal(errno)
+			}
+			return st.Size
+		}
+		if n := size(); n != 3 {
+			t.Errorf("size %d", n)
+		}
+		f, errno := vfs.Open(c, c.Cwd, "f", linux.O_RDONLY, 0)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		write(t, dir+"/f", "three")
+		st, errno := f.Path.Stat()
+		if want := map[bool]int64{true: 3, false: 5}[readOnly]; errno != 0 || st.Size != want {
+			t.Errorf("read-only %v: size %d in the same moment, %v; want %d", readOnly, st.Size, errno, want)
+		}
+		f.Put()
+		now++
+		if n := size(); n != 5 {
+			t.Errorf("read-only %v: size %d in the next moment", readOnly, n)
+		}
+	}
+}
+
 func TestSingleFile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/f", "text")
