@@ -164,9 +164,10 @@
 // 4 percent more blocks (at the second, a fifth and 10).
 //
 // gcc's host code takes 34 bytes for an instruction of 4: 8 for heads, 17 for
-// instructions, 5 for what is rare and 3 for exits. The time in machine code is a matter of the
-// instruction cache: it is spent in 2,000 pages, half of it in blocks that were
-// translated to run once, a quarter in hot ones, a fifth in the first 28 bytes of one.
+// instructions, 5 for what is rare and 3 for exits. The time in machine code is a
+// matter of the instruction cache: it is spent in 2,000 pages, half of it in blocks
+// that were translated to run once, a quarter in hot ones, a fifth in the first 28
+// bytes of one.
 //
 // What did not help: ending blocks where others begin, which saves 7 percent of the
 // code and loses more. Counting everywhere, with blocks of one basic block: gcc
