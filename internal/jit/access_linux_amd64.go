@@ -125,9 +125,6 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	switch {
 	case quick:
 		t.checkStack(s, span, o, in.pc)
-	case t.calls(aligned):
-		t.address(hT0, o)
-		t.checkCall(s, span)
 	case t.tier == tierHot && !aligned && t.far>>t.cur&1 == 0:
 		t.checkLast(s, span, o, in.pc)
 	default:

@@ -2,18 +2,22 @@ package jit
 
 import "github.com/tinevm/tine/internal/mm"
 
-// Blocks that may run once look addresses up by calling routines, which all share.
-// The call takes a fifth of the room that the look-up would take in the block, and
-// nothing has to be said about what happens if the page is not there: the routine
-// itself exits then, and the return address tells whose call it was. So such code,
-// which is most of all, is dense and quickly made. In loops the calls would cost more
-// than that is worth.
+// What a look-up does that does not find its page where it is looked for first is the
+// same for many blocks, and rare: it is in routines, which the blocks call. What they
+// cannot do exits from the routine: the return address tells whose call it was.
+//
+// The look-up itself is not in routines: in code that is seldom in the caches a taken
+// jump costs more than what it saves.
 
-// routines look up span bytes at the address in T0; see check. Those of the stack are
-// called where the page was not that in context.stack, by all blocks; T0 or, for a
-// group, T1 has then what probeLast left. They return as returnFound says.
+// routines are called by all blocks but those with x87 registers, in which exits are
+// more than a routine knows.
 type routines struct {
-	byTLB, byStack [2][2][len(spans)]int32 // by whether for writing, and whether for a group
+	// byStack look up span bytes around RSP that are not in the page of context.stack,
+	// with what probeLast left in T0, or for a group in T1; and return as returnFound
+	// says. By whether they are for writing, and whether for a group.
+	byStack [2][2][len(spans)]int32
+	// split is for a group that checkTLB did not find, and does not return.
+	split int32
 }
 
 // spans are the sizes for which there are routines. A group that has none of them is
@@ -37,8 +41,8 @@ const (
 	exitCrossing = ^uint32(0) // a group is in two pages
 )
 
-// crossing is where to go on when the group looked up by a call is in two pages: in
-// the variant of the code without groups.
+// crossing is where to go on when a group is in two pages: in the variant of the code
+// without groups.
 type crossing struct {
 	from   uint64 // the return address
 	code   uint64
@@ -51,19 +55,6 @@ const (
 	crossSize  = 1 << crossBits
 	crossShift = 5 // log2 of the size of a crossing
 )
-
-// calls reports whether the current block looks an operand up by a routine. In a
-// block with x87 registers exits are more than a routine knows.
-func (t *translator) calls(aligned bool) bool {
-	return (t.tier == tierOnce || t.tier == tierPlain) && !aligned && !t.fpu
-}
-
-// checkCall looks for span bytes at the address in T0.
-func (t *translator) checkCall(s site, span int32) {
-	t.callCommon(cache.common.byTLB[bit(s.write)][bit(s.shared)][spanClass[span]])
-	s.arg = t.pos()
-	t.site(s)
-}
 
 func bit(b bool) int {
 	if b {
@@ -78,22 +69,13 @@ func (t *translator) emitRoutines(r *routines) {
 	t.leaveRoutine(exitCalled)
 	crossed := t.pos()
 	t.cross()
+	r.split = t.pos()
+	t.aluImm(true, 7, hT0, pageMask)
+	t.jccBack(ccBE, crossed)
+	t.jmpBack(called)
 	for w := range 2 {
-		tlb, _ := tlbFor(w == 1)
 		for shared := range 2 {
 			for i, span := range spans {
-				r.byTLB[w][shared][i] = t.pos()
-				t.probe(tlb)
-				t.aluImm(true, 7, hT0, mm.PageSize-span)
-				miss := t.jcc(ccA)
-				t.load(hT1, mem{hB, hT1, 0, tlb + 8})
-				t.returnFound(shared == 1)
-				t.here(miss)
-				if shared == 1 {
-					t.aluImm(true, 7, hT0, pageMask)
-					t.jccBack(ccBE, crossed)
-				}
-				t.jmpBack(called)
 				r.byStack[w][shared][i] = t.pos()
 				t.emitByStack(w == 1, shared == 1, span, called, crossed)
 			}

@@ -9,9 +9,8 @@ import (
 	"github.com/tinevm/tine/internal/mm"
 )
 
-// A function that is thought to run once looks its operands up by routines. Groups
-// of them that are in two pages, around RSP too, go on without groups; all engines
-// compute and count the same, wherever the pages end.
+// Groups of operands that are in two pages, around RSP too, go on without groups; all
+// engines compute and count the same, wherever the pages end.
 func TestGroupsInTwoPages(t *testing.T) {
 	const rounds = 20
 	code := []byte{

@@ -205,6 +205,11 @@ func (t *translator) stackRoutine(otherwise func()) {
 // another page.
 func (t *translator) coldShared(c *cold) {
 	s := &t.sites[c.n]
+	if !t.fpu {
+		t.callCommon(cache.common.split)
+		s.arg = t.pos()
+		return
+	}
 	rest := len(t.list) - int(s.idx) // s does not outlive plainEdge
 	t.aluImm(true, 7, hT0, pageMask)
 	miss := t.jcc(ccA)

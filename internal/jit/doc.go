@@ -103,9 +103,9 @@
 // another too often (siteFar), the block is made anew, with an instruction less that
 // has one (block.far).
 //
-// Blocks that may run once call routines for it (checkCall), and all blocks where RSP is
-// no longer in the page that it was in. A group that is in two pages goes on in code
-// without groups, which is linked, or for routines in a table by return address (cross).
+// What is rare is in routines that blocks call: what is to be done where RSP is no
+// longer in the page that it was in, or where a group is in two pages. That goes on in
+// code without groups, which is found by the return address (cross).
 //
 // T0 keeps the value of a spilled register that was just stored for the next
 // instruction (loadHome).
@@ -173,12 +173,11 @@
 // end at the third conditional jump, which saves a sixth of all instructions and makes
 // 4 percent more blocks (at the second, a fifth and 10).
 //
-// gcc's host code took 37 bytes for an instruction of 4 and takes 29: 8 for heads, 15
-// for instructions, 4 for what is rare and 2 for exits. Looking addresses up by routines
-// saves 28 bytes each time and a fifth of the translation; in all code it costs as much
-// in calls as it saves, so loops do not. The time in machine code is a matter of the
-// instruction cache: it is spent in 2,000 pages, half of it in blocks that were
-// translated to run once, a quarter in hot ones, a fifth in the first 28 bytes of one.
+// gcc's host code takes 34 bytes for an instruction of 4: 8 for heads, 17 for
+// instructions, 5 for what is rare and 3 for exits. The time in machine code is a
+// matter of the instruction cache: it is spent in 2,000 pages, half of it in blocks
+// that were translated to run once, a quarter in hot ones, a fifth in the first 28
+// bytes of one.
 //
 // A round of a loop of python3 (s += i*i % 7) is 750 instructions, which native takes at
 // five a cycle. It was 2,900 of the host, half of them for memory operands, and 34 stores
@@ -191,11 +190,14 @@
 // What did not help: ending blocks where others begin, which saves 7 percent of the
 // code and loses more. Counting everywhere, with blocks of one basic block: gcc
 // translates 40 percent fewer instructions, but the counts are as many cache lines
-// more, and it takes a fifth longer in all. Huge pages for the code: the host must
-// zero them, or copy what is in two mappings, and no time was saved. TLBs of 4096
-// entries: a tenth fewer misses. Making blocks hot after 16 or 64 times. Flags that
-// are exact at faults, too: storing them before each check costs bytecode two fifths,
-// sort an eighth, mandelbrot a tenth.
+// more, and it takes a fifth longer in all. Looking addresses up by routines in
+// blocks that may run once: a fourth less code, a fifth less translation, python
+// starts a twentieth sooner, and gcc takes a tenth longer; the more places a
+// processor must remember jumps of, the more of them it has forgotten. Huge pages for
+// the code: the host must zero them, or copy what is in two mappings, and no time was
+// saved. TLBs of 4096 entries: a tenth fewer misses. Making blocks hot after 16 or 64
+// times. Flags that are exact at faults, too: storing them before each check costs
+// bytecode two fifths, sort an eighth, mandelbrot a tenth.
 //
 // What else did not help: the ways of hot blocks in a region of their own: 2 percent of
 // python3, but gcc took a tenth longer, for what is rare for one page is not for it.
