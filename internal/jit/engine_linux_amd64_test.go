@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -114,6 +115,50 @@ func TestCPUIDFromTable(t *testing.T) {
 				if m.R != ref.R {
 					t.Fatalf("leaf %#x, %d: %x\nwant %x", leaf, sub, m.R.GPR, ref.R.GPR)
 				}
+			}
+		}
+	}
+}
+
+// Strings are copied and filled as the interpreter does it: across pages, over
+// themselves, backwards, and up to a page that cannot be had.
+func TestStrings(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, op := range [][]byte{{0xaa}, {0x66, 0xab}, {0xab}, {0x48, 0xab}, {0xa4}, {0x66, 0xa5}, {0xa5}, {0x48, 0xa5}} {
+		code := append(append([]byte{0xf3}, op...), 0x0f, 0x05)
+		if op[0] == 0x48 || op[0] == 0x66 {
+			code = append(append([]byte{op[0], 0xf3}, op[1:]...), 0x0f, 0x05)
+		}
+		if op[0] == 0x48 { // REX comes last
+			code = append([]byte{0xf3}, append(op, 0x0f, 0x05)...)
+		}
+		m, ref := cputest.NewMachine(t, newJIT(t), code...), cputest.NewMachine(t, interp.New(), code...)
+		for range 400 {
+			const size = 4 * mm.PageSize
+			var data [size]byte
+			for i := range data {
+				data[i] = byte(r.Uint32())
+			}
+			from, to, n := r.Uint64N(size), r.Uint64N(size), r.Uint64N(size)>>r.Uint64N(12)
+			if r.Uint32()&3 == 0 {
+				to = from + r.Uint64N(40) - 20
+			}
+			var traps [2]cpu.Trap
+			for i, m := range []*cputest.Machine{m, ref} {
+				m.Write(cputest.DataAt, data[:]...)
+				g := &m.R.GPR
+				m.R.RIP, g[cpu.RSI], g[cpu.RDI], g[cpu.RCX], g[cpu.RAX] = cputest.CodeAt, cputest.DataAt+from, cputest.DataAt+to, n, uint64(data[0])*0x0101010101010101*uint64(data[1]&1)
+				m.R.Flags &^= cpu.FlagDF
+				if data[2] < 20 {
+					m.R.Flags |= cpu.FlagDF
+				}
+				traps[i], _ = m.Run(1000)
+			}
+			if m.R != ref.R || traps[0] != traps[1] {
+				t.Fatalf("% x from %#x to %#x, %d: %+v %x\nwant %+v %x", code, from, to, n, traps[0], m.R.GPR, traps[1], ref.R.GPR)
+			}
+			if string(m.Read(cputest.DataAt, size)) != string(ref.Read(cputest.DataAt, size)) {
+				t.Fatalf("% x from %#x to %#x, %d: memory differs", code, from, to, n)
 			}
 		}
 	}

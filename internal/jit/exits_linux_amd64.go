@@ -76,10 +76,14 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 		c.loadImage()
 		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
 	}
-	if s.kind == siteCPUID {
+	switch {
+	case s.kind == siteCPUID:
 		e.cpuid()
-	} else if t := e.stepOne(); t.Kind != cpu.TrapNone {
-		return where{}, t
+	case s.kind == siteString && e.stringOp(s):
+	default:
+		if t := e.stepOne(); t.Kind != cpu.TrapNone {
+			return where{}, t
+		}
 	}
 	if s.next == 0 || !b.alive(generation) {
 		return where{}, cpu.Trap{}

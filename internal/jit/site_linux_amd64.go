@@ -15,7 +15,8 @@ const (
 	siteStore
 	siteStep // the interpreter shall execute the instruction
 	siteCPUID
-	siteFPU // the image shall be loaded
+	siteString // REP STOS, if it is a write, or REP MOVS
+	siteFPU    // the image shall be loaded
 	siteSyscall
 )
 
@@ -38,7 +39,7 @@ type site struct {
 	// sum of T0 and T1 leads to a copy of its operand.
 	retry, next, loaded uint16
 	// Edges: the position of the displacement to link. Indirect jumps: what
-	// takes back the change of RSP.
+	// takes back the change of RSP. Strings: the length of the instruction.
 	arg int32
 	pc  uint64 // where the guest is; edges: where it goes
 }

@@ -334,7 +334,11 @@ func (t *translator) step(in *inst) {
 	t.unloadFPU()
 	t.clobber(in)
 	t.dropGroups()
-	t.exit(t.site(site{kind: siteStep}))
+	s := site{kind: siteStep}
+	if in.isString() {
+		s = site{kind: siteString, write: in.Op == x86.STOS, size: in.Args[0].Size, arg: int32(in.Len)}
+	}
+	t.exit(t.site(s))
 	t.inHost, t.inMem = true, true // enter loads the flags
 	t.upper = false
 }
