@@ -79,8 +79,10 @@ func NewAddressSpace(acct *Account, peers []*Runner) *AddressSpace {
 	return as
 }
 
-// defaultMmapBase leaves room for a large stack below the end of user space.
-const defaultMmapBase = 0x7fff_f7ff_f000
+// defaultMmapBase leaves room for a large stack below the end of user space. The
+// first mappings, among them the stacks of threads, are not at a multiple of 8 MiB
+// from that stack: a direct-mapped TLB has one entry for such pages.
+const defaultMmapBase = 0x7fff_f7bf_f000
 
 // Gen changes whenever present translations of the address space may have
 // changed or lost rights, so that all an engine has cached of it is void. No
