@@ -40,7 +40,7 @@ var coreCases = []struct{ name, script, stdout string }{
 			"./$2" -c 'kill -ABRT $$' & pid=$!
 			wait $pid
 			rm "$2"
-			for f in core*; do echo "$f" | sed "s/$pid/PID/g; s,$(pwd | tr / '!'),DIR,"; rm "$f"; done
+			for f in core*; do echo "$f" | sed "s,$(pwd | tr / '!'),DIR,; s/$pid/PID/g"; rm "$f"; done
 		}
 		ulimit -c unlimited
 		hostname box
