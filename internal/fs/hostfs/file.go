@@ -53,6 +53,7 @@ func (i *Inode) openRegular(write bool) (vfs.FileOps, linux.Errno) {
 		if o.writer, errno = h.openFile(name, true); errno != 0 {
 			return nil, errno
 		}
+		i.fs.writers++
 	}
 	s, errno := openShared(&i.st, func() (*os.File, linux.Errno) {
 		h, name, errno := i.at()
@@ -319,6 +320,8 @@ func (o *regular) Release(*vfs.File) {
 	}
 	if o.writer != nil {
 		o.writer.Close()
+		o.i.fs.writers--
+		o.i.fs.changes()
 	}
 }
 

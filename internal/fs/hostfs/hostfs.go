@@ -24,8 +24,8 @@ type Options struct {
 	// names and attributes are remembered.
 	Stable bool
 	// Moment, if it is not nil, is a number that changes whenever the guest may
-	// see changes that the host has made since. Of a folder that is ReadOnly, so
-	// that nobody else makes any, attributes are asked for once in a moment.
+	// see changes that the host has made since. In one moment attributes are asked
+	// for once, unless the guest makes changes itself.
 	Moment *uint64
 	// Owner maps the host's owners to those the guest sees; nil shows them as
 	// they are.
@@ -39,6 +39,9 @@ type FS struct {
 	inodes map[fileID]*Inode // those in use
 	dirs   dirList           // directories with an open handle
 	closed bool
+
+	writers int    // files open for writing
+	changed uint64 // the moment of the guest's last change other than by writing
 }
 
 // fileID identifies a host file.

@@ -240,39 +240,44 @@ func TestSpecialFiles(t *testing.T) {
 	}
 }
 
-// Attributes are those of the moment, and of a folder that can be written always
-// the latest.
+// Attributes are those of the moment, but for what the guest changes itself.
 func TestMoment(t *testing.T) {
-	for _, readOnly := range []bool{true, false} {
-		dir, now := t.TempDir(), uint64(1)
-		write(t, dir+"/f", "one")
-		c := tree(t, dir, hostfs.Options{ReadOnly: readOnly, Moment: &now})
-		size := func() int64 {
-			t.Helper()
-			st, errno := vfs.Stat(c, c.Cwd, "f", 0)
-			if errno != 0 {
-				t.Fatal(errno)
-			}
-			return st.Size
-		}
-		if n := size(); n != 3 {
-			t.Errorf("size %d", n)
-		}
-		f, errno := vfs.Open(c, c.Cwd, "f", linux.O_RDONLY, 0)
+	dir, now := t.TempDir(), uint64(1)
+	write(t, dir+"/f", "one")
+	c := tree(t, dir, hostfs.Options{Moment: &now})
+	open := func(flags uint32) *vfs.File {
+		t.Helper()
+		f, errno := vfs.Open(c, c.Cwd, "f", flags, 0)
 		if errno != 0 {
 			t.Fatal(errno)
 		}
-		write(t, dir+"/f", "three")
-		st, errno := f.Path.Stat()
-		if want := map[bool]int64{true: 3, false: 5}[readOnly]; errno != 0 || st.Size != want {
-			t.Errorf("read-only %v: size %d in the same moment, %v; want %d", readOnly, st.Size, errno, want)
-		}
-		f.Put()
-		now++
-		if n := size(); n != 5 {
-			t.Errorf("read-only %v: size %d in the next moment", readOnly, n)
+		return f
+	}
+	f := open(linux.O_RDONLY)
+	defer f.Put()
+	check := func(when string, want int64) {
+		t.Helper()
+		if st, errno := f.Path.Stat(); errno != 0 || st.Size != want {
+			t.Errorf("%s: size %d, %v; want %d", when, st.Size, errno, want)
 		}
 	}
+	check("at first", 3)
+	write(t, dir+"/f", "three")
+	check("in the same moment", 3)
+	now++
+	check("in the next", 5)
+	w := open(linux.O_WRONLY)
+	w.Ops.Write(w, []byte("longer"), 0)
+	check("after a write", 6)
+	write(t, dir+"/f", "four")
+	check("with a writer", 4)
+	w.Put()
+	write(t, dir+"/f", "one")
+	check("in the moment of a change", 3)
+	now++
+	check("later", 3)
+	vfs.Truncate(c, c.Cwd, "f", 10)
+	check("cut off", 10)
 }
 
 func TestSingleFile(t *testing.T) {

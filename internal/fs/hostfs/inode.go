@@ -91,10 +91,17 @@ func (i *Inode) stat() linux.Errno {
 
 // now is the moment, or 0 if attributes may not be remembered.
 func (fs *FS) now() uint64 {
-	if fs.o.Moment == nil || !fs.o.ReadOnly {
+	if fs.o.Moment == nil || fs.writers > 0 || fs.changed == *fs.o.Moment {
 		return 0
 	}
 	return *fs.o.Moment
+}
+
+// changes notes that the guest changes something.
+func (fs *FS) changes() {
+	if fs.o.Moment != nil {
+		fs.changed = *fs.o.Moment
+	}
 }
 
 // see notes what the host has just told.
@@ -215,6 +222,7 @@ func (i *Inode) writable() (handle, linux.Errno) {
 	if i.fs.o.ReadOnly {
 		return nil, linux.EROFS
 	}
+	i.fs.changes()
 	return i.handle()
 }
 
@@ -391,6 +399,7 @@ func (i *Inode) SetAttr(_ *vfs.Context, s *vfs.SetAttr) linux.Errno {
 	if i.fs.o.ReadOnly {
 		return linux.EROFS
 	}
+	i.fs.changes()
 	if s.Mask&vfs.SetSize != 0 {
 		if errno := i.truncate(s.Size); errno != 0 {
 			return errno
