@@ -484,6 +484,10 @@ func (e *engine) run() cpu.Trap {
 		if s == nil {
 			continue
 		}
+		if s.kind == siteSyscall {
+			c.syscall(s)
+			return cpu.Trap{Kind: cpu.TrapSyscall}
+		}
 		var t cpu.Trap
 		if w, t = e.exited(from, s, generation); t.Kind != cpu.TrapNone {
 			return t
@@ -536,6 +540,13 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	return from, s
 }
 
+// syscall does what SYSCALL does to the registers.
+func (c *context) syscall(s *site) {
+	next := s.pc + 2
+	c.syncFlags()
+	c.regs.GPR[cpu.RCX], c.regs.GPR[cpu.R11], c.regs.RIP = next, c.regs.Flags, next
+}
+
 // exited does what an exit asks for and says where to go on.
 func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Trap) {
 	c := e.c
@@ -565,11 +576,6 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 			// Perhaps it led here, to a block that is dead.
 			c.jumps[i].pc = noJump(i)
 		}
-	case siteSyscall:
-		next := s.pc + 2
-		c.syncFlags()
-		c.regs.GPR[cpu.RCX], c.regs.GPR[cpu.R11], c.regs.RIP = next, c.regs.Flags, next
-		return where{}, cpu.Trap{Kind: cpu.TrapSyscall}
 	default:
 		return e.inside(from, s, generation)
 	}
