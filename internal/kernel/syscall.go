@@ -52,7 +52,8 @@ type restartBlock struct{ sc syscallState }
 // enterSyscall begins the call that the task's registers ask for.
 func (t *Task) enterSyscall() {
 	g := &t.Regs.GPR
-	t.sc = syscallState{active: true, entered: true, nr: g[cpu.RAX]}
+	t.sc = syscallState{} // cleared in place: a value would be made elsewhere and copied
+	t.sc.active, t.sc.entered, t.sc.nr = true, true, g[cpu.RAX]
 	// One by one: they have just been stored so, and wider loads would wait.
 	a := &t.sc.args
 	a[0], a[1], a[2], a[3], a[4], a[5] = g[cpu.RDI], g[cpu.RSI], g[cpu.RDX], g[cpu.R10], g[cpu.R8], g[cpu.R9]
