@@ -20,8 +20,9 @@ func (s *Stepper) Run(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, budget int6
 // Step executes up to n instructions from r.RIP on. It returns a trap of kind
 // TrapNone if the program goes on, and how many instructions are complete: fewer
 // than n without a trap if the flags, or exceptions that are not masked, ask for
-// Run. With block it ends after an instruction that ends a block. done is the number of instructions executed since v.TSC was brought up to
-// date. TF is not looked at before the first.
+// Run. With block it ends after an instruction that ends a block. done is the number
+// of instructions executed since v.TSC was brought up to date. TF is not looked at
+// before the first.
 func (s *Stepper) Step(v *cpu.VCPU, r *cpu.Regs, as *mm.AddressSpace, done, n int64, block bool) (cpu.Trap, int64) {
 	c := s.c
 	c.restore(v, r, as)

@@ -66,7 +66,7 @@ func bit(b bool) int {
 // emitRoutines emits them.
 func (t *translator) emitRoutines(r *routines) {
 	called := t.pos()
-	t.leaveRoutine(exitCalled)
+	t.leaveAs(exitCalled)
 	crossed := t.pos()
 	t.cross()
 	r.split = t.pos()
@@ -130,13 +130,6 @@ func (t *translator) emitByStack(write, shared bool, span, called, crossed int32
 	t.jmpBack(called)
 }
 
-// leaveRoutine exits from a routine.
-func (t *translator) leaveRoutine(why uint32) {
-	t.memOp(false, 0, field(offSite), 0x8f) // pop
-	t.store32(field(offBlock), why)
-	t.put1(0xc3)
-}
-
 // cross goes on where the context says for the return address, and exits if it does
 // not.
 func (t *translator) cross() {
@@ -151,7 +144,7 @@ func (t *translator) cross() {
 	t.memOp2(false, 0, entry(16), 0xfe) // paddd mm0
 	t.memOp(false, 4, entry(8), 0xff)   // jmp
 	t.here(other)
-	t.leaveRoutine(exitCrossing)
+	t.leaveAs(exitCrossing)
 }
 
 // called returns the block and the site of a call that returns to a position.

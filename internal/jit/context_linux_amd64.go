@@ -195,10 +195,15 @@ func newContext() *context {
 	return c
 }
 
+// codeSlot is where the page of pc is in the TLB for code if its field page is page.
+func (c *context) codeSlot(pc uint64) (p *codeEntry, page uint64) {
+	page = pc&^pageMask | c.codeTag
+	return &c.code[page>>mm.PageShift%codeSlots], page
+}
+
 // codeMet is the frame of the code at pc, if it is one that the engine has met, or 0.
 func (c *context) codeMet(pc uint64) mm.Frame {
-	page := pc&^pageMask | c.codeTag
-	if p := &c.code[page>>mm.PageShift%codeSlots]; p.page == page && p.frame.HasCode() {
+	if p, page := c.codeSlot(pc); p.page == page && p.frame.HasCode() {
 		return p.frame
 	}
 	return 0

@@ -318,8 +318,7 @@ func (e *engine) find(pc uint64, tier tier) *block {
 // codeAt returns where the code at pc is, after marking it as such, or nil if
 // nothing can be executed there.
 func (e *engine) codeAt(pc uint64) *codeEntry {
-	page := pc&^pageMask | e.c.codeTag
-	p := &e.c.code[page>>mm.PageShift%codeSlots]
+	p, page := e.c.codeSlot(pc)
 	if p.page == page && p.frame.HasCode() {
 		return p
 	}
@@ -346,8 +345,7 @@ func (e *engine) mappedAround(pc uint64) {
 	var list [n]*codeEntry
 	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
-		page := va | e.c.codeTag
-		if p := &e.c.code[page>>mm.PageShift%codeSlots]; p.page != page && f.HasCode() && !f.Gone() {
+		if p, page := e.c.codeSlot(va); p.page != page && f.HasCode() && !f.Gone() {
 			*p = codeEntry{page: page, frame: f}
 			found = append(found, p)
 		}

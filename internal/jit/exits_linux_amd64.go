@@ -72,11 +72,10 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			}
 		}
 	}
-	if s.kind == siteFPU {
+	switch {
+	case s.kind == siteFPU:
 		c.loadImage()
 		return where{pos: b.start + int32(s.retry), take: todo}, cpu.Trap{}
-	}
-	switch {
 	case s.kind == siteCPUID:
 		e.cpuid()
 	case s.kind == siteString && e.stringOp(s):

@@ -84,8 +84,14 @@ func (t *translator) exitFrom(n int, from ...int32) { copy(t.ways[n].from[:], fr
 // emitTail emits what exits share.
 func (t *translator) emitTail() {
 	t.tail = t.pos()
+	t.leaveAs(t.number)
+}
+
+// leaveAs returns to enter, with what is on the stack as the site, and a number for
+// the block: its own, or what routines say.
+func (t *translator) leaveAs(block uint32) {
 	t.memOp(false, 0, field(offSite), 0x8f) // pop
-	t.store32(field(offBlock), t.number)
+	t.store32(field(offBlock), block)
 	t.put1(0xc3)
 }
 

@@ -277,6 +277,19 @@ func (t *Task) mqArg(fd uint64) (*mqueue, *vfs.File, linux.Errno) {
 	return m.q, f, 0
 }
 
+// mqCall looks at what sending and receiving have in common: the timeout, and a
+// descriptor that may do it.
+func (t *Task) mqCall(a *[6]uint64, may func(*vfs.File) bool) (*mqueue, *vfs.File, linux.Errno) {
+	if errno := t.mqTimeout(a[4]); errno != 0 {
+		return nil, nil, errno
+	}
+	q, f, errno := t.mqArg(a[0])
+	if errno == 0 && !may(f) {
+		errno = linux.EBADF
+	}
+	return q, f, errno
+}
+
 // mqTimeout reads the time until which a call waits: CLOCK_REALTIME.
 func (t *Task) mqTimeout(addr uint64) linux.Errno {
 	now, _ := t.clock(linux.CLOCK_REALTIME)
@@ -299,15 +312,10 @@ func sysMqSend(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 	if uint32(a[3]) >= mqMaxPriority {
 		return 0, linux.EINVAL
 	}
-	if errno := t.mqTimeout(a[4]); errno != 0 {
-		return 0, errno
-	}
-	q, f, errno := t.mqArg(a[0])
+	q, f, errno := t.mqCall(a, (*vfs.File).Writable)
 	switch {
 	case errno != 0:
 		return 0, errno
-	case !f.Writable():
-		return 0, linux.EBADF
 	case a[2] > uint64(q.size):
 		return 0, linux.EMSGSIZE
 	}
@@ -353,15 +361,10 @@ func (q *mqueue) tell(from *Task) {
 // sysMqReceive is mq_timedreceive(2): descriptor, room, length, where the
 // priority goes, timeout.
 func sysMqReceive(t *Task, a *[6]uint64) (uint64, linux.Errno) {
-	if errno := t.mqTimeout(a[4]); errno != 0 {
-		return 0, errno
-	}
-	q, f, errno := t.mqArg(a[0])
+	q, f, errno := t.mqCall(a, (*vfs.File).Readable)
 	switch {
 	case errno != 0:
 		return 0, errno
-	case !f.Readable():
-		return 0, linux.EBADF
 	case a[2] < uint64(q.size):
 		return 0, linux.EMSGSIZE
 	case len(q.messages) == 0:

@@ -104,6 +104,15 @@ func (fs *FS) changes() {
 	}
 }
 
+// mayChange is for a change that the guest is about to make.
+func (fs *FS) mayChange() linux.Errno {
+	if fs.o.ReadOnly {
+		return linux.EROFS
+	}
+	fs.changes()
+	return 0
+}
+
 // see notes what the host has just told.
 func (i *Inode) see(st hostStat) { i.st, i.seen = st, i.fs.now() }
 
@@ -219,10 +228,9 @@ func (i *Inode) Readlink(*vfs.Context) (string, linux.Errno) {
 
 // writable returns the directory handle for a change.
 func (i *Inode) writable() (handle, linux.Errno) {
-	if i.fs.o.ReadOnly {
-		return nil, linux.EROFS
+	if errno := i.fs.mayChange(); errno != 0 {
+		return nil, errno
 	}
-	i.fs.changes()
 	return i.handle()
 }
 
@@ -396,10 +404,9 @@ func (i *Inode) Rename(_ *vfs.Context, r *vfs.Rename) linux.Errno {
 
 // SetAttr implements vfs.Inode.
 func (i *Inode) SetAttr(_ *vfs.Context, s *vfs.SetAttr) linux.Errno {
-	if i.fs.o.ReadOnly {
-		return linux.EROFS
+	if errno := i.fs.mayChange(); errno != 0 {
+		return errno
 	}
-	i.fs.changes()
 	if s.Mask&vfs.SetSize != 0 {
 		if errno := i.truncate(s.Size); errno != 0 {
 			return errno
@@ -478,8 +485,8 @@ func (i *Inode) GetXattr(attr string) ([]byte, linux.Errno) {
 
 // SetXattr implements vfs.Inode.
 func (i *Inode) SetXattr(_ *vfs.Context, attr string, value []byte, flags int) linux.Errno {
-	if i.fs.o.ReadOnly {
-		return linux.EROFS
+	if errno := i.fs.mayChange(); errno != 0 {
+		return errno
 	}
 	h, name, errno := i.at()
 	if errno != 0 {
@@ -499,8 +506,8 @@ func (i *Inode) ListXattr() ([]string, linux.Errno) {
 
 // RemoveXattr implements vfs.Inode.
 func (i *Inode) RemoveXattr(_ *vfs.Context, attr string) linux.Errno {
-	if i.fs.o.ReadOnly {
-		return linux.EROFS
+	if errno := i.fs.mayChange(); errno != 0 {
+		return errno
 	}
 	h, name, errno := i.at()
 	if errno != 0 {
