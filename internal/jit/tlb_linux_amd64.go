@@ -3,7 +3,8 @@ package jit
 import "github.com/tinevm/tine/internal/mm"
 
 // Host memory of guest pages, as machine code looks it up: rt for reading, wt for
-// writing, pages for code. All is lost when the mappings of the address space
+// writing, pages for code; and large, where loads look for what others took the place
+// of in rt. All is lost when the mappings of the address space
 // change. A fork takes the right to write away and leaves the rest, and the child
 // begins with what its parent has.
 
@@ -17,9 +18,25 @@ func noPage(i uint64) uint64 {
 }
 
 // emptyTLB empties a TLB.
-func emptyTLB(t *[tlbSize]tlbEntry) {
-	clear(t[:])
+func emptyTLB(t []tlbEntry) {
+	clear(t)
 	t[0].page = noPage(0)
+}
+
+// largeShift is how far the bits of an address are apart that are combined to tell
+// where its page is in large: programs have what they need at distances of powers of 2.
+const largeShift = 14
+
+func largeSlot(va uint64) uint64 {
+	return (va ^ va>>largeShift) >> mm.PageShift % largeSize
+}
+
+// setRead enters a page in rt and large. What is noted of it tells where it is in
+// both.
+func (c *context) setRead(va, host uint64) {
+	i, k, e := va>>mm.PageShift%tlbSize, largeSlot(va), tlbEntry{va &^ pageMask, host}
+	c.rt[i], c.large[k] = e, e
+	c.noteRead(i|k<<tlbBits, 0)
 }
 
 // update brings the translations up to date.
@@ -48,8 +65,8 @@ func (c *context) inherit(p *context, v mm.Version) {
 		c.flushed = p.flushed
 	}
 	for _, r := range p.reads {
-		i := r.n % tlbSize
-		c.rt[i] = p.rt[i]
+		i, k := r.n%tlbSize, r.n>>tlbBits
+		c.rt[i], c.large[k] = p.rt[i], p.large[k]
 		c.pages[r.page] = p.pages[r.page]
 	}
 	c.reads = append(c.reads, p.reads...)
@@ -62,6 +79,9 @@ func (c *context) evict(va uint64) {
 	i := page >> mm.PageShift % tlbSize
 	if c.rt[i].page == page {
 		c.rt[i] = tlbEntry{page: noPage(i)}
+	}
+	if k := largeSlot(va); c.large[k].page == page {
+		c.large[k] = tlbEntry{page: noPage(k)}
 	}
 	forget(&c.rl, page)
 	if c.wt[i].page == page {
@@ -106,12 +126,13 @@ func (c *context) clearTLB() {
 	c.clearCode()
 	clear(given(&c.rl))
 	if len(c.reads) == cap(c.reads) {
-		emptyTLB(&c.rt)
+		emptyTLB(c.rt[:])
+		emptyTLB(c.large[:])
 		clear(c.pages[:])
 	} else {
 		for _, r := range c.reads {
-			i := uint64(r.n % tlbSize)
-			c.rt[i] = tlbEntry{page: noPage(i)}
+			i, k := uint64(r.n%tlbSize), uint64(r.n>>tlbBits)
+			c.rt[i], c.large[k] = tlbEntry{page: noPage(i)}, tlbEntry{page: noPage(k)}
 			c.pages[r.page] = 0
 		}
 	}
@@ -123,7 +144,7 @@ func (c *context) clearWrites() {
 	c.stack = lastEntry{}
 	clear(given(&c.wl))
 	if len(c.writes) == cap(c.writes) {
-		emptyTLB(&c.wt)
+		emptyTLB(c.wt[:])
 		clear(c.wf[:])
 	} else {
 		for _, n := range c.writes {
@@ -134,7 +155,8 @@ func (c *context) clearWrites() {
 	c.writes = c.writes[:0]
 }
 
-// readEntry is an entry of rt and one of pages that are in use.
+// readEntry is an entry of rt and one of large (their numbers are put together) and
+// one of pages that are in use.
 type readEntry struct {
 	n    uint32
 	page int32
