@@ -23,6 +23,9 @@ type routines struct {
 	// so that the load is tried again. T0 has the address if it is constant, and T0
 	// and T1 what probe leaves if it is not.
 	loadMiss [2]int32
+	// strings do REP MOVS or REP STOS, by size, if it is in a page or from one to
+	// another.
+	strings [2][4]int32
 	// again looks in kept for an indirect jump that is not in jumps.
 	again int32
 }
@@ -79,6 +82,12 @@ func (t *translator) emitRoutines(r *routines) {
 	for constant := range r.loadMiss {
 		r.loadMiss[constant] = t.pos()
 		t.emitLoadMiss(constant == 1, called)
+	}
+	for stos := range r.strings {
+		for size := range r.strings[stos] {
+			r.strings[stos][size] = t.pos()
+			t.emitString(stos == 1, uint8(size), called)
+		}
 	}
 	r.again = t.pos()
 	t.emitAgain(called)
@@ -230,7 +239,11 @@ func called(pos int32) (*block, *site) {
 	}
 	for i := range b.sites {
 		s := &b.sites[i]
-		if s.kind >= siteLoad && s.arg == pos-b.start || s.kind == siteIndirect && int32(s.next) == pos-b.start {
+		at := s.arg
+		if s.kind == siteIndirect || s.kind == siteString {
+			at = int32(s.next)
+		}
+		if at == pos-b.start && (s.kind == siteIndirect || s.kind >= siteLoad) {
 			return b, s
 		}
 	}

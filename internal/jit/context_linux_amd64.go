@@ -146,6 +146,7 @@ const (
 	offHostMX     = int32(unsafe.Offsetof(context{}.hostMX)) - bias
 	offRegs       = int32(unsafe.Offsetof(context{}.regs)) - bias
 	offGPR        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offRFlags     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.Flags)) // but for arithmetic flags
 	offFSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
 	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
 	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
