@@ -39,20 +39,24 @@ func (c *context) update(as *mm.AddressSpace) {
 // inherit takes over what the parent's context p, which is as it was at the fork,
 // knows of reading. v is the child's version at the fork.
 func (c *context) inherit(p *context, v mm.Version) {
-	if len(p.reads) == cap(p.reads) {
-		return
-	}
-	c.clearTLB()
 	if c.flushed != p.flushed {
 		c.clearJumps()
 		c.flushed = p.flushed
 	}
-	for _, r := range p.reads {
-		i := r.n % tlbSize
-		c.rt[i] = p.rt[i]
-		c.pages[r.page] = p.pages[r.page]
+	if len(p.reads) == cap(p.reads) {
+		c.clearWrites()
+		c.clearCode()
+		clear(given(&c.rl))
+		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
+	} else {
+		c.clearTLB()
+		for _, r := range p.reads {
+			i := r.n % tlbSize
+			c.rt[i] = p.rt[i]
+			c.pages[r.page] = p.pages[r.page]
+		}
+		c.reads = append(c.reads, p.reads...)
 	}
-	c.reads = append(c.reads, p.reads...)
 	c.seen = v
 }
 
