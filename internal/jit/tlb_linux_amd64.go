@@ -43,6 +43,7 @@ func (c *context) inherit(p *context, v mm.Version) {
 		c.clearJumps()
 		c.flushed = p.flushed
 	}
+	p.compactReads()
 	if len(p.reads) == cap(p.reads) {
 		c.clearWrites()
 		c.clearCode()
@@ -136,6 +137,25 @@ func (c *context) clearWrites() {
 		}
 	}
 	c.writes = c.writes[:0]
+}
+
+// compactReads makes a full list of reads anew: much of it may be out of date, or there
+// twice.
+func (c *context) compactReads() {
+	if len(c.reads) < cap(c.reads) {
+		return
+	}
+	c.reads = c.reads[:0]
+	for i := range c.rt {
+		if c.rt[i].page != noPage(uint64(i)) {
+			c.noteRead(uint64(i), 0)
+		}
+	}
+	for i, mapped := range c.pages {
+		if mapped != 0 {
+			c.noteRead(0, int32(i))
+		}
+	}
 }
 
 // readEntry is an entry of rt and one of pages that are in use.
