@@ -184,24 +184,25 @@ func (t *translator) emitLoadMiss(constant bool, called int32) {
 		t.memOp(true, hT0, mem{hB, hT1, 0, offRT}, 0x03) // the address again
 	}
 	large := func(off int32) mem { return mem{hB, hT1, 0, offLarge + off} }
+	t.store(field(offMissing), hT0)
 	t.move(hT1, hT0)
 	t.put(0x49, 0xc1, 0xe8|hT1&7, largeShift)     // shr T1
 	t.regOp(false, hT1, hT0, 0x33)                // xor T1d, T0d
 	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4) // shr T1d
 	t.aluImm(false, 4, hT1, (largeSize-1)<<4)     // and T1d
-	t.memOp(true, hT0, large(0), 0x2b)            // sub T0, page
-	t.aluImm(true, 7, hT0, pageMask)
-	miss := t.jcc(ccA)
-	t.memOp(false, 6, large(0), 0xff) // push
-	t.memOp(false, 6, large(8), 0xff)
-	t.memOp(true, hT0, large(0), 0x03)
+	t.aluImm(true, 4, hT0, -mm.PageSize)          // and T0
+	t.memOp(true, hT0, field(offLargeTag), 0x0b)  // or
+	t.memOp(true, hT0, large(0), 0x3b)
+	miss := t.jcc(ccNE)
+	t.memOp(false, 6, large(8), 0xff) // push
+	t.aluImm(true, 4, hT0, -mm.PageSize)
 	rt := func(off int32) mem { return mem{hB, hT1, 0, offRT + off} }
 	t.slot()
+	t.store(rt(0), hT0)
 	t.memOp(false, 0, rt(8), 0x8f) // pop
-	t.memOp(false, 0, rt(0), 0x8f)
 	t.put1(0xc3)
 	t.here(miss)
-	t.memOp(true, hT0, large(0), 0x03)
+	t.load(hT0, field(offMissing))
 	if !constant {
 		t.probe(offRT)
 	}

@@ -16,14 +16,15 @@ import (
 const (
 	tlbBits   = 11
 	tlbSize   = 1 << tlbBits
+	lastSize  = 256
 	largeBits = 13
 	largeSize = 1 << largeBits
-	lastSize  = 256
 	jumpBits  = 14
 	jumpSize  = 1 << jumpBits
 	keptBits  = 14
 	keptSize  = 1 << keptBits
 	codeSlots = 1024
+	maxReads  = 1024    // bash and its libraries are 550 pages
 	maxPages  = 1 << 14 // code pages between two flushes of the code cache
 
 	pageMask = mm.PageSize - 1
@@ -65,6 +66,8 @@ type context struct {
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	resume    uint64 // where fpuEnter goes
+	largeTag  uint64 // 1 to pageMask
+	missing   uint64 // scratch: the address that loadMiss looks for
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
 	vectors [96]byte // see gather and loadAcross
@@ -77,12 +80,14 @@ type context struct {
 
 	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
-	large  [largeSize]tlbEntry // has what is in rt and what was, see loadMiss
+	// What is in rt and what was; see loadMiss. The low bits of a page are largeTag if it
+	// is not out of date.
+	large [largeSize]tlbEntry
 	// What instructions of hot blocks found last in rt and in wt: nothing is in wl
 	// that is not in wt.
 	rl, wl [lastSize]lastEntry
 	jumps  [jumpSize]jump  // where indirect jumps lead
-	kept   [keptSize]jump  // the same, to be asked next; see again
+	kept   [keptSize]jump  // the same, to be asked next; see emitAgain
 	pages  [maxPages]uint8 // code pages that are mapped where their code believes
 
 	// The entry of a leaf and a subleaf, see translator.cpuid.
@@ -162,6 +167,8 @@ const (
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
 	offLarge      = int32(unsafe.Offsetof(context{}.large)) - bias
+	offLargeTag   = int32(unsafe.Offsetof(context{}.largeTag)) - bias
+	offMissing    = int32(unsafe.Offsetof(context{}.missing)) - bias
 	offRL         = int32(unsafe.Offsetof(context{}.rl)) - bias
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumps      = int32(unsafe.Offsetof(context{}.jumps)) - bias
@@ -197,10 +204,11 @@ func newContext() *context {
 	// will not be needed soon.
 	c.jumps[0].pc, c.kept[0].pc = noJump(0), noJump(0)
 	c.cpuid[0].sub = 1 // which belongs elsewhere
-	c.rt[0].page, c.wt[0].page, c.large[0].page = noPage(0), noPage(0), noPage(0)
-	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
+	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
+	c.reads, c.writes = make([]readEntry, 0, maxReads), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
+	c.clearLarge()
 	return c
 }
 

@@ -18,8 +18,8 @@ func noPage(i uint64) uint64 {
 }
 
 // emptyTLB empties a TLB.
-func emptyTLB(t []tlbEntry) {
-	clear(t)
+func emptyTLB(t *[tlbSize]tlbEntry) {
+	clear(t[:])
 	t[0].page = noPage(0)
 }
 
@@ -31,12 +31,19 @@ func largeSlot(va uint64) uint64 {
 	return (va ^ va>>largeShift) >> mm.PageShift % largeSize
 }
 
-// setRead enters a page in rt and large. What is noted of it tells where it is in
-// both.
+// clearLarge empties large.
+func (c *context) clearLarge() {
+	if c.largeTag++; c.largeTag > pageMask {
+		clear(c.large[:])
+		c.largeTag = 1
+	}
+}
+
+// setRead enters a page in rt and large.
 func (c *context) setRead(va, host uint64) {
-	i, k, e := va>>mm.PageShift%tlbSize, largeSlot(va), tlbEntry{va &^ pageMask, host}
-	c.rt[i], c.large[k] = e, e
-	c.noteRead(i|k<<tlbBits, 0)
+	i, page := va>>mm.PageShift%tlbSize, va&^pageMask
+	c.rt[i], c.large[largeSlot(va)] = tlbEntry{page, host}, tlbEntry{page | c.largeTag, host}
+	c.noteRead(i, 0)
 }
 
 // update brings the translations up to date.
@@ -56,20 +63,26 @@ func (c *context) update(as *mm.AddressSpace) {
 // inherit takes over what the parent's context p, which is as it was at the fork,
 // knows of reading. v is the child's version at the fork.
 func (c *context) inherit(p *context, v mm.Version) {
-	if len(p.reads) == cap(p.reads) {
-		return
-	}
-	c.clearTLB()
 	if c.flushed != p.flushed {
 		c.clearJumps()
 		c.flushed = p.flushed
 	}
-	for _, r := range p.reads {
-		i, k := r.n%tlbSize, r.n>>tlbBits
-		c.rt[i], c.large[k] = p.rt[i], p.large[k]
-		c.pages[r.page] = p.pages[r.page]
+	p.compactReads()
+	if len(p.reads) == cap(p.reads) {
+		c.clearWrites()
+		c.clearCode()
+		c.clearLarge()
+		clear(given(&c.rl))
+		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
+	} else {
+		c.clearTLB()
+		for _, r := range p.reads {
+			i := r.n % tlbSize
+			c.rt[i] = p.rt[i]
+			c.pages[r.page] = p.pages[r.page]
+		}
+		c.reads = append(c.reads, p.reads...)
 	}
-	c.reads = append(c.reads, p.reads...)
 	c.seen = v
 }
 
@@ -80,8 +93,8 @@ func (c *context) evict(va uint64) {
 	if c.rt[i].page == page {
 		c.rt[i] = tlbEntry{page: noPage(i)}
 	}
-	if k := largeSlot(va); c.large[k].page == page {
-		c.large[k] = tlbEntry{page: noPage(k)}
+	if l := &c.large[largeSlot(va)]; l.page == page|c.largeTag {
+		l.page = 0
 	}
 	forget(&c.rl, page)
 	if c.wt[i].page == page {
@@ -124,15 +137,15 @@ func forget(last *[lastSize]lastEntry, page uint64) {
 func (c *context) clearTLB() {
 	c.clearWrites()
 	c.clearCode()
+	c.clearLarge()
 	clear(given(&c.rl))
 	if len(c.reads) == cap(c.reads) {
-		emptyTLB(c.rt[:])
-		emptyTLB(c.large[:])
+		emptyTLB(&c.rt)
 		clear(c.pages[:])
 	} else {
 		for _, r := range c.reads {
-			i, k := uint64(r.n%tlbSize), uint64(r.n>>tlbBits)
-			c.rt[i], c.large[k] = tlbEntry{page: noPage(i)}, tlbEntry{page: noPage(k)}
+			i := uint64(r.n % tlbSize)
+			c.rt[i] = tlbEntry{page: noPage(i)}
 			c.pages[r.page] = 0
 		}
 	}
@@ -144,7 +157,7 @@ func (c *context) clearWrites() {
 	c.stack = lastEntry{}
 	clear(given(&c.wl))
 	if len(c.writes) == cap(c.writes) {
-		emptyTLB(c.wt[:])
+		emptyTLB(&c.wt)
 		clear(c.wf[:])
 	} else {
 		for _, n := range c.writes {
@@ -155,8 +168,27 @@ func (c *context) clearWrites() {
 	c.writes = c.writes[:0]
 }
 
-// readEntry is an entry of rt and one of large (their numbers are put together) and
-// one of pages that are in use.
+// compactReads makes a full list of reads anew: much of it may be out of date, or there
+// twice.
+func (c *context) compactReads() {
+	if len(c.reads) < cap(c.reads) {
+		return
+	}
+	c.reads = c.reads[:0]
+	c.clearLarge() // machine code fills with it what is not in the list
+	for i := range c.rt {
+		if c.rt[i].page != noPage(uint64(i)) {
+			c.noteRead(uint64(i), 0)
+		}
+	}
+	for i, mapped := range c.pages {
+		if mapped != 0 {
+			c.noteRead(0, int32(i))
+		}
+	}
+}
+
+// readEntry is an entry of rt and one of pages that are in use.
 type readEntry struct {
 	n    uint32
 	page int32
