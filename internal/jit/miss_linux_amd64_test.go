@@ -11,16 +11,16 @@ import (
 // entered is how often the engine has entered machine code.
 func entered(m *cputest.Machine) uint64 { return m.E.(*engine).busy.Load() / 2 }
 
-func mapAt(t *testing.T, m *cputest.Machine, addr uint64, prot mm.Prot) {
+func mapAt(t *testing.T, m *cputest.Machine, addr uint64, pages uint64, prot mm.Prot) {
 	t.Helper()
-	if _, errno := m.AS.Map(mm.MapRequest{Addr: addr, Len: mm.PageSize, Prot: prot, Fixed: true}); errno != 0 {
+	if _, errno := m.AS.Map(mm.MapRequest{Addr: addr, Len: pages * mm.PageSize, Prot: prot, Fixed: true}); errno != 0 {
 		t.Fatal(errno)
 	}
 }
 
-func protect(t *testing.T, m *cputest.Machine, addr uint64, prot mm.Prot) {
+func protect(t *testing.T, m *cputest.Machine, addr uint64, pages uint64, prot mm.Prot) {
 	t.Helper()
-	if errno := m.AS.Protect(addr, mm.PageSize, prot); errno != 0 {
+	if errno := m.AS.Protect(addr, pages*mm.PageSize, prot); errno != 0 {
 		t.Fatal(errno)
 	}
 }
@@ -30,6 +30,7 @@ func protect(t *testing.T, m *cputest.Machine, addr uint64, prot mm.Prot) {
 func TestPagesWithOnePlace(t *testing.T) {
 	const apart = tlbSize * mm.PageSize
 	const a, b = uint64(cputest.DataAt), uint64(cputest.DataAt + apart)
+	const many = 100 // pages that are not forgotten one by one
 	for name, code := range map[string][]byte{
 		"alone":    {0x48, 0x03, 0x03, 0x48, 0x03, 0x07},                                                 // add rax, [rbx]; add rax, [rdi]
 		"groups":   {0x48, 0x03, 0x03, 0x48, 0x03, 0x07, 0x48, 0x03, 0x43, 0x08, 0x48, 0x03, 0x47, 0x10}, // and [rbx+8], [rdi+16]
@@ -38,7 +39,10 @@ func TestPagesWithOnePlace(t *testing.T) {
 	} {
 		code = append(code, 0xff, 0xc9, 0x75, byte(-(len(code) + 4)), 0x0f, 0x05) // dec ecx; jne; syscall
 		m := cputest.NewMachine(t, newJIT(t), code...)
-		mapAt(t, m, b, mm.ProtRead|mm.ProtWrite)
+		mapAt(t, m, b, many, mm.ProtRead|mm.ProtWrite)
+		for i := range uint64(many) {
+			m.Write(b+i*mm.PageSize, 0)
+		}
 		m.Write(a, 1)
 		m.Write(b, 2)
 		run := func(as *mm.AddressSpace, want uint64) cpu.Trap {
@@ -67,20 +71,21 @@ func TestPagesWithOnePlace(t *testing.T) {
 				t.Errorf("%s: after a fork: %+v", name, trap)
 			}
 		}
-		// Everything is forgotten, with and without a list of what there is.
-		for range 2 {
+		// One page is forgotten, or all are, with and without a list of what there is.
+		for _, pages := range []uint64{1, many, many} {
 			if trap := run(m.AS, 4000); trap.Kind != cpu.TrapSyscall {
 				t.Fatalf("%s: %+v", name, trap)
 			}
-			protect(t, m, b, 0)
+			protect(t, m, b, pages, 0)
 			want := cpu.Trap{Kind: cpu.TrapPageFault, Addr: b, Access: mm.AccessRead}
 			if trap := run(m.AS, 0); trap != want || m.R.GPR[cpu.RCX] != 500 {
-				t.Errorf("%s: protected: %+v, want %+v", name, trap, want)
+				t.Errorf("%s: %d pages protected: %+v, want %+v", name, pages, trap, want)
 			}
-			protect(t, m, b, mm.ProtRead|mm.ProtWrite)
-			c := m.E.(*engine).c
-			c.clearTLB()
-			c.reads = make([]readEntry, 0, 1)
+			protect(t, m, b, pages, mm.ProtRead|mm.ProtWrite)
+			if c := m.E.(*engine).c; pages == many {
+				c.clearTLB()
+				c.reads = make([]readEntry, 0, 1)
+			}
 		}
 		child.Put()
 	}
@@ -96,7 +101,7 @@ func TestJumpsWithOnePlace(t *testing.T) {
 		0xff, 0xc9, // dec ecx
 		0x75, 0xf8, // jne loop
 		0x0f, 0x05)
-	mapAt(t, m, b&^pageMask, mm.ProtRead|mm.ProtWrite|mm.ProtExec)
+	mapAt(t, m, b&^pageMask, 1, mm.ProtRead|mm.ProtWrite|mm.ProtExec)
 	for i := range byte(5) {
 		m.Write(a, 0x48, 0x83, 0xc0, 1, 0xc3) // add rax, 1; ret
 		m.Write(b, 0x48, 0x83, 0xc0, 2+i, 0xc3)
