@@ -158,8 +158,9 @@ func (t *translator) checkLast(s site, span int32, o operand, pc uint64) {
 	if s.write {
 		last = offWL
 	}
-	// There are not enough entries for all; those of one block are different.
-	last += (cache.lasts.Add(1) - 1) & (lastSize - 1) * lastBytes
+	n := cache.lasts[bit(s.write)].take()
+	t.lasts[bit(s.write)] = append(t.lasts[bit(s.write)], n)
+	last += int32(n) * lastBytes
 	other := t.probeLast(last, span, o, s.shared)
 	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last, shared: s.shared})
 }

@@ -16,7 +16,7 @@ import (
 const (
 	tlbBits   = 11
 	tlbSize   = 1 << tlbBits
-	lastSize  = 256
+	lastSize  = 1024
 	largeBits = 13
 	largeSize = 1 << largeBits
 	jumpBits  = 14

@@ -59,15 +59,16 @@
 // they run (tierCold). So does what was thought to run once if chunks often end there,
 // or in a block that leads there (sampled). After hotAfter times such a block is made
 // anew: the counts tell which way the program takes at a conditional jump, so the block
-// goes on there, goes through direct jumps, and ends where nothing is known (tierHot);
-// and through direct calls, if much time is spent in it (through). A short loop is repeated in its block. The old block is dead like one
-// whose code was written, and the jumps that led there find the new one.
+// goes on there, goes through direct jumps, and ends where nothing is known (tierHot).
+// A short loop is repeated in its block. The old block is dead like one whose code was
+// written, and the jumps that led there find the new one.
 //
-// A hot block that goes through a call goes on after the return from it as well, if the
-// return address is what the call pushed. What is called may be in one other page
-// (callee): then the block looks at its head whether that page is there too, and dies
-// with the code of either. If both are not always together it is made anew without
-// (alone).
+// If much time is spent in a hot block (looks) it is made once more, and goes through
+// direct calls, and after the return from one, too, if the return address is what the
+// call pushed; and it goes on in up to three other pages (beside). It looks at its head
+// whether they are there, and dies with the code of each. Its jumps to all of them are
+// like those in its own page. If they are not always together it is made anew without
+// (alone). Where both ways from a jump are hot by then, samples tell which is taken.
 //
 // An instruction that is decoded and interpreted once costs half of its translation,
 // but what an engine comes to in straight ways mostly runs once, so all that tierOnce
@@ -101,7 +102,8 @@
 // its own (lastEntry) with the page that it accessed last, whose host address is
 // there before the guest's is; the TLB is asked if it is another. Where it is
 // another too often (siteFar), the block is made anew, with an instruction less that
-// has one (block.far).
+// has one (block.far). There are too few entries for a large program: some are those of
+// two instructions (lasts).
 //
 // What is rare is in routines that blocks call: what is to be done where RSP is no
 // longer in the page that it was in, or where a group is in two pages. That goes on in
@@ -187,7 +189,7 @@
 // of flags at ends of blocks, and is 2,600; the time is a sixth less. Half of it was in
 // blocks that were thought to run once: that these are found (sampled) is a twelfth. The
 // way through calls and returns is a twentieth, and for functions that do little else,
-// as those of printf, a third. The number of instructions is not all: a load that
+// as those of printf, a third; that through other pages another twentieth. The number of instructions is not all: a load that
 // waits for a check that waits for a load holds up what comes behind.
 //
 // What did not help: ending blocks where others begin, which saves 7 percent of the
@@ -208,6 +210,10 @@
 // through arrays, where the page is another soon; matrix took twice as long. Finding what
 // is hot by one sample instead of eight, or by what hot blocks ever jump to: gcc
 // translates a tenth more. All hot blocks going through calls: gcc a tenth slower.
+//
+// Entries for what was accessed last are 1,024 for loads and as many for stores; with 256
+// together, gcc took a twentieth longer: two instructions with one entry often miss both,
+// and are soon without.
 //
 // gcc's exits from machine code were one in 1,300 instructions, half of them for pages
 // that had lost their place in the TLB, and a third for indirect jumps that had in the

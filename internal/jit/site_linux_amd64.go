@@ -10,7 +10,7 @@ const (
 	siteHot                      // at the head: the block has run often
 	siteFar                      // the instructions of the block often access other pages than the last time
 	siteMiss                     // at the checked entry
-	siteCallee                   // at the head: is the page of the block's callee mapped?
+	siteBeside                   // at the head: is a page beside the block's own mapped?
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction

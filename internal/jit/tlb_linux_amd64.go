@@ -1,6 +1,10 @@
 package jit
 
-import "github.com/tinevm/tine/internal/mm"
+import (
+	"sync/atomic"
+
+	"github.com/tinevm/tine/internal/mm"
+)
 
 // Host memory of guest pages, as machine code looks it up: rt for reading, wt for
 // writing, pages for code; and large, where loads look for what others took the place
@@ -72,7 +76,7 @@ func (c *context) inherit(p *context, v mm.Version) {
 		c.clearWrites()
 		c.clearCode()
 		c.clearLarge()
-		clear(given(&c.rl))
+		clear(c.given(0))
 		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
 	} else {
 		c.clearTLB()
@@ -96,7 +100,7 @@ func (c *context) evict(va uint64) {
 	if l := &c.large[largeSlot(va)]; l.page == page|c.largeTag {
 		l.page = 0
 	}
-	forget(&c.rl, page)
+	forget(c.given(0), page)
 	if c.wt[i].page == page {
 		c.dropWrite(uint64(i))
 	}
@@ -112,20 +116,50 @@ func (c *context) dropWrite(i uint64) {
 		c.stack = lastEntry{}
 	}
 	if c.wf[i] != 0 {
-		forget(&c.wl, c.wt[i].page)
+		forget(c.given(1), c.wt[i].page)
 	}
 	c.wt[i], c.wf[i] = tlbEntry{page: noPage(i)}, 0
 }
 
-// given are the entries of rl or wl that have been given out: in short programs
-// few.
-func given(l *[lastSize]lastEntry) []lastEntry {
-	return l[:min(uint32(cache.lasts.Load()), lastSize)]
+// lasts says who has the entries of context.rl or wl. There are not enough for all
+// instructions of hot blocks, so some have one together.
+type lasts struct {
+	uses  [lastSize]uint16 // of the entry, by blocks that are not dead
+	next  uint32           // where to look for one
+	given atomic.Int32     // those behind have never been given out: in short programs most
+}
+
+// take gives out an entry: of the next few the one that is used least.
+func (l *lasts) take() uint16 {
+	const few = 8
+	best := l.next % lastSize
+	for i := range uint32(few) {
+		if n := (l.next + i) % lastSize; l.uses[n] < l.uses[best] {
+			best = n
+		}
+	}
+	l.next = best + 1
+	l.uses[best]++
+	if l.given.Load() <= int32(best) {
+		l.given.Store(int32(best) + 1)
+	}
+	return uint16(best)
+}
+
+// give gives entries back.
+func (l *lasts) give(list []uint16) {
+	for _, n := range list {
+		l.uses[n]--
+	}
+}
+
+// given are the entries of rl (0) or wl (1) that have been given out.
+func (c *context) given(which int) []lastEntry {
+	return []*[lastSize]lastEntry{&c.rl, &c.wl}[which][:cache.lasts[which].given.Load()]
 }
 
 // forget empties the entries of a page.
-func forget(last *[lastSize]lastEntry, page uint64) {
-	l := given(last)
+func forget(l []lastEntry, page uint64) {
 	for i := range l {
 		if e := &l[i]; e.page == page {
 			e.small, e.large = 0, 0
@@ -138,7 +172,7 @@ func (c *context) clearTLB() {
 	c.clearWrites()
 	c.clearCode()
 	c.clearLarge()
-	clear(given(&c.rl))
+	clear(c.given(0))
 	if len(c.reads) == cap(c.reads) {
 		emptyTLB(&c.rt)
 		clear(c.pages[:])
@@ -155,7 +189,7 @@ func (c *context) clearTLB() {
 // clearWrites forgets what may be written.
 func (c *context) clearWrites() {
 	c.stack = lastEntry{}
-	clear(given(&c.wl))
+	clear(c.given(1))
 	if len(c.writes) == cap(c.writes) {
 		emptyTLB(&c.wt)
 		clear(c.wf[:])

@@ -17,10 +17,10 @@ type translator struct {
 	pc          uint64
 	page, other int32    // see block
 	c           *context // of the engine
-	callee      callee
-	alone       bool // see block
-	through     bool // see block
-	cur         int  // index of the instruction being translated
+	beside      []beside // the other pages that the block is in
+	alone       bool     // see block
+	looks       int32    // see block
+	cur         int      // index of the instruction being translated
 
 	// Where the guest's flags are, as far as they are live: in the host's
 	// flags, in the context, or both.
@@ -31,7 +31,8 @@ type translator struct {
 	heldAt int32
 
 	tier    tier
-	far     uint64 // see block
+	lasts   [2][]uint16 // see block
+	far     uint64      // see block
 	groups  [maxGroups]group
 	grouped bool  // there may be some
 	began   bool  // by the current instruction
@@ -194,9 +195,9 @@ func (t *translator) head() {
 		t.testPage(t.other)
 		t.exitFrom(t.site(site{kind: siteStep}), t.jcc(ccE))
 	}
-	if t.callee.cf != nil {
-		t.testPage(t.callee.n)
-		t.exitFrom(t.site(site{kind: siteCallee, retry: uint16(t.out.mem)}), t.jcc(ccE))
+	for i := range t.beside {
+		t.testPage(t.beside[i].n)
+		t.exitFrom(t.site(site{kind: siteBeside, retry: uint16(t.out.mem)}), t.jcc(ccE))
 	}
 }
 
