@@ -243,9 +243,7 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 func (e *engine) fillRead(va uint64) bool {
 	f, ok := e.as.Lookup(va, mm.AccessRead)
 	if ok {
-		i := va >> mm.PageShift % tlbSize
-		e.c.rt[i] = tlbEntry{va &^ pageMask, hostPage(f)}
-		e.c.noteRead(i, 0)
+		e.c.setRead(va, hostPage(f))
 		e.fillAround(va)
 	}
 	return ok
@@ -299,8 +297,7 @@ func (e *engine) fillAround(va uint64) {
 	c := e.c
 	e.as.Around(va, 32, mm.AccessRead, func(page uint64, f mm.Frame) {
 		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
-			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.noteRead(i, 0)
+			c.setRead(page, hostPage(f))
 		}
 	})
 }

@@ -3,7 +3,8 @@ package jit
 import "github.com/tinevm/tine/internal/mm"
 
 // Host memory of guest pages, as machine code looks it up: rt for reading, wt for
-// writing, pages for code. All is lost when the mappings of the address space
+// writing, pages for code; and large, where loads look for what others took the place
+// of in rt. All is lost when the mappings of the address space
 // change. A fork takes the right to write away and leaves the rest, and the child
 // begins with what its parent has.
 
@@ -20,6 +21,29 @@ func noPage(i uint64) uint64 {
 func emptyTLB(t *[tlbSize]tlbEntry) {
 	clear(t[:])
 	t[0].page = noPage(0)
+}
+
+// largeShift is how far the bits of an address are apart that are combined to tell
+// where its page is in large: programs have what they need at distances of powers of 2.
+const largeShift = 14
+
+func largeSlot(va uint64) uint64 {
+	return (va ^ va>>largeShift) >> mm.PageShift % largeSize
+}
+
+// clearLarge empties large.
+func (c *context) clearLarge() {
+	if c.largeTag++; c.largeTag > pageMask {
+		clear(c.large[:])
+		c.largeTag = 1
+	}
+}
+
+// setRead enters a page in rt and large.
+func (c *context) setRead(va, host uint64) {
+	i, page := va>>mm.PageShift%tlbSize, va&^pageMask
+	c.rt[i], c.large[largeSlot(va)] = tlbEntry{page, host}, tlbEntry{page | c.largeTag, host}
+	c.noteRead(i, 0)
 }
 
 // update brings the translations up to date.
@@ -47,6 +71,7 @@ func (c *context) inherit(p *context, v mm.Version) {
 	if len(p.reads) == cap(p.reads) {
 		c.clearWrites()
 		c.clearCode()
+		c.clearLarge()
 		clear(given(&c.rl))
 		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
 	} else {
@@ -67,6 +92,9 @@ func (c *context) evict(va uint64) {
 	i := page >> mm.PageShift % tlbSize
 	if c.rt[i].page == page {
 		c.rt[i] = tlbEntry{page: noPage(i)}
+	}
+	if l := &c.large[largeSlot(va)]; l.page == page|c.largeTag {
+		l.page = 0
 	}
 	forget(&c.rl, page)
 	if c.wt[i].page == page {
@@ -109,6 +137,7 @@ func forget(last *[lastSize]lastEntry, page uint64) {
 func (c *context) clearTLB() {
 	c.clearWrites()
 	c.clearCode()
+	c.clearLarge()
 	clear(given(&c.rl))
 	if len(c.reads) == cap(c.reads) {
 		emptyTLB(&c.rt)
@@ -146,6 +175,7 @@ func (c *context) compactReads() {
 		return
 	}
 	c.reads = c.reads[:0]
+	c.clearLarge() // machine code fills with it what is not in the list
 	for i := range c.rt {
 		if c.rt[i].page != noPage(uint64(i)) {
 			c.noteRead(uint64(i), 0)

@@ -2,6 +2,7 @@ package jit
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
@@ -338,13 +339,16 @@ func (t *translator) step(in *inst) {
 	t.unloadFPU()
 	t.clobber(in)
 	t.dropGroups()
-	s := site{kind: siteStep}
-	if in.isString() {
-		s = site{kind: siteString, write: in.Op == x86.STOS, size: in.Args[0].Size, arg: int32(in.Len)}
-	}
-	t.exit(t.site(s))
-	t.inHost, t.inMem = true, true // enter loads the flags
 	t.upper = false
+	if in.isString() {
+		s := site{kind: siteString, write: in.Op == x86.STOS, size: in.Args[0].Size, arg: int32(in.Len)}
+		t.callCommon(cache.common.strings[bit(s.write)][bits.TrailingZeros8(s.size)])
+		t.site(s) // where the routine returns, its field next will have
+		t.inHost, t.inMem = false, true
+		return
+	}
+	t.exit(t.site(site{kind: siteStep}))
+	t.inHost, t.inMem = true, true // enter loads the flags
 }
 
 // cpuid is CPUID: programs start with dozens of them. What was asked before is in
