@@ -122,11 +122,17 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 	}
 	t.heldAt = 0 // to be repeated from here
 	n := len(t.sites)
+	g.at = g.lo
 	switch {
 	case quick:
 		t.checkStack(s, span, o, in.pc)
 	case t.tier == tierHot && !aligned && t.far>>t.cur&1 == 0:
+		s.direct = o.index == none && o.base != none && o.seg == x86.SegNone && hostOf[o.base] != spilled
 		t.checkLast(s, span, o, in.pc)
+		if s.direct && shared {
+			g.at = 0
+			t.regOp(true, hT1, hostOf[o.base], 0x03) // add
+		}
 	default:
 		t.address(hT0, o)
 		t.checkTLB(s, span, size, aligned, in.pc)
@@ -135,18 +141,21 @@ func (t *translator) check(in *inst, o operand, size uint8, write, aligned bool)
 		if !write && !aligned {
 			t.sites[n].loaded = uint16(t.pos())
 		}
+		if s.direct {
+			return mem{base: hostOf[o.base], index: hT1, disp: int32(first)}
+		}
 		return mem{base: hT0, index: hT1}
 	}
 	g.aligned = aligned && size >= 16
 	m := t.begin(g, apart)
-	m.disp = int32(first - g.lo)
+	m.disp = int32(first - g.at)
 	return m
 }
 
 // checkStack looks for span bytes at o, which is around RSP, in the entry that the
 // stack has of its own.
 func (t *translator) checkStack(s site, span int32, o operand, pc uint64) {
-	other := t.probeLast(offStack, span, o, s.shared)
+	other := t.probeLast(offStack, span, o, s.shared, false)
 	t.later(cold{kind: coldStack, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, disp: o.disp, shared: s.shared})
 }
 
@@ -161,28 +170,33 @@ func (t *translator) checkLast(s site, span int32, o operand, pc uint64) {
 	n := cache.lasts[bit(s.write)].take()
 	t.lasts[bit(s.write)] = append(t.lasts[bit(s.write)], n)
 	last += int32(n) * lastBytes
-	other := t.probeLast(last, span, o, s.shared)
-	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last, shared: s.shared})
+	other := t.probeLast(last, span, o, s.shared, s.direct)
+	t.later(cold{kind: coldLast, direct: s.direct, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last, shared: s.shared})
 }
 
 // probeLast looks for span bytes at o in a lastEntry. T0 becomes the offset in the
 // page and T1 the host's address of the page; if they are for a group, T1 becomes
-// where they are, by way of the offset. It returns the jump that is taken if they
-// are not there.
-func (t *translator) probeLast(last, span int32, o operand, shared bool) int32 {
+// where they are, by way of the offset. If the operand is to be addressed by its own
+// register (direct), T1 becomes how far the host's address is from the guest's: the
+// access then does not wait for the offset. It returns the jump that is taken if they are
+// not there.
+func (t *translator) probeLast(last, span int32, o operand, shared, direct bool) int32 {
 	limit := last + lastSmall
 	if span > smallSpan {
 		limit = last + lastLarge
 	}
-	offset, opcode := uint8(hT0), byte(0x8b)
-	if shared {
+	offset, opcode, from := uint8(hT0), byte(0x8b), last+lastHost
+	switch {
+	case direct:
+		from = last + lastApart
+	case shared:
 		offset, opcode = hT1, 0x03 // add
 	}
 	t.address(offset, o)
 	t.memOp(true, offset, field(last), 0x2b)
 	t.memOp(true, offset, field(limit), 0x3b)
 	other := t.jcc(ccAE)
-	t.memOp(true, hT1, field(last+lastHost), opcode)
+	t.memOp(true, hT1, field(from), opcode)
 	return other
 }
 
@@ -271,7 +285,7 @@ func (t *translator) checkConst(in *inst, va uint64, size uint8, write bool) mem
 	n := t.site(s)
 	t.later(cold{kind: coldConst, from: [2]int32{slow}, n: n, v: va})
 	if last := &t.groups[maxGroups-1]; t.tier != tierPlain && !last.inT1 && !last.stored {
-		t.begin(group{shape: shape{none, none, 0}, write: write, lo: int64(page), hi: int64(page) + mm.PageSize}, false)
+		t.begin(group{shape: shape{none, none, 0}, write: write, lo: int64(page), hi: int64(page) + mm.PageSize, at: int64(page)}, false)
 	}
 	return at(hT1, int32(va&pageMask))
 }

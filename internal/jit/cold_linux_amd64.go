@@ -29,6 +29,7 @@ type cold struct {
 	disp       int64
 	span, back int32
 	shared     bool
+	direct     bool  // see probeLast
 	last       int32 // coldLast: where the context has the page; coldReturn: what takes back the change of RSP
 	cur        int   // coldEdge, coldReturn: the instruction
 	at         mem
@@ -113,7 +114,7 @@ func (t *translator) coldStack(c *cold) {
 // found goes back to where a lastEntry is used: with the offset in T0 and the
 // host's address of the page in T1, or for a group with the sum in T1.
 func (t *translator) found(c *cold) {
-	if c.shared {
+	if c.shared && !c.direct {
 		t.regOp(true, hT0, hT1, 0x01) // add T1, T0
 	}
 	t.jmpBack(c.back)
@@ -123,7 +124,7 @@ func (t *translator) found(c *cold) {
 func (t *translator) coldLast(c *cold) {
 	s := t.sites[c.n]
 	tlb, _ := tlbFor(s.write)
-	if s.shared {
+	if s.shared && !c.direct {
 		t.move(hT0, hT1)
 	}
 	t.memOp(true, hT0, field(c.last), 0x03) // the address again
@@ -131,6 +132,11 @@ func (t *translator) coldLast(c *cold) {
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	slow := t.jcc(ccA)
 	t.setLast(c.last, tlb)
+	t.memOp(true, hT1, field(c.last), 0x2b)
+	t.store(field(c.last+lastApart), hT1)
+	if !c.direct {
+		t.load(hT1, field(c.last+lastHost))
+	}
 	t.countDown()
 	far := t.jcc(ccS)
 	t.found(c)

@@ -41,6 +41,7 @@ type tlbEntry struct{ page, host uint64 }
 type lastEntry struct {
 	page, host   uint64
 	small, large uint64
+	apart        uint64 // host - page, but for that of RSP
 }
 
 // context is what machine code sees of an engine: one for each of the address
@@ -182,6 +183,7 @@ const (
 const (
 	lastHost  = int32(unsafe.Offsetof(lastEntry{}.host))
 	lastSmall = int32(unsafe.Offsetof(lastEntry{}.small))
+	lastApart = int32(unsafe.Offsetof(lastEntry{}.apart))
 	lastLarge = int32(unsafe.Offsetof(lastEntry{}.large))
 	lastBytes = int32(unsafe.Sizeof(lastEntry{}))
 )

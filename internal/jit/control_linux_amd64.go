@@ -112,6 +112,12 @@ func (t *translator) readTarget(in *inst) {
 }
 
 func (t *translator) callIndirect(in *inst) {
+	if !in.Mem && in.Args[0].Reg != cpu.RSP { // the push leaves it where it is
+		t.pushConst(in, in.next())
+		t.readTarget(in)
+		t.indirect(8)
+		return
+	}
 	t.readTarget(in)
 	t.store(field(offTarget), hT0)
 	t.pushConst(in, in.next())

@@ -407,8 +407,10 @@ type where struct {
 	tier   tier
 	fpu    bool // with the x87 registers in the host's
 	unseen bool // what is at RIP is to be interpreted first
-	// loaded: T0 and T1 shall lead to context.vectors.
+	// loaded: T0 and T1 shall lead to context.vectors, or T1 and what is at if that is
+	// not 0.
 	loaded bool
+	at     uint64
 }
 
 // run runs from c.regs.RIP until a trap; TrapNone says that the interpreter has
@@ -517,8 +519,11 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		c.resume, c.entry = c.entry, host(cache.fpuEnter)
 	}
 	if w.loaded {
-		// T0 has the entry's address.
-		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - c.entry
+		at := w.at
+		if at == 0 {
+			at = c.entry // which T0 has
+		}
+		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - at
 	}
 	enter(c)
 	if c.block == exitCalled || c.block == exitCrossing {

@@ -64,7 +64,11 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{tier: tierPlain}, cpu.Trap{}
 		}
 		if s.loaded != 0 && b.alive(generation) && e.loadAcross(s) {
-			return where{pos: b.start + int32(s.loaded), take: todo, fpu: s.fpu, loaded: true}, cpu.Trap{}
+			w := where{pos: b.start + int32(s.loaded), take: todo, fpu: s.fpu, loaded: true}
+			if s.direct {
+				w.at = e.missed(s)
+			}
+			return w, cpu.Trap{}
 		}
 		if absent {
 			if t, certain := e.faulted(s); certain {

@@ -31,6 +31,7 @@ type group struct {
 	aligned bool  // its start is at a multiple of 16
 	adj     int64 // what the sum has grown since
 	lo, hi  int64
+	at      int64 // the offset of which T1 is the host's address
 }
 
 // shape is the part of an operand that depends on registers.
@@ -89,7 +90,7 @@ func (t *translator) reach(g *group, o operand) mem {
 		t.load(hT1, field(offGroups+8*i))
 		g.inT1 = true
 	}
-	return at(hT1, int32(o.disp+g.adj-g.lo))
+	return at(hT1, int32(o.disp+g.adj-g.at))
 }
 
 // lostT1 notes that T1 is about to be used for something else.

@@ -328,3 +328,130 @@ func TestHotLoopThroughPages(t *testing.T) {
 		same("allowed again", 1<<20)
 	}
 }
+
+// Where the indirect jumps of hot blocks lead is another place now and then, the code
+// there changes, and it may be that nothing can be executed there.
+func TestHotIndirectJumps(t *testing.T) {
+	heat(t, 5)
+	const f, g, table = cputest.CodeAt + mm.PageSize, cputest.CodeAt + 2*mm.PageSize, cputest.DataAt
+	newMachine := func(e cpu.Engine) *cputest.Machine {
+		m := cputest.NewMachine(t, e,
+			0x48, 0xc7, 0xc7, 0, 0, 0x60, 0, // mov rdi, table
+			0x89, 0xc8, // loop: mov eax, ecx
+			0x83, 0xe0, 0x03, // and eax, 3
+			0xff, 0x14, 0xc7, // call [rdi+rax*8]
+			0x48, 0x8b, 0x47, 0x08, // mov rax, [rdi+8]
+			0xff, 0xd0, // call rax
+			0xff, 0xc9, // dec ecx
+			0x75, 0xee, // jne loop
+			0x0f, 0x05)
+		mapAt(t, m, g, 1, mm.ProtRead|mm.ProtWrite|mm.ProtExec)
+		m.Write(f, 0x48, 0x83, 0xd3, 0x01, 0xc3) // adc rbx, 1; ret
+		m.Write(g, 0x48, 0x8d, 0x5b, 0x10, 0xc3) // lea rbx, [rbx+16]; ret
+		for i := range uint64(4) {
+			m.Write(table+8*i, binary.LittleEndian.AppendUint64(nil, f)...)
+		}
+		return m
+	}
+	a, b := newMachine(interp.New()), newMachine(newJIT(t))
+	both := func(fn func(m *cputest.Machine)) { fn(a); fn(b) }
+	same := func(what string) {
+		t.Helper()
+		for _, piece := range []int64{1 << 20, 33} {
+			want, count := runCalls(t, a, 1<<20)
+			if got, n := runCalls(t, b, piece); got != want || n != count {
+				t.Errorf("%s: %d instructions, want %d; got %+v\nwant %+v", what, n, count, got, want)
+			}
+		}
+	}
+	entry := func(i, to uint64) {
+		both(func(m *cputest.Machine) { m.Write(table+8*i, binary.LittleEndian.AppendUint64(nil, to)...) })
+	}
+	same("at first")
+	entry(2, g)
+	same("two functions")
+	for i := range byte(5) {
+		both(func(m *cputest.Machine) { m.Write(f+3, 20+i) })
+		same("f written")
+		both(func(m *cputest.Machine) { m.Write(g+3, 40+i) })
+		same("g written")
+	}
+	entry(1, g)
+	same("another function")
+	for _, c := range []struct {
+		what   string
+		change func()
+	}{
+		{"protected", func() { // but not what comes first
+			entry(1, g)
+			both(func(m *cputest.Machine) { protect(t, m, f, 1, mm.ProtRead) })
+		}},
+		{"not canonical", func() { entry(3, 1<<63) }},
+		{"zero", func() { entry(1, 0) }},
+	} {
+		c.change()
+		both(func(m *cputest.Machine) {
+			m.R.Reset()
+			m.R.RIP, m.R.GPR[cpu.RSP], m.R.GPR[cpu.RCX] = cputest.CodeAt, cputest.DataAt+2*mm.PageSize, 101
+		})
+		want, count := a.Run(1 << 20)
+		if got, n := b.Run(1 << 20); got != want || n != count || a.R != b.R || got.Kind == cpu.TrapSyscall {
+			t.Errorf("%s: %+v after %d, want %+v after %d; got %+v\nwant %+v", c.what, got, n, want, count, b.R, a.R)
+		}
+		both(func(m *cputest.Machine) { protect(t, m, f, 1, mm.ProtRead|mm.ProtWrite|mm.ProtExec) })
+		entry(3, f)
+		entry(1, f)
+		same("again")
+	}
+}
+
+// Operands of hot blocks that are in two pages, alone and in groups, are as those in
+// one.
+func TestHotOperandsInTwoPages(t *testing.T) {
+	heat(t, 5)
+	code := []byte{
+		0x48, 0x8d, 0x1c, 0x17, // loop: lea rbx, [rdi+rdx]
+		0x49, 0x89, 0xd8, // mov r8, rbx
+		0x49, 0x33, 0x40, 0x33, // xor rax, [r8+0x33]
+		0x48, 0x03, 0x43, 0x05, // add rax, [rbx+5]
+		0x48, 0x33, 0x43, 0x10, // xor rax, [rbx+0x10]
+		0x48, 0x01, 0x43, 0x40, // add [rbx+0x40], rax
+		0x48, 0x31, 0x46, 0x21, // xor [rsi+0x21], rax
+		0x81, 0xc2, 0xe9, 0x03, 0, 0, // add edx, 1001
+		0x81, 0xe2, 0xff, 0x1f, 0, 0, // and edx, 0x1fff
+		0x48, 0x8d, 0x34, 0x17, // lea rsi, [rdi+rdx]
+		0xff, 0xc9, // dec ecx
+		0x75, 0xd1, // jne loop
+		0x0f, 0x05,
+	}
+	run := func(e cpu.Engine) (*cputest.Machine, int64) {
+		m := cputest.NewMachine(t, e, code...)
+		for i := range uint64(1024) {
+			m.Write(cputest.DataAt+8*i, byte(i), byte(i>>3))
+		}
+		m.R.GPR[cpu.RCX], m.R.GPR[cpu.RDI], m.R.GPR[cpu.RSI] = 1500, cputest.DataAt, cputest.DataAt
+		trap, n := m.Run(1 << 20)
+		if trap.Kind != cpu.TrapSyscall {
+			t.Fatalf("%+v after %d", trap, n)
+		}
+		return m, n
+	}
+	want, count := run(interp.New())
+	got, n := run(newJIT(t))
+	if want.R != got.R || n != count {
+		t.Errorf("got %+v\nwant %+v", got.R, want.R)
+	}
+	const size = 4 * mm.PageSize
+	if string(want.Read(cputest.DataAt, size)) != string(got.Read(cputest.DataAt, size)) {
+		t.Error("memory differs")
+	}
+	direct := 0
+	for _, s := range blockOf(t, got, cputest.CodeAt).sites {
+		if s.direct && s.loaded != 0 {
+			direct++
+		}
+	}
+	if direct == 0 {
+		t.Error("no load is addressed by its own register")
+	}
+}

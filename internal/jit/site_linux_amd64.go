@@ -32,12 +32,13 @@ type site struct {
 	// probe leaves.
 	shared, constant bool
 	simple, aligned  bool // see faulted
+	direct           bool // see probeLast
 	host             bool // edges: linked to the entry with flags in the host's
 	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the
 	// instruction, where to go on after it (indirect jumps: the return address of the
 	// call of common.again), and where to go on with it when the sum of T0 and T1 leads
-	// to a copy of its operand.
+	// to a copy of its operand (direct: that of its address and T1).
 	retry, next, loaded uint16
 	// Edges: the position of the displacement to link. Indirect jumps: what
 	// takes back the change of RSP. Strings: the length of the instruction.
