@@ -49,6 +49,8 @@ type runFlags struct {
 	events         string
 	timeline       string
 	family         string
+	translations   string
+	writable       []string // folders of the host that the machine may write
 }
 
 func newRunCommand() *cobra.Command {
@@ -134,6 +136,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.StringVar(&f.family, "family", "", "draw the family tree of the processes over time to `FILE`, as SVG")
 	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
 	fl.StringVar(&f.root, "root", "", "show this host `FOLDER` as /, instead of the system folders; what is written stays in memory")
+	fl.StringVar(&f.translations, "translations", "", "keep translated code for the next run in `DIR`, or off (default: $TINE_CACHE, or tine in your cache folder)")
 	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
 }
 
@@ -162,6 +165,10 @@ func (f *runFlags) run(args []string) (err error) {
 	}()
 	cfg.Log = func(line string) { fmt.Fprintf(&hostErr, "tine: %s\n", line) }
 	env, err := f.environment(cfg.User)
+	if err != nil {
+		return err
+	}
+	saveTranslations, err := f.keepTranslations()
 	if err != nil {
 		return err
 	}
@@ -210,6 +217,7 @@ func (f *runFlags) run(args []string) (err error) {
 	if f.stats {
 		printStats(&hostErr, m.Stats(), f.asJSON)
 	}
+	saveTranslations() // before their pages are freed
 	if cerr := m.Close(); err == nil && cerr != nil {
 		err = cerr
 	}

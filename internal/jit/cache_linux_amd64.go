@@ -34,6 +34,8 @@ type block struct {
 	in          uint32 // jumps that lead here and may have to be undone: the first in cache.links
 	entry       layout // positions in the code memory
 	sites       []site
+	refs        []ref // unless it is from the archive
+	archived    bool  // it is
 
 	samples atomic.Int32 // chunks that ended here
 }
@@ -73,6 +75,7 @@ type codeFrame struct {
 	table []entry    // a hash table of the blocks that begin here
 	n     int        // blocks in it
 	pages []codePage // where it is mapped
+	kept  keptCode   // what the archive has of it
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
 	// that end here; and the blocks to which this frame is the callee's.
@@ -191,6 +194,7 @@ var cache struct {
 	visits   visits
 	pages    int32 // used numbers in context.pages
 	common   common
+	archive  *archive // nil: there is none
 	// More common routines; see fpu_linux_amd64.go.
 	fpuLoad, fpuUnload, fpuEnter int32
 	flushes                      atomic.Uint64 // generation; changes when all code is thrown away
@@ -267,7 +271,7 @@ func drop(f mm.Frame) {
 	}
 	clear(cf.table)
 	clear(cf.begin)
-	cf.n, cf.end = 0, nil
+	cf.n, cf.end, cf.kept = 0, nil, keptCode{}
 }
 
 // kill makes whoever enters the block leave it again at its head, and undoes the
@@ -316,6 +320,11 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 	if noRoom() {
 		return nil, true
 	}
+	if old == nil && !t.eager && cache.archive != nil {
+		if b := t.recall(cf, pc, tier); b != nil {
+			return b, false
+		}
+	}
 	if old == nil && tier == tierOnce && !t.eager && cache.visits.first(pc) {
 		return unseen, false
 	}
@@ -342,6 +351,9 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
 	t.open(cf)
 	b := t.translate()
+	if cache.archive != nil {
+		cache.archive.made++
+	}
 	cf.enter(b, t.number)
 	if to := t.callee.cf; to != nil {
 		to.end = append(to.end, b)
@@ -490,6 +502,10 @@ func (t *translator) open(cf *codeFrame) {
 		t.sites = make([]site, 0, sitePiece)
 	}
 	t.sites = t.sites[len(t.sites):]
+	if cap(t.refs)-len(t.refs) < maxBlockRefs && cache.archive != nil {
+		t.refs = make([]ref, 0, refPiece)
+	}
+	t.refs = t.refs[len(t.refs):]
 	cache.mem.counts[t.number] = hotAfter
 	if t.tier == tierHot {
 		cache.mem.counts[t.number] = farAfter
@@ -505,6 +521,7 @@ func (t *translator) publish() *block {
 		b.calleePage, b.calleeFrame, b.callee = c.page, c.cf.frame, c.n
 	}
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
+	b.refs = t.refs[:len(t.refs):len(t.refs)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
 		s := &b.sites[i]
@@ -524,6 +541,7 @@ func (t *translator) publish() *block {
 	}
 	used := &cache.mem.used
 	b.end = (t.base + t.pos() + 15) &^ 15
+	clear(t.b[t.pos() : b.end-t.base]) // what was there before the cache was emptied
 	for i := (*used + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
 		cache.first[i] = t.number
 	}

@@ -1,0 +1,438 @@
+package jit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tinevm/tine/internal/mm"
+)
+
+// The archive keeps translations from one run of the process to the next, in a folder of
+// the user's. A frame with the same bytes as then, at the same address, gets the blocks
+// that were made then, each when it is looked for. They are like blocks that have just been
+// made: they are linked, counted, made anew and dropped in the same way.
+//
+// The guest cannot write what another will execute: blocks are those of a page whose
+// bytes are all compared. But who can write to the folder can have tine execute
+// anything.
+//
+// Files are never changed. A run that has made enough writes another, with what small
+// files had in it as well, and removes those; so there are few, and their number and
+// what is written in all grow with the logarithm of their size. Processes that do so at
+// the same time keep the same things twice until somebody merges them. The file that
+// is begun by the last run has the last word.
+
+const (
+	maxArchive = 128 << 20 // bytes in the folder
+	// No more is added to a file of this size; those that were used last stay.
+	fullArchive = maxArchive / 8
+	// How long files of other builds stay after their last use.
+	keepArchive = 30 * 24 * time.Hour
+	// How exactly it is known when a file was used.
+	touchArchive = 24 * time.Hour
+
+	// What a run made is kept if it is minMade blocks, and a madeShare'th of what it got
+	// from the archive.
+	madeShare = 20
+
+	archiveExt    = ".tine"
+	unfinishedExt = ".tmp"
+)
+
+var minMade = 16
+
+// archiveFolder is a pattern of the names of the folders of builds.
+var archiveFolder = "tine-" + strings.Repeat("[0-9a-f]", 16)
+
+type archive struct {
+	dir   string // of this build
+	key   [32]byte
+	files func() []*archiveFile // the last word first
+
+	made, recalled int // blocks, under cache.mu
+}
+
+// OpenArchive has translations kept in a folder: those that are there are used, and
+// SaveArchive adds to them. It must be called before any engine runs; the folder is
+// looked at when it is needed.
+func OpenArchive(dir string) error {
+	if err := Available(); err != nil {
+		return err
+	}
+	id, err := buildID()
+	if err != nil {
+		return err
+	}
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	cache.archive = newArchive(dir, id)
+	go cache.archive.files()
+	return nil
+}
+
+func newArchive(dir, build string) *archive {
+	a := &archive{}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %+v\n", build, hostHas)
+	h.Write(cache.mem.w[:cache.common.size])
+	h.Sum(a.key[:0])
+	a.dir = filepath.Join(dir, fmt.Sprintf("tine-%x", a.key[:8]))
+	a.files = sync.OnceValue(func() []*archiveFile { return openArchiveFiles(a.dir, a.key) })
+	return a
+}
+
+// buildID identifies what this process executes: the note that Go's linker makes, which
+// is at the beginning of the file. It depends on all that went into the build.
+func buildID() (string, error) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var b [2 * mm.PageSize]byte
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil {
+		return "", err
+	}
+	// The size of the ID, then the type, the owner and the ID.
+	note := []byte{4, 0, 0, 0, 'G', 'o', 0, 0}
+	if i := bytes.Index(b[:n], note); i >= 4 {
+		if size := int(binary.LittleEndian.Uint32(b[i-4:])); size > 0 && size <= n-i-len(note) {
+			return string(b[i+len(note):][:size]), nil
+		}
+	}
+	return "", errors.New("jit: the build has no ID")
+}
+
+// openArchiveFiles maps the files of a folder.
+func openArchiveFiles(dir string, key [32]byte) (files []*archiveFile) {
+	if privateFolder(filepath.Dir(dir)) != nil || privateFolder(dir) != nil {
+		return nil
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	slices.Reverse(list)
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), archiveExt) {
+			if f, err := openArchiveFile(filepath.Join(dir, e.Name()), key); err == nil {
+				files = append(files, f)
+			}
+		}
+	}
+	return files
+}
+
+// private reports an error unless only the user can write what info is about.
+func private(info os.FileInfo) error {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || s.Uid != uint32(os.Geteuid()) || info.Mode().Perm()&0o022 != 0 {
+		return fs.ErrPermission
+	}
+	return nil
+}
+
+func privateFolder(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fs.ErrPermission
+	}
+	return private(info)
+}
+
+// keptCode is what the archive has of a frame at one of its addresses.
+type keptCode struct {
+	known bool // it has been looked for
+	page  uint64
+	parts []part
+}
+
+// recall makes the block at pc, which is in cf, of what the archive has. It returns nil if
+// that has none.
+func (t *translator) recall(cf *codeFrame, pc uint64, tier tier) *block {
+	k := &cf.kept
+	if page := pc &^ pageMask; !k.known || k.page != page {
+		*k = keptCode{known: true, page: page, parts: cache.archive.parts(page, cf.frame.Bytes())}
+	}
+	for i := range k.parts {
+		p := &k.parts[i]
+		if p.file.bad {
+			continue
+		}
+		e := p.block(blockKey(pc, tier == tierPlain))
+		if e == nil || e.tier == tierOnce && tier == tierCold {
+			continue
+		}
+		if b := t.settle(cf, pc, p, e); b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+// parts finds what there is of a page with these bytes.
+func (a *archive) parts(page uint64, b []byte) (list []part) {
+	sum, summed := uint32(0), false
+	for _, f := range a.files() {
+		if f.bad {
+			continue
+		}
+		if !summed {
+			sum, summed = checksum(b), true
+		}
+		err := guarded(func() error {
+			p, ok, err := f.at(page, b, sum)
+			if ok {
+				list = append(list, p)
+			}
+			return err
+		})
+		f.bad = err != nil
+	}
+	return list
+}
+
+// settle makes block e of p that at pc. It returns nil if the file is damaged.
+func (t *translator) settle(cf *codeFrame, pc uint64, p *part, e *archivedBlock) *block {
+	n := cf.number(pc &^ pageMask)
+	err := guarded(func() error {
+		all, err := p.contents(e)
+		if err != nil {
+			return err
+		}
+		sites, code, refs := e.split(all)
+		t.pc, t.tier, t.page, t.other, t.callee = pc, e.tier, n, 0, callee{}
+		t.far, t.alone, t.through = e.far, e.alone, e.through
+		t.list = t.list[:e.n]
+		t.open(cf)
+		t.n = int32(copy(t.b, code))
+		t.sites = append(t.sites, sites...)
+		at := place{t.base, t.number, n}
+		at.settle(t.b, refs, int32(e.lasts))
+		t.out = layout{int32(e.checked), int32(e.mem), int32(e.host)}
+		return nil
+	})
+	if err != nil {
+		p.file.bad = true
+		return nil
+	}
+	b := t.publish()
+	b.archived = true
+	cf.enter(b, t.number)
+	cache.archive.recalled++
+	return b
+}
+
+// SaveArchive adds what was translated to the archive, if it is enough. There may be
+// engines that run.
+func SaveArchive() error {
+	a := cache.archive
+	if a == nil {
+		return nil
+	}
+	a.touch()
+	pages := a.collect()
+	if len(pages) == 0 {
+		return nil
+	}
+	return a.save(pages)
+}
+
+// enough reports whether so many new blocks are worth another file.
+func (a *archive) enough(blocks int) bool { return blocks >= minMade && blocks >= a.recalled/madeShare }
+
+// collect gives what has been translated and is not from the archive, if it is enough.
+func (a *archive) collect() (pages []archived) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if !a.enough(a.made) {
+		return nil
+	}
+	blocks := 0
+	for f, cf := range cache.frames {
+		// What an engine may have written is not of a file: it is data, or made by
+		// the guest's own compiler.
+		if cf.n == 0 || !f.HasCode() || f.MayStore() {
+			continue
+		}
+		for _, at := range cf.pages {
+			if p := cf.archived(at); len(p.blocks) > 0 {
+				p.bytes = slices.Clone(f.Bytes())
+				p.sum = checksum(p.bytes)
+				pages = append(pages, p)
+				blocks += len(p.blocks)
+			}
+		}
+	}
+	if !a.enough(blocks) {
+		return nil
+	}
+	return pages
+}
+
+// archived is what is to be kept of the blocks of a frame at an address: those that
+// depend on nothing else.
+func (cf *codeFrame) archived(at codePage) (p archived) {
+	p.page = at.page
+	for _, e := range cf.table {
+		if e == 0 {
+			continue
+		}
+		number := uint32(e & numberMask)
+		b := numbered(number)
+		if b.page != at.n || b.archived || b.dead.Load() || b.callee != 0 || b.other != 0 {
+			continue
+		}
+		code, lasts := b.neutralCode(number)
+		c := archivedContents{archivedBlock: archivedBlock{
+			far: b.far, key: blockKey(b.pc, b.tier == tierPlain), code: uint16(len(code)),
+			sites: uint16(len(b.sites)), refs: uint16(len(b.refs)),
+			checked: uint16(b.entry.checked - b.start), mem: uint16(b.entry.mem - b.start), host: uint16(b.entry.host - b.start),
+			lasts: uint16(lasts), n: uint8(b.n), tier: b.tier, alone: b.alone, through: b.through,
+		}}
+		c.all = slices.Concat(raw(b.sites), code, raw(b.refs))
+		c.check = checksum(c.all)
+		p.blocks = append(p.blocks, c)
+	}
+	return p
+}
+
+// save writes pages and what small files have to another file.
+func (a *archive) save(pages []archived) error {
+	if err := os.MkdirAll(a.dir, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range []string{filepath.Dir(a.dir), a.dir} {
+		if err := privateFolder(dir); err != nil {
+			return err
+		}
+	}
+	size := headerBytes
+	for i := range pages {
+		size += pages[i].size()
+	}
+	// Others may have added files since this process began.
+	files := openArchiveFiles(a.dir, a.key)
+	defer func() {
+		for _, f := range files {
+			unix.Munmap(f.data)
+		}
+	}()
+	small := slices.Clone(files)
+	slices.SortStableFunc(small, func(p, q *archiveFile) int { return len(p.data) - len(q.data) })
+	last := 0
+	for last < len(small) && len(small[last].data) <= 2*size && size+len(small[last].data) <= fullArchive {
+		size += len(small[last].data)
+		last++
+	}
+	small = small[:last]
+	err := guarded(func() error {
+		for _, f := range files {
+			if slices.Contains(small, f) {
+				if more, err := f.read(pages); err == nil {
+					pages = more
+				}
+			}
+		}
+		return a.write(merge(pages), files)
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range small {
+		os.Remove(f.name)
+	}
+	prune(filepath.Dir(a.dir))
+	return nil
+}
+
+// write makes a file that comes after files.
+func (a *archive) write(pages []archived, files []*archiveFile) error {
+	number := uint64(0)
+	if len(files) > 0 {
+		fmt.Sscanf(filepath.Base(files[0].name), "%x", &number)
+	}
+	f, err := os.CreateTemp(a.dir, fmt.Sprintf("%08x-*"+unfinishedExt, number+1))
+	if err != nil {
+		return err
+	}
+	err = writeArchive(f, a.key, pages)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), strings.TrimSuffix(f.Name(), unfinishedExt)+archiveExt)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// touch notes that files are in use, once a day.
+func (a *archive) touch() {
+	now := time.Now()
+	for _, f := range a.files() {
+		if now.Sub(f.info.ModTime()) > touchArchive {
+			os.Chtimes(f.name, now, now)
+		}
+	}
+}
+
+// prune removes what has not been used for long, and what was used first as long as
+// there is too much. In dir may be files of others.
+func prune(dir string) {
+	type file struct {
+		name string
+		info os.FileInfo
+	}
+	var files []file
+	total := int64(0)
+	now := time.Now()
+	names, _ := filepath.Glob(filepath.Join(dir, archiveFolder, "*"))
+	for _, name := range names {
+		info, err := os.Lstat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		limit := keepArchive
+		switch filepath.Ext(name) {
+		case archiveExt:
+		case unfinishedExt:
+			limit = touchArchive
+		default:
+			continue
+		}
+		if now.Sub(info.ModTime()) > limit {
+			os.Remove(name)
+			os.Remove(filepath.Dir(name)) // if it is empty
+			continue
+		}
+		files, total = append(files, file{name, info}), total+info.Size()
+	}
+	slices.SortFunc(files, func(p, q file) int { return p.info.ModTime().Compare(q.info.ModTime()) })
+	for _, f := range files {
+		if total <= maxArchive {
+			break
+		}
+		os.Remove(f.name)
+		total -= f.info.Size()
+	}
+}
