@@ -197,7 +197,11 @@ func build(o *options, dir string) error {
 	}
 	o.tine, o.built = filepath.Join(dir, "tine"), true
 	progress("building ./cmd/tine")
-	out, err := exec.Command("go", "build", "-o", o.tine, "github.com/tinevm/tine/cmd/tine").CombinedOutput()
+	cmd := exec.Command("go", "build", "-o", o.tine, "github.com/tinevm/tine/cmd/tine")
+	// As make build does: with cgo the binary would be linked with the host's libc,
+	// which takes two milliseconds of each start.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go build ./cmd/tine: %w\n%s", err, out)
 	}

@@ -84,8 +84,12 @@ func (r *Regs) XRestore(b *[XSize]byte, mask uint64) bool {
 	case !compact && (form != 0 || have&^XFeatures != 0):
 		return false
 	}
-	for i, x := range b[XCompBV+8 : XYMM] {
-		if x != 0 && (compact || i < 8) {
+	reserved := b[XCompBV+8 : XYMM]
+	if !compact {
+		reserved = reserved[:8]
+	}
+	for i := 0; i < len(reserved); i += 8 {
+		if le.Uint64(reserved[i:]) != 0 {
 			return false
 		}
 	}

@@ -341,7 +341,7 @@ const metAround = 32
 // mappedAround notes the pages around pc that have been executed before, perhaps
 // by other processes: a program that has just begun comes to most of them.
 func (e *engine) mappedAround(pc uint64) {
-	const n = 16 // as many as a page fault brings
+	const n = 64 // as many as a page fault brings
 	var list [n]*codeEntry
 	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {

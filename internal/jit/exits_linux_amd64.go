@@ -267,8 +267,13 @@ func (e *engine) fillWrite(va uint64) (filled, absent bool) {
 	}
 	i := va >> mm.PageShift % tlbSize
 	c.dropWrite(i)
-	c.wt[i], c.wf[i] = tlbEntry{va &^ pageMask, hostPage(f)}, f
+	entry := tlbEntry{va &^ pageMask, hostPage(f)}
+	c.wt[i], c.wf[i] = entry, f
 	c.noteWrite(i)
+	if c.rt[i].page == noPage(i) { // what may be written may be read, and will be
+		c.rt[i] = entry
+		c.noteRead(i, 0)
+	}
 	return true, false
 }
 
@@ -292,7 +297,7 @@ func (e *engine) fillFaulted() {
 // asked for.
 func (e *engine) fillAround(va uint64) {
 	c := e.c
-	e.as.Around(va, 8, mm.AccessRead, func(page uint64, f mm.Frame) {
+	e.as.Around(va, 32, mm.AccessRead, func(page uint64, f mm.Frame) {
 		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
 			c.rt[i] = tlbEntry{page, hostPage(f)}
 			c.noteRead(i, 0)

@@ -39,26 +39,23 @@ func TestPendingSignals(t *testing.T) {
 	var p sigPending
 	rt := linux.SIGRTMIN + 3
 	for i, sig := range []linux.Signal{rt, linux.SIGTERM, linux.SIGTERM, linux.SIGSEGV, rt} {
-		p.add(linux.Siginfo{Signo: sig, Value: uint64(i)})
+		p.add(&linux.Siginfo{Signo: sig, Value: uint64(i)})
 	}
 	var blocked linux.Sigset
 	blocked.Add(linux.SIGTERM)
 	var got []uint64
-	for {
-		info, ok := p.take(blocked)
-		if !ok {
-			break
-		}
+	var info linux.Siginfo
+	for p.take(blocked, &info) {
 		got = append(got, info.Value)
 	}
 	want := []uint64{3, 0, 4} // the fault first, then the real-time ones in order
 	if len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
 		t.Errorf("took %v, want %v", got, want)
 	}
-	if info, ok := p.take(0); !ok || info.Signo != linux.SIGTERM {
-		t.Errorf("the blocked signal is lost: %v %v", info, ok)
+	if !p.take(0, &info) || info.Signo != linux.SIGTERM {
+		t.Errorf("the blocked signal is lost: %v", info)
 	}
-	if _, ok := p.take(0); ok {
+	if p.take(0, &info) {
 		t.Error("a standard signal was queued twice")
 	}
 }

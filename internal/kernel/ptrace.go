@@ -83,9 +83,10 @@ func (t *Task) detachTracer(sig linux.Signal) {
 		if info.Signo != sig {
 			info = userSignal(sig, p.tracer)
 		}
-		t.pending.add(info)
+		t.pending.add(&info)
 	case sig != 0:
-		t.pending.add(userSignal(sig, p.tracer))
+		info := userSignal(sig, p.tracer)
+		t.pending.add(&info)
 	}
 	t.ready()
 }
@@ -214,10 +215,10 @@ func (t *Task) afterSignal() {
 		info.Signo = p.inject
 	}
 	if t.sigmask.Has(info.Signo) {
-		t.pending.add(info)
+		t.pending.add(&info)
 		return
 	}
-	t.act(info)
+	t.act(&info)
 }
 
 // ptraceGroupStop is a job control stop of a traced task.
@@ -262,7 +263,7 @@ func (t *Task) ptraceClone(child *Task, a *cloneArgs) {
 	if p.seized {
 		child.ptrace.due = []dueStop{{int(linux.SIGTRAP) | linux.PTRACE_EVENT_STOP<<8, 0, inEvent}}
 	} else {
-		child.pending.add(linux.Siginfo{Signo: linux.SIGSTOP, Code: linux.SI_USER})
+		child.pending.add(&linux.Siginfo{Signo: linux.SIGSTOP, Code: linux.SI_USER})
 	}
 }
 

@@ -175,9 +175,14 @@ func (t *Task) altstackNow() linux.StackT {
 // handler has made of it.
 func sysSigreturn(t *Task, _ *[6]uint64) (uint64, linux.Errno) {
 	sp := t.Regs.GPR[cpu.RSP] - 8 // the handler's RET has popped the restorer
-	var b [frameSize]byte
-	if errno := t.copyIn(sp, b[:]); errno != 0 {
-		return t.badFrame()
+	// Other threads may change it meanwhile: where it lies, each field is read once.
+	// A copy would wait for the stores that wrote it.
+	b := t.as.Slice(sp, frameSize, mm.AccessRead)
+	if len(b) != frameSize { // it does not lie in one page
+		b = make([]byte, frameSize)
+		if errno := t.copyIn(sp, b); errno != 0 {
+			return t.badFrame()
+		}
 	}
 	le := binary.LittleEndian
 	ctx := b[frameContext:]

@@ -74,21 +74,21 @@ type sigPending struct {
 }
 
 // add queues a signal unless it is a standard one that is pending already.
-func (p *sigPending) add(info linux.Siginfo) bool {
+func (p *sigPending) add(info *linux.Siginfo) bool {
 	if info.Signo < linux.SIGRTMIN && p.set.Has(info.Signo) {
 		return false
 	}
 	p.set.Add(info.Signo)
-	p.queue = append(p.queue, info)
+	p.queue = append(p.queue, *info)
 	return true
 }
 
-// take removes and returns the next signal that is not in mask: synchronous
-// faults first, then the lowest number.
-func (p *sigPending) take(mask linux.Sigset) (info linux.Siginfo, ok bool) {
+// take removes the next signal that is not in mask, if there is one, and stores it in
+// info: synchronous faults first, then the lowest number.
+func (p *sigPending) take(mask linux.Sigset, info *linux.Siginfo) bool {
 	ready := p.set &^ mask
 	if ready == 0 {
-		return info, false
+		return false
 	}
 	sig := firstSignal(ready)
 	found := false
@@ -97,17 +97,17 @@ func (p *sigPending) take(mask linux.Sigset) (info linux.Siginfo, ok bool) {
 			continue
 		}
 		if found {
-			return info, true // more of them remain
+			return true // more of them remain
 		}
-		info, found = p.queue[i], true
+		*info, found = p.queue[i], true
 		p.queue = append(p.queue[:i], p.queue[i+1:]...)
 		i--
 	}
 	p.set.Del(sig)
 	if !found {
-		info = linux.Siginfo{Signo: sig, Code: linux.SI_USER}
+		*info = linux.Siginfo{Signo: sig, Code: linux.SI_USER}
 	}
-	return info, true
+	return true
 }
 
 // remove forgets all pending signals of a set.
@@ -259,7 +259,7 @@ func (g *Group) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) l
 	}
 	info.Signo = sig
 	g.leader.noteSignal(sig, info.PID)
-	g.pending.add(info)
+	g.pending.add(&info)
 	g.sigq.Wake(0)
 	g.complete(sig, nil)
 	return 0
@@ -284,7 +284,7 @@ func (t *Task) queueSignal(sig linux.Signal, info linux.Siginfo, forced bool) li
 	}
 	info.Signo = sig
 	t.noteSignal(sig, info.PID)
-	t.pending.add(info)
+	t.pending.add(&info)
 	g.sigq.Wake(0)
 	g.complete(sig, t)
 	return 0
@@ -415,7 +415,7 @@ func (t *Task) forceSignal(info linux.Siginfo) {
 		t.exitSignaled(info)
 		return
 	}
-	t.pending.add(info)
+	t.pending.add(&info)
 }
 
 // signalPgrp sends a signal to every process of a group.
@@ -482,33 +482,30 @@ func (t *Task) exitSignaled(info linux.Siginfo) {
 	}
 }
 
-// takeSignal removes and returns the next signal for the task that is not in
-// mask: its own before those of the process.
-func (t *Task) takeSignal(mask linux.Sigset) (info linux.Siginfo, ok bool) {
-	if info, ok = t.pending.take(mask); !ok {
-		info, ok = t.group.pending.take(mask)
+// takeSignal removes the next signal for the task that is not in mask, its own before
+// those of the process, and stores it in info.
+func (t *Task) takeSignal(mask linux.Sigset, info *linux.Siginfo) bool {
+	if !t.pending.take(mask, info) && !t.group.pending.take(mask, info) {
+		return false
 	}
-	if ok && info.Code == linux.SI_TIMER {
-		t.group.timerDelivered(&info)
+	if info.Code == linux.SI_TIMER {
+		t.group.timerDelivered(info)
 	}
-	return info, ok
+	return true
 }
 
 // deliverSignal takes one signal and does what its action says.
 func (t *Task) deliverSignal() {
-	info, ok := t.takeSignal(t.sigmask)
-	if !ok {
-		return
-	}
-	if !t.ptraceSignal(&info) {
-		t.act(info)
+	var info linux.Siginfo
+	if t.takeSignal(t.sigmask, &info) && !t.ptraceSignal(&info) {
+		t.act(&info)
 	}
 }
 
 // act does what the action of a signal says.
-func (t *Task) act(info linux.Siginfo) {
+func (t *Task) act(info *linux.Siginfo) {
 	sig := info.Signo
-	t.traceSignal(&info)
+	t.traceSignal(info)
 	act := *t.sighand.action(sig)
 	t.noteDeliver(sig, &act)
 	switch act.Handler {
@@ -522,11 +519,11 @@ func (t *Task) act(info linux.Siginfo) {
 		t.sighand.set(sig, linux.Sigaction{Flags: act.Flags})
 	}
 	t.restartSyscall(&act)
-	t.setupHandler(&act, &info)
+	t.setupHandler(&act, info)
 }
 
 // defaultSignal performs the default action.
-func (t *Task) defaultSignal(info linux.Siginfo) {
+func (t *Task) defaultSignal(info *linux.Siginfo) {
 	g, sig := t.group, info.Signo
 	action := sigDefaults[sig]
 	if action == actIgnore {
@@ -536,7 +533,7 @@ func (t *Task) defaultSignal(info linux.Siginfo) {
 		return
 	}
 	if action != actStop {
-		t.exitSignaled(info)
+		t.exitSignaled(*info)
 		return
 	}
 	if sig != linux.SIGSTOP && g.pgrp.orphaned(nil) {

@@ -24,8 +24,8 @@ func (s *signalfd) Read(_ *vfs.File, p []byte, _ int64) (n int, errno linux.Errn
 	}
 	t := s.k.current
 	for len(p)-n >= signalfdInfoSize {
-		info, ok := t.takeSignal(^s.mask)
-		if !ok {
+		var info linux.Siginfo
+		if !t.takeSignal(^s.mask, &info) {
 			break
 		}
 		encodeSignalfd(p[n:n+signalfdInfoSize], &info)

@@ -184,7 +184,8 @@ func (t *Task) ptraceResume(req, data uint64) linux.Errno {
 		t.Regs.Flags |= cpu.FlagTF
 	}
 	if p.inject != 0 && (p.place == atEntry || p.place == atExit) {
-		t.pending.add(userSignal(p.inject, p.tracer)) // as if it had come now
+		info := userSignal(p.inject, p.tracer) // as if it had come now
+		t.pending.add(&info)
 	}
 	t.ready()
 	return 0

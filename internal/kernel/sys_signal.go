@@ -116,8 +116,8 @@ func sysSigtimedwait(t *Task, a *[6]uint64) (uint64, linux.Errno) {
 		return 0, errno
 	}
 	t.sigWaiting = 0
-	info, ok := t.takeSignal(^set)
-	if ok {
+	var info linux.Siginfo
+	if t.takeSignal(^set, &info) {
 		if a[1] != 0 {
 			if errno := t.putStruct(a[1], &info, linux.SizeofSiginfo); errno != 0 {
 				return 0, errno

@@ -58,7 +58,7 @@ type AddressSpace struct {
 	dead                    bool // the last user has gone
 }
 
-const flushRing = 16
+const flushRing = 32
 
 // generations and epochs are unique over all address spaces of the host process.
 var (
@@ -139,6 +139,42 @@ func (as *AddressSpace) flushPage(va uint64, exec bool) {
 	n := as.flushes.Load()
 	as.flushed[n%flushRing] = va
 	as.flushes.Store(n + 1)
+}
+
+// translations are the present pages of a range, as flushPage wants them, unless
+// they are too many: then engines may as well forget everything.
+type translations struct {
+	pages [flushRing]uint64
+	n     int
+	many  bool
+}
+
+// translated finds the translations of [start, end).
+func (as *AddressSpace) translated(start, end uint64) (c translations) {
+	as.present(start, end, func(va uint64, e pte, _ bool) bool {
+		if c.many = c.n == len(c.pages); c.many {
+			return false
+		}
+		if e&pteExec != 0 {
+			va |= 1
+		}
+		c.pages[c.n] = va
+		c.n++
+		return true
+	})
+	return c
+}
+
+// flush tells engines that translations changed: a program that begins protects and
+// unmaps a few pages at a time. Nobody is in guest mode in this address space.
+func (as *AddressSpace) flush(c *translations) {
+	if c.many {
+		as.newGen()
+		return
+	}
+	for _, va := range c.pages[:c.n] {
+		as.flushPage(va&^1, va&1 != 0)
+	}
 }
 
 // Get takes a reference for another task.

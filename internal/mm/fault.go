@@ -186,10 +186,10 @@ func (as *AddressSpace) install(p *path, page uint64, f Frame, bits pte, had boo
 }
 
 // fillAround maps the neighbours that the page cache has anyway, so that a
-// program's start takes fewer faults: those in the same 64 KiB, as Linux does
-// (fault_around_bytes), which are in one leaf.
+// program's start takes fewer faults: all that are in the same leaf. Linux maps
+// those in the same 64 KiB (fault_around_bytes).
 func (as *AddressSpace) fillAround(p *path, page uint64, v *VMA, cache *PageCache, idx uint64) {
-	const around = 16 << PageShift
+	const around = 1 << leafShift
 	bits := v.Prot.pteBits() | pteFile
 	if !v.private() {
 		bits = bits&^pteWrite | pteShared

@@ -171,14 +171,15 @@ func (as *AddressSpace) unmap(start, end uint64) {
 
 // dropPages forgets all translations of [start, end).
 func (as *AddressSpace) dropPages(start, end uint64) {
-	if !as.anyPresent(start, end) {
+	c := as.translated(start, end)
+	if c.n == 0 {
 		return
 	}
 	as.quiesce()
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	as.clearRange(start, end)
-	as.newGen()
+	as.flush(&c)
 }
 
 // Protect changes the protection of [addr, addr+n) (mprotect(2)).
@@ -247,7 +248,8 @@ func (as *AddressSpace) protect(start, end uint64, prot Prot) {
 		v.Prot = prot
 		as.vmas.insert(v)
 	}
-	if !as.anyPresent(start, end) {
+	c := as.translated(start, end)
+	if c.n == 0 {
 		return
 	}
 	as.quiesce()
@@ -261,7 +263,7 @@ func (as *AddressSpace) protect(start, end uint64, prot Prot) {
 		}
 		return e&^pteProt | nb
 	})
-	as.newGen()
+	as.flush(&c)
 }
 
 // SetBrk moves the end of the heap and returns where it is then (brk(2)).
