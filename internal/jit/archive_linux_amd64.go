@@ -165,7 +165,7 @@ type keptCode struct {
 }
 
 // recall makes the block at pc, which is in cf, of what the archive has. It returns nil if
-// that has none.
+// that does not have it.
 func (t *translator) recall(cf *codeFrame, pc uint64, tier tier) *block {
 	k := &cf.kept
 	if page := pc &^ pageMask; !k.known || k.page != page {
@@ -291,27 +291,40 @@ func (a *archive) collect() (pages []archived) {
 // depend on nothing else.
 func (cf *codeFrame) archived(at codePage) (p archived) {
 	p.page = at.page
+	var numbers []uint32
+	size := 0
 	for _, e := range cf.table {
 		if e == 0 {
 			continue
 		}
 		number := uint32(e & numberMask)
-		b := numbered(number)
-		if b.page != at.n || b.archived || b.dead.Load() || b.callee != 0 || b.other != 0 {
-			continue
+		if b := numbered(number); b.page == at.n && !b.archived && !b.dead.Load() && b.callee == 0 && b.other == 0 {
+			numbers = append(numbers, number)
+			c := b.describe()
+			size += aligned(c.bytes())
+			p.blocks = append(p.blocks, archivedContents{archivedBlock: c})
 		}
-		code, lasts := b.neutralCode(number)
-		c := archivedContents{archivedBlock: archivedBlock{
-			far: b.far, key: blockKey(b.pc, b.tier == tierPlain), code: uint16(len(code)),
-			sites: uint16(len(b.sites)), refs: uint16(len(b.refs)),
-			checked: uint16(b.entry.checked - b.start), mem: uint16(b.entry.mem - b.start), host: uint16(b.entry.host - b.start),
-			lasts: uint16(lasts), n: uint8(b.n), tier: b.tier, alone: b.alone, through: b.through,
-		}}
-		c.all = slices.Concat(raw(b.sites), code, raw(b.refs))
+	}
+	room := make([]byte, size)
+	for i, number := range numbers {
+		b, c := numbered(number), &p.blocks[i]
+		n := c.bytes()
+		all, lasts := b.appendNeutral(append(room[:0:n], raw(b.sites)...), number)
+		c.all, c.lasts = append(all, raw(b.refs)...), uint16(lasts)
 		c.check = checksum(c.all)
-		p.blocks = append(p.blocks, c)
+		room = room[aligned(n):]
 	}
 	return p
+}
+
+// describe gives what the archive has of a block beside its contents.
+func (b *block) describe() archivedBlock {
+	return archivedBlock{
+		far: b.far, key: blockKey(b.pc, b.tier == tierPlain), code: uint16(b.end - b.start),
+		sites: uint16(len(b.sites)), refs: uint16(len(b.refs)),
+		checked: uint16(b.entry.checked - b.start), mem: uint16(b.entry.mem - b.start), host: uint16(b.entry.host - b.start),
+		n: uint8(b.n), tier: b.tier, alone: b.alone, through: b.through,
+	}
 }
 
 // save writes pages and what small files have to another file.

@@ -270,9 +270,23 @@ func merge(pages []archived) []archived {
 		}
 	}
 	for i := range out {
-		b := out[i].blocks
-		slices.SortStableFunc(b, func(p, q archivedContents) int { return cmp.Compare(p.key, q.key) })
-		out[i].blocks = slices.CompactFunc(b, func(p, q archivedContents) bool { return p.key == q.key })
+		out[i].blocks = sorted(out[i].blocks)
+	}
+	return out
+}
+
+// sorted orders blocks by key and leaves the first of each.
+func sorted(blocks []archivedContents) []archivedContents {
+	order := make([]uint64, len(blocks))
+	for i := range blocks {
+		order[i] = uint64(blocks[i].key)<<32 | uint64(i)
+	}
+	slices.Sort(order)
+	out := make([]archivedContents, 0, len(blocks))
+	for _, o := range order {
+		if b := blocks[uint32(o)]; len(out) == 0 || out[len(out)-1].key != b.key {
+			out = append(out, b)
+		}
 	}
 	return out
 }

@@ -84,7 +84,7 @@ func (p *place) settle(code []byte, refs []ref, lasts int32) {
 // context.rl and wl.
 func (p *place) neutral(code []byte, refs []ref) (lasts int32) {
 	adds := p.adds()
-	var numbers [lastSize]uint32 // from 1
+	var numbers [lastSize]uint8 // from 1; no block has so many that there is none left
 	for _, r := range refs {
 		b := code[r.at():]
 		v := binary.LittleEndian.Uint32(b)
@@ -94,9 +94,9 @@ func (p *place) neutral(code []byte, refs []ref) (lasts int32) {
 			v = moveLast(v, func(n uint32) uint32 {
 				if numbers[n] == 0 {
 					lasts++
-					numbers[n] = uint32(lasts)
+					numbers[n] = uint8(lasts)
 				}
-				return numbers[n] - 1
+				return uint32(numbers[n]) - 1
 			})
 		}
 		binary.LittleEndian.PutUint32(b, v)
@@ -116,17 +116,16 @@ func moveLast(v uint32, to func(n uint32) uint32) uint32 {
 	return list + to(n%lastSize)%lastSize*uint32(lastBytes) + in%uint32(lastBytes)
 }
 
-// neutralCode is a copy of a block's code: as it was before jumps were linked, and
+// appendNeutral appends a copy of a block's code: as it was before jumps were linked, and
 // neutral. cache.mu is held.
-func (b *block) neutralCode(number uint32) (code []byte, lasts int32) {
-	code = make([]byte, b.end-b.start)
-	copy(code, cache.mem.w[b.start:b.end])
+func (b *block) appendNeutral(to []byte, number uint32) (all []byte, lasts int32) {
+	all = append(to, cache.mem.w[b.start:b.end]...)
+	code := all[len(to):]
 	for i := range b.sites {
 		if s := &b.sites[i]; s.kind == siteEdge {
 			binary.LittleEndian.PutUint32(code[s.arg:], uint32(int32(s.retry)-(s.arg+4)))
 		}
 	}
 	p := place{b.start, number, b.page}
-	lasts = p.neutral(code, b.refs)
-	return code, lasts
+	return all, p.neutral(code, b.refs)
 }
