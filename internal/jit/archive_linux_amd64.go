@@ -58,41 +58,48 @@ var minMade = 16
 var archiveFolder = "tine-" + strings.Repeat("[0-9a-f]", 16)
 
 type archive struct {
-	dir   string // of this build
-	key   [32]byte
-	files func() []*archiveFile // the last word first
+	root  string
+	build func() (string, error) // see buildID
+
+	once sync.Once // for what follows
+	dir  string    // of this build; "" if it is not known which that is
+	key  [32]byte
+	list []*archiveFile // the last word first
 
 	made, recalled int // blocks, under cache.mu
 }
 
 // OpenArchive has translations kept in a folder: those that are there are used, and
-// SaveArchive adds to them. It must be called before any engine runs; the folder is
-// looked at when it is needed.
+// SaveArchive adds to them. It must be called before any engine runs. That there is
+// something wrong with the folder is no error: it is then not used.
 func OpenArchive(dir string) error {
 	if err := Available(); err != nil {
 		return err
 	}
-	id, err := buildID()
-	if err != nil {
-		return err
-	}
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	cache.archive = newArchive(dir, id)
-	go cache.archive.files()
+	cache.archive = &archive{root: dir, build: buildID}
+	go cache.archive.open()
 	return nil
 }
 
-func newArchive(dir, build string) *archive {
-	a := &archive{}
-	h := sha256.New()
-	fmt.Fprintf(h, "%q %+v\n", build, hostHas)
-	h.Write(cache.mem.w[:cache.common.size])
-	h.Sum(a.key[:0])
-	a.dir = filepath.Join(dir, fmt.Sprintf("tine-%x", a.key[:8]))
-	a.files = sync.OnceValue(func() []*archiveFile { return openArchiveFiles(a.dir, a.key) })
-	return a
+// open finds the files, once.
+func (a *archive) open() {
+	a.once.Do(func() {
+		build, err := a.build()
+		if err != nil {
+			return
+		}
+		h := sha256.New()
+		fmt.Fprintf(h, "%q %+v\n", build, hostHas)
+		h.Write(cache.mem.w[:cache.common.size])
+		h.Sum(a.key[:0])
+		a.dir = filepath.Join(a.root, fmt.Sprintf("tine-%x", a.key[:8]))
+		a.list = openArchiveFiles(a.dir, a.key)
+	})
 }
+
+var errNoBuild = errors.New("jit: the build has no ID")
 
 // buildID identifies what this process executes: the note that Go's linker makes, which
 // is at the beginning of the file. It depends on all that went into the build.
@@ -114,7 +121,7 @@ func buildID() (string, error) {
 			return string(b[i+len(note):][:size]), nil
 		}
 	}
-	return "", errors.New("jit: the build has no ID")
+	return "", errNoBuild
 }
 
 // openArchiveFiles maps the files of a folder.
@@ -190,15 +197,20 @@ func (t *translator) recall(cf *codeFrame, pc uint64, tier tier) *block {
 // parts finds what there is of a page with these bytes.
 func (a *archive) parts(page uint64, b []byte) (list []part) {
 	sum, summed := uint32(0), false
-	for _, f := range a.files() {
+	a.open()
+	for _, f := range a.list {
 		if f.bad {
 			continue
 		}
-		if !summed {
-			sum, summed = checksum(b), true
-		}
 		err := guarded(func() error {
-			p, ok, err := f.at(page, b, sum)
+			i, ok := f.first(page)
+			if !ok {
+				return nil
+			}
+			if !summed {
+				sum, summed = checksum(b), true
+			}
+			p, ok, err := f.at(i, page, b, sum)
 			if ok {
 				list = append(list, p)
 			}
@@ -246,6 +258,9 @@ func SaveArchive() error {
 	a := cache.archive
 	if a == nil {
 		return nil
+	}
+	if a.open(); a.dir == "" {
+		return errNoBuild
 	}
 	a.touch()
 	pages := a.collect()
@@ -332,7 +347,7 @@ func (a *archive) save(pages []archived) error {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return err
 	}
-	for _, dir := range []string{filepath.Dir(a.dir), a.dir} {
+	for _, dir := range []string{a.root, a.dir} {
 		if err := privateFolder(dir); err != nil {
 			return err
 		}
@@ -372,7 +387,7 @@ func (a *archive) save(pages []archived) error {
 	for _, f := range small {
 		os.Remove(f.name)
 	}
-	prune(filepath.Dir(a.dir))
+	prune(a.root)
 	return nil
 }
 
@@ -402,7 +417,7 @@ func (a *archive) write(pages []archived, files []*archiveFile) error {
 // touch notes that files are in use, once a day.
 func (a *archive) touch() {
 	now := time.Now()
-	for _, f := range a.files() {
+	for _, f := range a.list {
 		if now.Sub(f.info.ModTime()) > touchArchive {
 			os.Chtimes(f.name, now, now)
 		}

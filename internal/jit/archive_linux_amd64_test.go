@@ -31,6 +31,13 @@ func archiveIn(t testing.TB, dir, build string) *archive {
 	return cache.archive
 }
 
+// newArchive opens the archive of a build in a folder.
+func newArchive(dir, build string) *archive {
+	a := &archive{root: dir, build: func() (string, error) { return build, nil }}
+	a.open()
+	return a
+}
+
 // privateDir is a folder as an archive must be.
 func privateDir(t testing.TB) string {
 	dir := t.TempDir()
@@ -256,7 +263,7 @@ func playDamaged(t testing.TB, dir, name string, b []byte) int {
 	}
 	a := archiveIn(t, dir, "a")
 	n := playLoop(t, 100)
-	for _, f := range a.files() {
+	for _, f := range a.list {
 		unix.Munmap(f.data)
 	}
 	return n
@@ -289,7 +296,7 @@ func TestArchiveCutOff(t *testing.T) {
 	name := saved(t, privateDir(t))
 	for _, size := range []int64{0, 1, 4096} {
 		archiveIn(t, filepath.Dir(filepath.Dir(name)), "a")
-		if len(cache.archive.files()) != 1 {
+		if len(cache.archive.list) != 1 {
 			t.Fatal("the file is not used")
 		}
 		whole, err := os.ReadFile(name)
@@ -401,7 +408,8 @@ func TestArchiveFiles(t *testing.T) {
 		}
 		for _, p := range pages {
 			for _, b := range p.blocks {
-				part, ok, err := f.at(p.page, p.bytes, p.sum)
+				i, _ := f.first(p.page)
+				part, ok, err := f.at(i, p.page, p.bytes, p.sum)
 				if !ok || err != nil || part.block(b.key) == nil {
 					t.Fatalf("a block is not found: %v", err)
 				}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"sort"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -79,9 +78,8 @@ const (
 // blockKey is what a block is found by in its page.
 func blockKey(pc uint64, plain bool) uint16 { return uint16(pc&pageMask<<1) | uint16(bit(plain)) }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+// checksum is of the kind that processors compute.
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // view makes a slice of what the first bytes of b are.
 func view[T any](b []byte, n int) []T {
@@ -184,9 +182,15 @@ func (a *archiveFile) part(p *archivedPage) (part, error) {
 	return part{a, data, view[archivedBlock](list, int(p.blocks))}, nil
 }
 
-// at finds the part for a page with these bytes.
-func (a *archiveFile) at(page uint64, b []byte, sum uint32) (p part, ok bool, err error) {
-	i := sort.Search(len(a.pages), func(i int) bool { return a.pages[i].page >= page })
+// first is the index of the first page in the list that is not before page, and whether
+// it is that.
+func (a *archiveFile) first(page uint64) (i int, ok bool) {
+	return slices.BinarySearchFunc(a.pages, page, func(p archivedPage, page uint64) int { return cmp.Compare(p.page, page) })
+}
+
+// at finds the part for a page with these bytes, which begins at index i of the list at
+// the earliest.
+func (a *archiveFile) at(i int, page uint64, b []byte, sum uint32) (p part, ok bool, err error) {
 	for ; i < len(a.pages) && a.pages[i].page == page; i++ {
 		e := &a.pages[i]
 		if e.sum == sum && bytes.Equal(a.data[e.at:e.at+mm.PageSize], b) {

@@ -65,6 +65,7 @@ func Shift(n int) {
 	cache.nblocks += uint32(n) % blockPiece
 	cache.pages += int32(n)
 	cache.lasts.Add(int32(n))
+	cache.first[cache.mem.used>>firstShift] = cache.nblocks
 }
 
 // NeutralCode gives all that would be archived, as text, and how many blocks that are.
