@@ -37,6 +37,8 @@ import (
 
 const (
 	maxArchive = 128 << 20 // bytes in the folder
+	// A run adds no more than this at a time; what runs often comes first.
+	mostSaved = maxArchive / 4
 	// No more is added to a file of this size; those that were used last stay.
 	fullArchive = maxArchive / 8
 	// How long files of other builds stay after their last use.
@@ -252,8 +254,8 @@ func (t *translator) settle(cf *codeFrame, pc uint64, p *part, e *archivedBlock)
 	return b
 }
 
-// SaveArchive adds what was translated to the archive, if it is enough. There may be
-// engines that run.
+// SaveArchive adds what was translated to the archive, if it is enough. Engines may be
+// running, but translate nothing meanwhile.
 func SaveArchive() error {
 	a := cache.archive
 	if a == nil {
@@ -263,38 +265,29 @@ func SaveArchive() error {
 		return errNoBuild
 	}
 	a.touch()
-	pages := a.collect()
-	if len(pages) == 0 {
-		return nil
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if pages := a.collect(); len(pages) > 0 {
+		return a.save(pages)
 	}
-	return a.save(pages)
+	return nil
 }
 
 // enough reports whether so many new blocks are worth another file.
 func (a *archive) enough(blocks int) bool { return blocks >= minMade && blocks >= a.recalled/madeShare }
 
-// collect gives what has been translated and is not from the archive, if it is enough.
-func (a *archive) collect() (pages []archived) {
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
+// collect lists what has been translated and is not from the archive, if it is enough.
+func (a *archive) collect() []archived {
 	if !a.enough(a.made) {
 		return nil
 	}
+	pages, room := collect(nil, mostSaved, false)
+	if room > 0 {
+		pages, _ = collect(pages, room, true)
+	}
 	blocks := 0
-	for f, cf := range cache.frames {
-		// What an engine may have written is not of a file: it is data, or made by
-		// the guest's own compiler.
-		if cf.n == 0 || !f.HasCode() || f.MayStore() {
-			continue
-		}
-		for _, at := range cf.pages {
-			if p := cf.archived(at); len(p.blocks) > 0 {
-				p.bytes = slices.Clone(f.Bytes())
-				p.sum = checksum(p.bytes)
-				pages = append(pages, p)
-				blocks += len(p.blocks)
-			}
-		}
+	for i := range pages {
+		blocks += len(pages[i].blocks)
 	}
 	if !a.enough(blocks) {
 		return nil
@@ -302,34 +295,43 @@ func (a *archive) collect() (pages []archived) {
 	return pages
 }
 
-// archived is what is to be kept of the blocks of a frame at an address: those that
-// depend on nothing else.
-func (cf *codeFrame) archived(at codePage) (p archived) {
-	p.page = at.page
-	var numbers []uint32
-	size := 0
+// collect appends pages with room bytes at most, with the blocks that may run once, or
+// with the others, and returns what room is left.
+func collect(pages []archived, room int, once bool) ([]archived, int) {
+	for f, cf := range cache.frames {
+		// What an engine may have written is not of a file: it is data, or made by
+		// the guest's own compiler.
+		if cf.n == 0 || !f.HasCode() || f.MayStore() {
+			continue
+		}
+		for _, at := range cf.pages {
+			p := archived{page: at.page, bytes: f.Bytes(), blocks: cf.archived(at, once)}
+			if len(p.blocks) == 0 {
+				continue
+			}
+			if room -= p.size(); room < 0 {
+				return pages, 0
+			}
+			p.sum = checksum(p.bytes)
+			pages = append(pages, p)
+		}
+	}
+	return pages, room
+}
+
+// archived lists those blocks of a frame at an address that are not in the archive and
+// depend on nothing else: those that may run once, or the others.
+func (cf *codeFrame) archived(at codePage, once bool) (blocks []archivedContents) {
 	for _, e := range cf.table {
 		if e == 0 {
 			continue
 		}
 		number := uint32(e & numberMask)
-		if b := numbered(number); b.page == at.n && !b.archived && !b.dead.Load() && b.callee == 0 && b.other == 0 {
-			numbers = append(numbers, number)
-			c := b.describe()
-			size += aligned(c.bytes())
-			p.blocks = append(p.blocks, archivedContents{archivedBlock: c})
+		if b := numbered(number); (b.tier == tierOnce) == once && b.page == at.n && !b.archived && !b.dead.Load() && b.callee == 0 && b.other == 0 {
+			blocks = append(blocks, archivedContents{archivedBlock: b.describe(), number: number})
 		}
 	}
-	room := make([]byte, size)
-	for i, number := range numbers {
-		b, c := numbered(number), &p.blocks[i]
-		n := c.bytes()
-		all, lasts := b.appendNeutral(append(room[:0:n], raw(b.sites)...), number)
-		c.all, c.lasts = append(all, raw(b.refs)...), uint16(lasts)
-		c.check = checksum(c.all)
-		room = room[aligned(n):]
-	}
-	return p
+	return blocks
 }
 
 // describe gives what the archive has of a block beside its contents.
@@ -352,7 +354,7 @@ func (a *archive) save(pages []archived) error {
 			return err
 		}
 	}
-	size := headerBytes
+	size := trailerBytes
 	for i := range pages {
 		size += pages[i].size()
 	}

@@ -248,8 +248,8 @@ func damage(r *rand.Rand, whole []byte) []byte {
 	}
 	for range 1 + r.IntN(3) {
 		at := r.IntN(len(b))
-		if page := headerBytes + pageBytes; r.IntN(20) > 0 && at >= page {
-			at = page + int(mm.PageSize) + r.IntN(len(b)-page-int(mm.PageSize))
+		if page := int(mm.PageSize); r.IntN(20) > 0 && at < page {
+			at = page + r.IntN(len(b)-page)
 		}
 		b[at] ^= byte(1 + r.IntN(255))
 	}
@@ -278,13 +278,13 @@ func FuzzArchive(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	f.Add(whole[:headerBytes])
+	f.Add(whole[len(whole)-trailerBytes:])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) >= headerBytes {
-			h := &view[archiveHeader](b, 1)[0]
+		if end := len(b) - trailerBytes; end >= 0 && end%8 == 0 {
+			h := &view[archiveTrailer](b[end:], 1)[0]
 			h.magic, h.key, h.size = archiveMagic, newArchive("", "a").key, uint64(len(b))
-			if end := uint64(headerBytes) + uint64(h.pages)*uint64(pageBytes); end <= uint64(len(b)) {
-				h.check = checksum(b[headerBytes:end])
+			if list := uint64(h.pages) * uint64(pageBytes); list <= uint64(end) {
+				h.check = checksum(b[uint64(end)-list : end])
 			}
 		}
 		playDamaged(t, filepath.Dir(filepath.Dir(name)), name, b)

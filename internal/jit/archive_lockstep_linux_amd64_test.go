@@ -42,7 +42,7 @@ func TestLockStepArchive(t *testing.T) {
 					t.Fatalf("program %d of seed %d at %#x, slices of %d, pass %d:\n%s\n%s", i, seed, p.regs.RIP, slice, pass, strings.Join(p.text, "\n"), err)
 				}
 				if pass == 0 {
-					jit.CollectTestArchive(t)
+					jit.CollectTestArchive()
 				}
 			}
 			recalled += jit.Recalled()

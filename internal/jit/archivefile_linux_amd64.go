@@ -20,19 +20,19 @@ import (
 // A file of the archive has what one run of the process, or several, translated. It
 // is mapped, and only what is needed is read; all that is read is looked at first:
 //
-//	archiveHeader
-//	archivedPage   for each page of guest code, in order of their addresses
-//	for each page:
+//	for each page of guest code, in order of their addresses:
 //		its bytes
 //		archivedBlock  for each of its blocks, in order of their keys
 //		for each block: its sites, code and references
+//	archivedPage   for each page
+//	archiveTrailer
 //
 // The file is only for the build of tine that made it, on a processor of the same kind,
 // so things are in it as they are in memory.
 
-type archiveHeader struct {
+type archiveTrailer struct {
 	magic [8]byte
-	key   [32]byte // see archiveKey
+	key   [32]byte // see archive
 	size  uint64   // of the file
 	pages uint32
 	check uint32 // of the list of pages
@@ -68,11 +68,11 @@ type archivedBlock struct {
 }
 
 const (
-	headerBytes = int(unsafe.Sizeof(archiveHeader{}))
-	pageBytes   = int(unsafe.Sizeof(archivedPage{}))
-	blockBytes  = int(unsafe.Sizeof(archivedBlock{}))
-	siteBytes   = int(unsafe.Sizeof(site{}))
-	refBytes    = int(unsafe.Sizeof(ref(0)))
+	trailerBytes = int(unsafe.Sizeof(archiveTrailer{}))
+	pageBytes    = int(unsafe.Sizeof(archivedPage{}))
+	blockBytes   = int(unsafe.Sizeof(archivedBlock{}))
+	siteBytes    = int(unsafe.Sizeof(site{}))
+	refBytes     = int(unsafe.Sizeof(ref(0)))
 )
 
 // blockKey is what a block is found by in its page.
@@ -137,7 +137,7 @@ func openArchiveFile(name string, key [32]byte) (*archiveFile, error) {
 		return nil, err
 	}
 	size := info.Size()
-	if !info.Mode().IsRegular() || size < int64(headerBytes) || size > maxArchive {
+	if !info.Mode().IsRegular() || size < int64(trailerBytes) || size > maxArchive {
 		return nil, errDamaged
 	}
 	a := &archiveFile{name: name, info: info}
@@ -151,17 +151,18 @@ func openArchiveFile(name string, key [32]byte) (*archiveFile, error) {
 	return a, nil
 }
 
-// check looks at the header and the list of pages.
+// check looks at the trailer and the list of pages.
 func (a *archiveFile) check(key [32]byte) error {
-	h := &view[archiveHeader](a.data, 1)[0]
-	if h.magic != archiveMagic || h.key != key || h.size != uint64(len(a.data)) {
+	end := len(a.data) - trailerBytes
+	t := &view[archiveTrailer](a.data[end:], 1)[0]
+	if t.magic != archiveMagic || t.key != key || t.size != uint64(len(a.data)) {
 		return errDamaged
 	}
-	list := a.data[headerBytes : headerBytes+int(h.pages)*pageBytes]
-	if checksum(list) != h.check {
+	list := a.data[end-int(t.pages)*pageBytes : end]
+	if checksum(list) != t.check {
 		return errDamaged
 	}
-	a.pages = view[archivedPage](list, int(h.pages))
+	a.pages = view[archivedPage](list, int(t.pages))
 	return nil
 }
 
@@ -245,16 +246,19 @@ type archived struct {
 	blocks []archivedContents
 }
 
+// archivedContents is a block with its contents, which are in a file, or for the block
+// with a number in the cache those that it has there.
 type archivedContents struct {
 	archivedBlock
-	all []byte
+	all    []byte
+	number uint32
 }
 
-// size is how many bytes of a file a page takes.
+// size is about how many bytes of a file a page takes.
 func (p *archived) size() int {
-	n := pageBytes + int(mm.PageSize) + len(p.blocks)*blockBytes
+	n := pageBytes + int(mm.PageSize)
 	for i := range p.blocks {
-		n += p.blocks[i].bytes()
+		n += blockBytes + aligned(p.blocks[i].bytes())
 	}
 	return n
 }
@@ -310,45 +314,56 @@ func (a *archiveFile) read(pages []archived) ([]archived, error) {
 			if err != nil {
 				return pages, err
 			}
-			to.blocks = append(to.blocks, archivedContents{*b, all})
+			to.blocks = append(to.blocks, archivedContents{archivedBlock: *b, all: all})
 		}
 		pages = append(pages, to)
 	}
 	return pages, nil
 }
 
-// writeArchive writes a file of pages that have been merged.
+// writeArchive writes a file of pages that have been merged. cache.mu is held if some
+// of their blocks are in the cache.
 func writeArchive(to io.Writer, key [32]byte, pages []archived) error {
+	w := bufio.NewWriterSize(to, 1<<16)
 	list := make([]archivedPage, len(pages))
-	at := headerBytes + len(list)*pageBytes
-	tables := make([][]archivedBlock, len(pages))
+	at := 0
+	var table []archivedBlock
+	var contents []byte
 	for i := range pages {
 		p := &pages[i]
-		table := make([]archivedBlock, len(p.blocks))
-		in := int(mm.PageSize) + len(table)*blockBytes
+		first := int(mm.PageSize) + len(p.blocks)*blockBytes
+		table, contents = table[:0], contents[:0]
 		for j := range p.blocks {
-			table[j] = p.blocks[j].archivedBlock
-			table[j].at = uint32(in)
-			in += aligned(table[j].bytes())
+			c := p.blocks[j]
+			begin := len(contents)
+			contents = c.appendTo(contents)
+			c.at = uint32(first + begin)
+			table = append(table, c.archivedBlock)
+			contents = append(contents, make([]byte, aligned(len(contents))-len(contents))...)
 		}
-		tables[i] = table
 		list[i] = archivedPage{page: p.page, at: uint64(at), sum: p.sum, blocks: uint32(len(table)), check: checksum(raw(table))}
-		at += in
+		w.Write(p.bytes)
+		w.Write(raw(table))
+		w.Write(contents)
+		at += first + len(contents)
 	}
-	h := archiveHeader{magic: archiveMagic, key: key, size: uint64(at), pages: uint32(len(list)), check: checksum(raw(list))}
-	w := bufio.NewWriterSize(to, 1<<16)
-	w.Write(raw([]archiveHeader{h}))
 	w.Write(raw(list))
-	for i := range pages {
-		w.Write(pages[i].bytes)
-		w.Write(raw(tables[i]))
-		for j := range pages[i].blocks {
-			all := pages[i].blocks[j].all
-			w.Write(all)
-			w.Write(make([]byte, aligned(len(all))-len(all)))
-		}
-	}
+	size := at + len(list)*pageBytes + trailerBytes
+	w.Write(raw([]archiveTrailer{{magic: archiveMagic, key: key, size: uint64(size), pages: uint32(len(list)), check: checksum(raw(list))}}))
 	return w.Flush()
+}
+
+// appendTo appends the contents, and puts what is only known with them into the block.
+func (c *archivedContents) appendTo(contents []byte) []byte {
+	if c.all != nil {
+		return append(contents, c.all...)
+	}
+	b, begin := numbered(c.number), len(contents)
+	contents = append(contents, raw(b.sites)...)
+	contents, lasts := b.appendNeutral(contents, c.number)
+	contents = append(contents, raw(b.refs)...)
+	c.lasts, c.check = uint16(lasts), checksum(contents[begin:])
+	return contents
 }
 
 // aligned is n rounded up so that what comes next is aligned as in memory.

@@ -2,6 +2,7 @@ package jit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,8 +45,21 @@ func OpenTestArchive(t testing.TB, dir string) { archiveIn(t, dir, "a") }
 var collected []archived
 
 // CollectTestArchive puts aside what has been translated.
-func CollectTestArchive(t testing.TB) {
-	collected = append(collected, cache.archive.collect()...)
+func CollectTestArchive() { collected = append(collected, collectAll()...) }
+
+// collectAll has what is to be archived, not only where it is.
+func collectAll() []archived {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	pages := merge(cache.archive.collect())
+	for i := range pages {
+		p := &pages[i]
+		p.bytes = slices.Clone(p.bytes)
+		for j := range p.blocks {
+			p.blocks[j].all = p.blocks[j].appendTo(nil)
+		}
+	}
+	return pages
 }
 
 // SaveTestArchive adds what has been put aside to the archive.
@@ -70,7 +84,7 @@ func Shift(n int) {
 
 // NeutralCode gives all that would be archived, as text, and how many blocks that are.
 func NeutralCode() (text string, blocks int) {
-	pages := merge(cache.archive.collect())
+	pages := collectAll()
 	var b strings.Builder
 	for i := range pages {
 		for j := range pages[i].blocks {
