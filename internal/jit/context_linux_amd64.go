@@ -20,6 +20,7 @@ const (
 	jumpBits  = 15
 	jumpSize  = 1 << jumpBits
 	codeSlots = 1024
+	maxReads  = 1024    // bash and its libraries are 550 pages
 	maxPages  = 1 << 14 // code pages between two flushes of the code cache
 
 	pageMask = mm.PageSize - 1
@@ -189,7 +190,7 @@ func newContext() *context {
 	c.jumps[0].pc = noJump(0)
 	c.cpuid[0].sub = 1 // which belongs elsewhere
 	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
-	c.reads, c.writes = make([]readEntry, 0, 512), make([]uint32, 0, 512)
+	c.reads, c.writes = make([]readEntry, 0, maxReads), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
 	return c

@@ -39,20 +39,25 @@ func (c *context) update(as *mm.AddressSpace) {
 // inherit takes over what the parent's context p, which is as it was at the fork,
 // knows of reading. v is the child's version at the fork.
 func (c *context) inherit(p *context, v mm.Version) {
-	if len(p.reads) == cap(p.reads) {
-		return
-	}
-	c.clearTLB()
 	if c.flushed != p.flushed {
 		c.clearJumps()
 		c.flushed = p.flushed
 	}
-	for _, r := range p.reads {
-		i := r.n % tlbSize
-		c.rt[i] = p.rt[i]
-		c.pages[r.page] = p.pages[r.page]
+	p.compactReads()
+	if len(p.reads) == cap(p.reads) {
+		c.clearWrites()
+		c.clearCode()
+		clear(given(&c.rl))
+		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
+	} else {
+		c.clearTLB()
+		for _, r := range p.reads {
+			i := r.n % tlbSize
+			c.rt[i] = p.rt[i]
+			c.pages[r.page] = p.pages[r.page]
+		}
+		c.reads = append(c.reads, p.reads...)
 	}
-	c.reads = append(c.reads, p.reads...)
 	c.seen = v
 }
 
@@ -132,6 +137,25 @@ func (c *context) clearWrites() {
 		}
 	}
 	c.writes = c.writes[:0]
+}
+
+// compactReads makes a full list of reads anew: much of it may be out of date, or there
+// twice.
+func (c *context) compactReads() {
+	if len(c.reads) < cap(c.reads) {
+		return
+	}
+	c.reads = c.reads[:0]
+	for i := range c.rt {
+		if c.rt[i].page != noPage(uint64(i)) {
+			c.noteRead(uint64(i), 0)
+		}
+	}
+	for i, mapped := range c.pages {
+		if mapped != 0 {
+			c.noteRead(0, int32(i))
+		}
+	}
 }
 
 // readEntry is an entry of rt and one of pages that are in use.

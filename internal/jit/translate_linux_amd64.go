@@ -3,6 +3,7 @@ package jit
 import (
 	"encoding/binary"
 
+	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
 
@@ -326,11 +327,14 @@ func (t *translator) inst(in *inst) {
 		t.clobber(in)
 		t.exit(t.site(site{kind: siteSyscall}))
 	default:
-		if in.Op == x86.CPUID && in.Len == cpuidLen {
+		switch {
+		case in.Op == x86.CPUID && in.Len == cpuidLen:
 			t.cpuid(in)
-			break
+		case in.Op == x86.XGETBV:
+			t.xgetbv(in)
+		default:
+			t.step(in)
 		}
-		t.step(in)
 	}
 }
 
@@ -367,6 +371,18 @@ func (t *translator) cpuid(in *inst) {
 		t.memOp(false, r, at(hDX, int32(8+4*i)), 0x8b)
 	}
 	t.upper = false
+}
+
+// xgetbv is XGETBV of XCR0, which programs read when they begin. What else there may be
+// is the interpreter's.
+func (t *translator) xgetbv(in *inst) {
+	t.unloadFPU()
+	t.clobber(in)
+	t.dropGroups()
+	t.regOp(false, hCX, hCX, 0x85) // test ecx, ecx
+	t.exitFrom(t.site(site{kind: siteStep}), t.jcc(ccNE))
+	t.moveImm(hAX, cpu.XFeatures)
+	t.moveImm(hDX, 0)
 }
 
 // writesFirst reports whether an operation writes its first operand.

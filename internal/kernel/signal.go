@@ -47,7 +47,9 @@ func (s *SigHand) set(sig linux.Signal, act linux.Sigaction) {
 	}
 	if s.table.owners > 1 {
 		s.table.owners--
-		s.table = &sigActions{owners: 1, of: s.table.of}
+		table := new(sigActions)
+		*table = *s.table // a literal would be copied twice
+		table.owners, s.table = 1, table
 	}
 	s.table.of[sig] = act
 }

@@ -114,3 +114,26 @@ func (n suite) xsave(t *testing.T) {
 	m.R.GPR[cpu.RSI] = DataAt + 32
 	m.Expect(Exception(cpu.VectorGP), CodeAt+5, 0)
 }
+
+// xgetbv asks for XCR0, for what of it is in use, and for what there is not, between an
+// instruction that sets flags and one that reads them.
+func (n suite) xgetbv(t *testing.T) {
+	m := NewMachine(t, n.new(),
+		0xf9,             // stc
+		0x0f, 0x01, 0xd0, // xgetbv
+		0x83, 0xd3, 0x00, // adc ebx, 0
+		0xcc)
+	m.R.XMM[0][0] = 1
+	for ecx, want := range []uint64{cpu.XFeatures, cpu.XFeatureSSE} {
+		m.R.RIP = CodeAt
+		m.R.GPR[cpu.RCX], m.R.GPR[cpu.RBX] = 1<<32|uint64(ecx), 0
+		m.R.GPR[cpu.RAX], m.R.GPR[cpu.RDX] = ^uint64(0), ^uint64(0)
+		m.Expect(Exception(cpu.VectorBP), CodeAt+8, 4)
+		if g := &m.R.GPR; g[cpu.RAX] != want || g[cpu.RDX] != 0 || g[cpu.RBX] != 1 {
+			t.Errorf("ECX %d: RAX %#x RDX %#x RBX %d, want %#x 0 1", ecx, g[cpu.RAX], g[cpu.RDX], g[cpu.RBX], want)
+		}
+	}
+	m.R.RIP = CodeAt
+	m.R.GPR[cpu.RCX] = 2
+	m.Expect(Exception(cpu.VectorGP), CodeAt+1, 1)
+}

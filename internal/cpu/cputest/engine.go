@@ -42,6 +42,7 @@ func Run(t *testing.T, newEngine func() cpu.Engine, except ...string) {
 		{"CPUIDReportsV3", n.reportsV3},
 		{"UpperHalves", n.upperHalves},
 		{"XSAVE", n.xsave},
+		{"XGETBV", n.xgetbv},
 		{"AlignmentCheck", n.alignmentCheck},
 		{"AlignmentCheckByFlag", n.alignmentCheckByFlag},
 	} {
