@@ -64,6 +64,12 @@ The machine shows the host's system folders and the current folder, read-only;
 what the program writes stays in the machine's memory and is gone at the end.
 It shows no home folder and has no network. -v and --tmpfs open more.
 
+What tine translates of the programs' code is kept for the next run, at most 128 MB
+in the folder tine of your cache folder ($XDG_CACHE_HOME or ~/.cache), which can be
+removed at any time. TINE_CACHE and --translations name another one, or are "off".
+It is not used with --seed, nor if -v lets the machine write to it: what is there
+is executed on the host.
+
 Exit codes: the program's own; 128 plus the signal's number if one ended it;
 124 after --timeout; 125 if tine itself failed; 126 if the program cannot be
 executed; 127 if there is none of that name.`,

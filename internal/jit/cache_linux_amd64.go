@@ -5,6 +5,9 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
@@ -492,6 +495,7 @@ func (t *translator) open(cf *codeFrame) {
 	piece := &cache.blocks[cache.nblocks/blockPiece]
 	if *piece == nil {
 		*piece = new([blockPiece]block)
+		populate(unsafe.Pointer(*piece), unsafe.Sizeof(**piece))
 	}
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
 	m := &cache.mem
@@ -500,6 +504,7 @@ func (t *translator) open(cf *codeFrame) {
 	t.b, t.n = m.w[t.base:], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
+		populate(unsafe.Pointer(unsafe.SliceData(t.sites)), sitePiece*unsafe.Sizeof(site{}))
 	}
 	t.sites = t.sites[len(t.sites):]
 	if cap(t.refs)-len(t.refs) < maxBlockRefs && cache.archive != nil {
@@ -511,6 +516,10 @@ func (t *translator) open(cf *codeFrame) {
 		cache.mem.counts[t.number] = farAfter
 	}
 }
+
+// populate has the host make memory of what is new and will all be written, at once:
+// page by page it takes several times as long. What is so large begins a page.
+func populate(p unsafe.Pointer, n uintptr) { mm.Populate(p, n, unix.MADV_POPULATE_WRITE) }
 
 // publish makes what has been emitted a block.
 func (t *translator) publish() *block {
