@@ -267,10 +267,25 @@ func SaveArchive() error {
 	a.touch()
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
+	if !a.enough(a.made) {
+		return nil
+	}
+	if err := a.makeFolders(); err != nil {
+		return err
+	}
 	if pages := a.collect(); len(pages) > 0 {
 		return a.save(pages)
 	}
 	return nil
+}
+
+// makeFolders makes the folders in which files are, unless they are there. Others must not
+// be able to write to them.
+func (a *archive) makeFolders() error {
+	if err := os.MkdirAll(a.dir, 0o700); err != nil {
+		return err
+	}
+	return errors.Join(privateFolder(a.root), privateFolder(a.dir))
 }
 
 // enough reports whether so many new blocks are worth another file.
@@ -278,9 +293,6 @@ func (a *archive) enough(blocks int) bool { return blocks >= minMade && blocks >
 
 // collect lists what has been translated and is not from the archive, if it is enough.
 func (a *archive) collect() []archived {
-	if !a.enough(a.made) {
-		return nil
-	}
 	pages, room := collect(nil, mostSaved, false)
 	if room > 0 {
 		pages, _ = collect(pages, room, true)
@@ -346,14 +358,6 @@ func (b *block) describe() archivedBlock {
 
 // save writes pages and what small files have to another file.
 func (a *archive) save(pages []archived) error {
-	if err := os.MkdirAll(a.dir, 0o700); err != nil {
-		return err
-	}
-	for _, dir := range []string{a.root, a.dir} {
-		if err := privateFolder(dir); err != nil {
-			return err
-		}
-	}
 	size := trailerBytes
 	for i := range pages {
 		size += pages[i].size()

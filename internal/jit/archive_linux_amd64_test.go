@@ -38,6 +38,14 @@ func newArchive(dir, build string) *archive {
 	return a
 }
 
+// add makes the folders and saves pages.
+func (a *archive) add(pages []archived) error {
+	if err := a.makeFolders(); err != nil {
+		return err
+	}
+	return a.save(pages)
+}
+
 // privateDir is a folder as an archive must be.
 func privateDir(t testing.TB) string {
 	dir := t.TempDir()
@@ -343,6 +351,9 @@ func TestArchivePermissions(t *testing.T) {
 		if playLoop(t, 100) != 0 {
 			t.Errorf("%s was used", c.what)
 		}
+		if private := privateFolder(dir) == nil && privateFolder(filepath.Dir(name)) == nil; !private && SaveArchive() == nil {
+			t.Errorf("something was saved beside %s", c.what)
+		}
 		if err := c.undo(); err != nil {
 			t.Fatal(err)
 		}
@@ -392,7 +403,7 @@ func TestArchiveFiles(t *testing.T) {
 				want[name{pages[i].page, pages[i].sum, b.key}] = b.all
 			}
 		}
-		if err := a.save(pages); err != nil {
+		if err := a.add(pages); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -443,7 +454,7 @@ func TestArchiveAtOnce(t *testing.T) {
 			}
 		}
 		group.Go(func() {
-			if err := newArchive(dir, "a").save(pages); err != nil {
+			if err := newArchive(dir, "a").add(pages); err != nil {
 				t.Error(err)
 			}
 		})
@@ -509,11 +520,11 @@ func TestArchiveOnFullDisk(t *testing.T) {
 	}
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	a := archiveIn(t, dir, "a")
-	if err := a.save(pagesOf(rand.New(rand.NewPCG(7, 8)), 1, 1)); err != nil {
+	if err := a.add(pagesOf(rand.New(rand.NewPCG(7, 8)), 1, 1)); err != nil {
 		t.Fatal(err)
 	}
 	before := filesIn(t, dir)
-	if err := a.save(pagesOf(rand.New(rand.NewPCG(7, 8)), 30, 10)); !errors.Is(err, unix.ENOSPC) {
+	if err := a.add(pagesOf(rand.New(rand.NewPCG(7, 8)), 30, 10)); !errors.Is(err, unix.ENOSPC) {
 		t.Error(err)
 	}
 	if after := filesIn(t, dir); !slices.Equal(before, after) {

@@ -64,7 +64,7 @@ func collectAll() []archived {
 
 // SaveTestArchive adds what has been put aside to the archive.
 func SaveTestArchive(t testing.TB) {
-	if err := cache.archive.save(collected); err != nil {
+	if err := cache.archive.add(collected); err != nil {
 		t.Fatal(err)
 	}
 	collected = nil
