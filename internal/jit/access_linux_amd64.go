@@ -158,8 +158,9 @@ func (t *translator) checkLast(s site, span int32, o operand, pc uint64) {
 	if s.write {
 		last = offWL
 	}
-	// There are not enough entries for all; those of one block are different.
-	last += (cache.lasts.Add(1) - 1) & (lastSize - 1) * lastBytes
+	n := cache.lasts[bit(s.write)].take()
+	t.lasts[bit(s.write)] = append(t.lasts[bit(s.write)], n)
+	last += int32(n) * lastBytes
 	other := t.probeLast(last, span, o, s.shared)
 	t.later(cold{kind: coldLast, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last, shared: s.shared})
 }
@@ -223,10 +224,15 @@ func (t *translator) checkTLB(s site, span int32, size uint8, aligned bool, pc u
 // probe looks for the address in T0 in a TLB: T1 is the offset of its entry,
 // and if that is the right one, T0 the offset in the page.
 func (t *translator) probe(tlb int32) {
-	t.move(hT1, hT0)
-	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4)  // shr T1d, 8
-	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)        // and T1d
+	t.slot()
 	t.memOp(true, hT0, mem{hB, hT1, 0, tlb}, 0x2b) // sub T0, page
+}
+
+// slot loads T1 with the offset of the entry that a TLB has for the address in T0.
+func (t *translator) slot() {
+	t.move(hT1, hT0)
+	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4) // shr T1d, 8
+	t.aluImm(false, 4, hT1, (tlbSize-1)<<4)       // and T1d
 }
 
 // align checks the alignment of an operand that can be accessed.

@@ -232,14 +232,19 @@ func (t *translator) settle(cf *codeFrame, pc uint64, p *part, e *archivedBlock)
 			return err
 		}
 		sites, code, refs := e.split(all)
-		t.pc, t.tier, t.page, t.other, t.callee = pc, e.tier, n, 0, callee{}
-		t.far, t.alone, t.through = e.far, e.alone, e.through
+		t.pc, t.tier, t.page, t.other, t.beside = pc, e.tier, n, 0, t.beside[:0]
+		t.far, t.alone, t.looks = e.far, e.alone, e.looks
 		t.list = t.list[:e.n]
 		t.open(cf)
 		t.n = int32(copy(t.b, code))
 		t.sites = append(t.sites, sites...)
 		at := place{t.base, t.number, n}
-		at.settle(t.b, refs, int32(e.lasts))
+		for i := range t.lasts {
+			for range e.lasts[i] {
+				t.lasts[i] = append(t.lasts[i], cache.lasts[i].take())
+			}
+		}
+		at.settle(t.b, refs, &t.lasts)
 		t.out = layout{int32(e.checked), int32(e.mem), int32(e.host)}
 		return nil
 	})
@@ -339,7 +344,7 @@ func (cf *codeFrame) archived(at codePage, once bool) (blocks []archivedContents
 			continue
 		}
 		number := uint32(e & numberMask)
-		if b := numbered(number); (b.tier == tierOnce) == once && b.page == at.n && !b.archived && !b.dead.Load() && b.callee == 0 && b.other == 0 {
+		if b := numbered(number); (b.tier == tierOnce) == once && b.page == at.n && !b.archived && !b.dead.Load() && len(b.beside) == 0 && b.other == 0 {
 			blocks = append(blocks, archivedContents{archivedBlock: b.describe(), number: number})
 		}
 	}
@@ -352,7 +357,7 @@ func (b *block) describe() archivedBlock {
 		far: b.far, key: blockKey(b.pc, b.tier == tierPlain), code: uint16(b.end - b.start),
 		sites: uint16(len(b.sites)), refs: uint16(len(b.refs)),
 		checked: uint16(b.entry.checked - b.start), mem: uint16(b.entry.mem - b.start), host: uint16(b.entry.host - b.start),
-		n: uint8(b.n), tier: b.tier, alone: b.alone, through: b.through,
+		lasts: [2]uint8{uint8(len(b.lasts[0])), uint8(len(b.lasts[1]))}, n: uint8(b.n), tier: b.tier, alone: b.alone, looks: b.looks,
 	}
 }
 

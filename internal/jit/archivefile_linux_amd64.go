@@ -59,12 +59,13 @@ type archivedBlock struct {
 	key                uint16 // see blockKey
 	code               uint16 // bytes
 	sites, refs        uint16
-	checked, mem, host uint16 // entries, positions in the code
-	lasts              uint16 // see place
-	n                  uint8  // instructions
+	checked, mem, host uint16   // entries, positions in the code
+	lasts              [2]uint8 // how many entries of context.rl and wl it has
+	n                  uint8    // instructions
 	tier               tier
-	alone, through     bool
-	_                  uint32
+	alone              bool
+	_                  uint8
+	looks              int32
 }
 
 const (
@@ -353,16 +354,16 @@ func writeArchive(to io.Writer, key [32]byte, pages []archived) error {
 	return w.Flush()
 }
 
-// appendTo appends the contents, and puts what is only known with them into the block.
+// appendTo appends the contents, of which the block gets the checksum.
 func (c *archivedContents) appendTo(contents []byte) []byte {
 	if c.all != nil {
 		return append(contents, c.all...)
 	}
 	b, begin := numbered(c.number), len(contents)
 	contents = append(contents, raw(b.sites)...)
-	contents, lasts := b.appendNeutral(contents, c.number)
+	contents = b.appendNeutral(contents, c.number)
 	contents = append(contents, raw(b.refs)...)
-	c.lasts, c.check = uint16(lasts), checksum(contents[begin:])
+	c.check = checksum(contents[begin:])
 	return contents
 }
 

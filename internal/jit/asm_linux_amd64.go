@@ -9,6 +9,8 @@ const (
 	hDX = 2
 	hBX = 3
 	hSP = 4 // the host's stack
+	hSI = 6
+	hDI = 7
 	hT0 = 12
 	hT1 = 13
 	hB  = 14

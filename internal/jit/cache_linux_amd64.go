@@ -3,6 +3,7 @@ package jit
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -22,23 +23,24 @@ type block struct {
 	n     int32 // instructions
 	page  int32 // number in context.pages
 	other int32 // that of the page in which the instruction ends, or 0
-	// The page and frame to which a hot block goes through a call, if it does, and
-	// their number. alone says that it shall not: they are not always together.
-	calleePage  uint64
-	calleeFrame mm.Frame
-	callee      int32
-	alone       bool
-	through     bool   // hot blocks: goes through calls
-	start       int32  // position in the code memory
-	end         int32  // where it ends
-	since       int64  // total of the engine that came to far last
-	far         uint64 // hot blocks: the instructions that often access another page, a set
-	dead        atomic.Bool
-	in          uint32 // jumps that lead here and may have to be undone: the first in cache.links
-	entry       layout // positions in the code memory
-	sites       []site
-	refs        []ref // unless it is from the archive
-	archived    bool  // it is
+	// The pages beside its own that a hot block is in. alone says that there shall be
+	// none: they are not always together.
+	beside []beside
+	lasts  [2][]uint16 // hot blocks: which entries of context.rl and wl they have
+	alone  bool
+	// Hot blocks: how often much time was found to be spent in it. If it was, it goes
+	// through calls and to other pages.
+	looks    int32
+	start    int32  // position in the code memory
+	end      int32  // where it ends
+	since    int64  // total of the engine that came to far last
+	far      uint64 // hot blocks: the instructions that often access another page, a set
+	dead     atomic.Bool
+	links    uint32 // jumps that lead here and may have to be undone: the first in cache.links
+	entry    layout // positions in the code memory
+	sites    []site
+	refs     []ref // unless it is from the archive
+	archived bool  // it is
 
 	samples atomic.Int32 // chunks that ended here
 }
@@ -59,16 +61,16 @@ func (b *block) linked(at int32, was uint32) {
 	} else {
 		cache.freeLink = cache.links[n].next
 	}
-	cache.links[n] = link{at, was, b.in}
-	b.in = n
+	cache.links[n] = link{at, was, b.links}
+	b.links = n
 }
 
 // unlink undoes the jumps that lead to b.
 func (b *block) unlink() {
-	for b.in != 0 {
-		l := &cache.links[b.in]
+	for b.links != 0 {
+		l := &cache.links[b.links]
 		atomic.StoreUint32(cache.mem.word(l.at), l.was)
-		b.in, l.next, cache.freeLink = l.next, cache.freeLink, b.in
+		b.links, l.next, cache.freeLink = l.next, cache.freeLink, b.links
 	}
 }
 
@@ -81,7 +83,7 @@ type codeFrame struct {
 	kept  keptCode   // what the archive has of it
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
-	// that end here; and the blocks to which this frame is the callee's.
+	// that end here; and the blocks beside whose own page this is.
 	begin map[codePage]*block
 	end   []*block
 }
@@ -188,9 +190,7 @@ var cache struct {
 	// By position shifted by firstShift: the number of the first block that ends after it.
 	first  [codeSize >> firstShift]uint32
 	blocks [maxBlocks / blockPiece]*[blockPiece]block
-	// How many entries of context.rl and wl have been given out. When there are no
-	// more it is again from the first.
-	lasts atomic.Int32
+	lasts  [2]lasts // of context.rl and wl
 	// The elements of links from freeLink on are not used; the first never is.
 	links    []link
 	freeLink uint32
@@ -234,6 +234,9 @@ func reset() {
 	cache.frames, cache.pages = make(map[mm.Frame]*codeFrame), 0
 	// Others may still hold blocks, so the memory is not used again.
 	clear(cache.blocks[:])
+	for i := range cache.lasts {
+		clear(cache.lasts[i].uses[:])
+	}
 	cache.nblocks, cache.links, cache.freeLink = 1, make([]link, 1), 0
 	if cache.err == nil {
 		cache.first[cache.mem.used>>firstShift] = 1
@@ -281,6 +284,10 @@ func drop(f mm.Frame) {
 // jumps that lead there; those from the same page may be left if they die with it.
 func (b *block) kill() {
 	b.dead.Store(true)
+	for i := range b.lasts {
+		cache.lasts[i].give(b.lasts[i])
+		b.lasts[i] = nil
+	}
 	atomic.StoreUint32(cache.mem.word(b.entry.mem+4), uint32(offCounts+8*(maxInsts+1)))
 	atomic.StoreUint32(cache.mem.word(b.entry.checked+3), uint32(offPages)) // page 0 is never mapped
 	b.unlink()
@@ -298,7 +305,7 @@ func frameOf(f mm.Frame) *codeFrame {
 
 // noRoom reports whether the cache is full.
 func noRoom() bool {
-	return cache.pages+2 >= maxPages || cache.mem.full() || cache.nblocks == maxBlocks
+	return cache.pages+2+maxBeside > maxPages || cache.mem.full() || cache.nblocks == maxBlocks
 }
 
 // lookup finds or makes the block at pc, whose page p is; its frame is marked as
@@ -340,9 +347,12 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 // make makes the block at pc and enters it, instead of old unless that is nil. It
 // returns nil if the instruction at pc ends in the next page.
 func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *block {
-	t.callee, t.alone, t.through, t.far = callee{}, false, sampledAfter == 0, 0
+	t.beside, t.alone, t.looks, t.far = t.beside[:0], false, 0, 0
+	if sampledAfter == 0 {
+		t.looks = 1
+	}
 	if old != nil {
-		t.alone, t.through, t.far = old.alone, old.through || t.through, old.far
+		t.alone, t.looks, t.far = old.alone, max(old.looks, t.looks), old.far
 	}
 	t.decode(cf, pc, tier)
 	if len(t.list) == 0 {
@@ -358,7 +368,8 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 		cache.archive.made++
 	}
 	cf.enter(b, t.number)
-	if to := t.callee.cf; to != nil {
+	for i := range b.beside {
+		to := b.beside[i].cf
 		to.end = append(to.end, b)
 	}
 	return b
@@ -371,18 +382,20 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 	return t.again(b, tier, generation)
 }
 
-// remakeThrough makes another hot block, which goes through calls.
-func (t *translator) remakeThrough(b *block, generation uint64) (full bool) {
+// remakeThrough makes another hot block, which goes through calls and to other pages.
+// It is done again when eight times as many chunks have ended there: the blocks around
+// are hot as well then.
+func (t *translator) remakeThrough(b *block, chunks int32, generation uint64) (full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	if b.through {
+	if b.looks == maxLooks || chunks != sampledAfter<<(3*b.looks) {
 		return false
 	}
-	b.through = true
+	b.looks++
 	return t.again(b, tierHot, generation)
 }
 
-// remakeAlone makes another hot block, without a callee.
+// remakeAlone makes another hot block, in one page.
 func (t *translator) remakeAlone(b *block, generation uint64) (full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
@@ -459,7 +472,7 @@ func (t *translator) crossing(f, g mm.Frame, pc uint64) (b *block, full bool) {
 		return nil, false
 	}
 	liveness(t.list)
-	t.tier, t.page, t.other, t.far, t.callee = tierPlain, from.number(pc&^pageMask), k.n, 0, callee{}
+	t.tier, t.page, t.other, t.far, t.beside = tierPlain, from.number(pc&^pageMask), k.n, 0, t.beside[:0]
 	t.open(from)
 	b = t.translate()
 	if from.begin == nil {
@@ -511,6 +524,7 @@ func (t *translator) open(cf *codeFrame) {
 		t.refs = make([]ref, 0, refPiece)
 	}
 	t.refs = t.refs[len(t.refs):]
+	t.lasts = [2][]uint16{t.lasts[0][:0], t.lasts[1][:0]}
 	cache.mem.counts[t.number] = hotAfter
 	if t.tier == tierHot {
 		cache.mem.counts[t.number] = farAfter
@@ -525,16 +539,14 @@ func populate(p unsafe.Pointer, n uintptr) { mm.Populate(p, n, unix.MADV_POPULAT
 func (t *translator) publish() *block {
 	b := t.blk
 	b.pc, b.tier, b.frame, b.n, b.page, b.other = t.pc, t.tier, t.cf.frame, int32(len(t.list)), t.page, t.other
-	b.far, b.alone, b.through = t.far, t.alone, t.through
-	if c := &t.callee; c.cf != nil {
-		b.calleePage, b.calleeFrame, b.callee = c.page, c.cf.frame, c.n
-	}
+	b.far, b.alone, b.looks = t.far, t.alone, t.looks
+	b.beside, b.lasts = slices.Clone(t.beside), [2][]uint16{slices.Clone(t.lasts[0]), slices.Clone(t.lasts[1])}
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
 	b.refs = t.refs[:len(t.refs):len(t.refs)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
 		s := &b.sites[i]
-		if s.kind != siteEdge || !t.samePage(s.pc) {
+		if s.kind != siteEdge || (s.pc^b.pc)&^pageMask != 0 {
 			continue
 		}
 		to := t.cf.find(s.pc, s.plain)
@@ -560,7 +572,12 @@ func (t *translator) publish() *block {
 	return b
 }
 
-// way is where a jump from the same page leads.
+// in reports whether the block looks at its head whether a page is mapped.
+func (b *block) in(page int32) bool {
+	return page == b.page || slices.ContainsFunc(b.beside, func(o beside) bool { return page == o.n })
+}
+
+// way is where a jump from a block that is in its page leads.
 func (b *block) way(host bool) int32 {
 	if host {
 		return b.entry.host
@@ -577,7 +594,10 @@ func connect(from *block, s *site, b *block, generation uint64) {
 		return
 	}
 	to, at := b.way(s.host), from.start+s.arg
-	if from.page != b.page {
+	if !from.in(b.page) {
+		if s.host { // the page was another when from was entered
+			return
+		}
 		to = b.entry.checked
 	}
 	if from.page != b.page || b.tier.remade() {

@@ -16,8 +16,18 @@ type routines struct {
 	// with what probeLast left in T0, or for a group in T1; and return as returnFound
 	// says. By whether they are for writing, and whether for a group.
 	byStack [2][2][len(spans)]int32
-	// split is for a group that checkTLB did not find, and does not return.
-	split int32
+	// split is for a group that checkTLB did not find; by whether it is for writing.
+	// It does what loadMiss does, or does not return.
+	split [2]int32
+	// loadMiss looks in large for a page that is not in rt, puts it there and returns,
+	// so that the load is tried again. T0 has the address if it is constant, and T0
+	// and T1 what probe leaves if it is not.
+	loadMiss [2]int32
+	// strings do REP MOVS or REP STOS, by size, if it is in a page or from one to
+	// another.
+	strings [2][4]int32
+	// again looks in kept for an indirect jump that is not in jumps.
+	again int32
 }
 
 // spans are the sizes for which there are routines. A group that has none of them is
@@ -37,7 +47,7 @@ var spanClass = func() (t [maxSpan + 1]uint8) {
 // What a routine leaves in context.block, which no block has as its number. The
 // return address is in context.site.
 const (
-	exitCalled   = 0          // the TLB does not have the page, or the operand is in two pages
+	exitCalled   = 0          // neither TLB nor kept has it, or the operand is in two pages
 	exitCrossing = ^uint32(0) // a group is in two pages
 )
 
@@ -69,10 +79,28 @@ func (t *translator) emitRoutines(r *routines) {
 	t.leaveAs(exitCalled)
 	crossed := t.pos()
 	t.cross()
-	r.split = t.pos()
-	t.aluImm(true, 7, hT0, pageMask)
-	t.jccBack(ccBE, crossed)
-	t.jmpBack(called)
+	for constant := range r.loadMiss {
+		r.loadMiss[constant] = t.pos()
+		t.emitLoadMiss(constant == 1, called)
+	}
+	for stos := range r.strings {
+		for size := range r.strings[stos] {
+			r.strings[stos][size] = t.pos()
+			t.emitString(stos == 1, uint8(size), called)
+		}
+	}
+	r.again = t.pos()
+	t.emitAgain(called)
+	for write := range r.split {
+		r.split[write] = t.pos()
+		t.aluImm(true, 7, hT0, pageMask)
+		t.jccBack(ccBE, crossed)
+		if write == 1 {
+			t.jmpBack(called)
+		} else {
+			t.jmpBack(r.loadMiss[0])
+		}
+	}
 	for w := range 2 {
 		for shared := range 2 {
 			for i, span := range spans {
@@ -147,17 +175,76 @@ func (t *translator) cross() {
 	t.leaveAs(exitCrossing)
 }
 
-// called returns the block and the site of a call that returns to a position.
+// emitLoadMiss emits a loadMiss. It exits if large does not have the page either, or
+// if it was in rt.
+func (t *translator) emitLoadMiss(constant bool, called int32) {
+	if !constant {
+		t.aluImm(true, 7, hT0, pageMask)
+		t.jccBack(ccBE, called)
+		t.memOp(true, hT0, mem{hB, hT1, 0, offRT}, 0x03) // the address again
+	}
+	large := func(off int32) mem { return mem{hB, hT1, 0, offLarge + off} }
+	t.store(field(offMissing), hT0)
+	t.move(hT1, hT0)
+	t.put(0x49, 0xc1, 0xe8|hT1&7, largeShift)     // shr T1
+	t.regOp(false, hT1, hT0, 0x33)                // xor T1d, T0d
+	t.put(0x41, 0xc1, 0xe8|hT1&7, mm.PageShift-4) // shr T1d
+	t.aluImm(false, 4, hT1, (largeSize-1)<<4)     // and T1d
+	t.aluImm(true, 4, hT0, -mm.PageSize)          // and T0
+	t.memOp(true, hT0, field(offLargeTag), 0x0b)  // or
+	t.memOp(true, hT0, large(0), 0x3b)
+	miss := t.jcc(ccNE)
+	t.memOp(false, 6, large(8), 0xff) // push
+	t.aluImm(true, 4, hT0, -mm.PageSize)
+	rt := func(off int32) mem { return mem{hB, hT1, 0, offRT + off} }
+	t.slot()
+	t.store(rt(0), hT0)
+	t.memOp(false, 0, rt(8), 0x8f) // pop
+	t.put1(0xc3)
+	t.here(miss)
+	t.load(hT0, field(offMissing))
+	if !constant {
+		t.probe(offRT)
+	}
+	t.jmpBack(called)
+}
+
+// emitAgain emits what goes where kept says for the address in T0, and puts that back into jumps;
+// or it exits.
+func (t *translator) emitAgain(called int32) {
+	kept := func(off int32) mem { return mem{hB, hT1, 0, offKept + off} }
+	t.regOp(false, hT1, hT0, 0x69) // imul
+	t.put32(int32(keptHash - 1<<32))
+	t.put(0x41, 0xc1, 0xe8|hT1&7, 32-keptBits) // shr T1d
+	t.put(0x41, 0xc1, 0xe0|hT1&7, 4)           // shl T1d
+	t.memOp(true, hT0, kept(0), 0x3b)
+	t.jccBack(ccNE, called)
+	t.memOp(false, 6, kept(8), 0xff)               // push
+	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
+	t.aluImm(false, 4, hT1, 2*(jumpSize-1))
+	t.store(mem{hB, hT1, 3, offJumps}, hT0)
+	t.memOp(false, 0, mem{hB, hT1, 3, offJumps + 8}, 0x8f) // pop
+	t.put(0x48, 0x8d, 0x64, 0x24, 0x08)                    // lea rsp, [rsp+8]
+	t.memOp(false, 4, mem{hB, hT1, 3, offJumps + 8}, 0xff) // jmp
+}
+
+// called returns the block and the site of a call that returns to a position, which
+// may be where the block ends.
 func called(pos int32) (*block, *site) {
 	cache.published.Load()
-	n := cache.first[pos>>firstShift]
+	n := cache.first[(pos-1)>>firstShift]
 	b := numbered(n)
-	for pos >= b.end {
+	for pos > b.end {
 		n++
 		b = numbered(n)
 	}
 	for i := range b.sites {
-		if s := &b.sites[i]; s.kind >= siteLoad && s.arg == pos-b.start {
+		s := &b.sites[i]
+		at := s.arg
+		if s.kind == siteIndirect || s.kind == siteString {
+			at = int32(s.next)
+		}
+		if at == pos-b.start && (s.kind == siteIndirect || s.kind >= siteLoad) {
 			return b, s
 		}
 	}

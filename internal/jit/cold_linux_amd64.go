@@ -209,8 +209,11 @@ func (t *translator) stackRoutine(otherwise func()) {
 func (t *translator) coldShared(c *cold) {
 	s := &t.sites[c.n]
 	if !t.fpu {
-		t.callCommon(cache.common.split)
+		t.callCommon(cache.common.split[bit(s.write)])
 		s.arg = t.pos()
+		if !s.write {
+			t.jmpBack(int32(s.retry))
+		}
 		return
 	}
 	rest := len(t.list) - int(s.idx) // s does not outlive plainEdge

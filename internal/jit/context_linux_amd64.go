@@ -16,9 +16,13 @@ import (
 const (
 	tlbBits   = 11
 	tlbSize   = 1 << tlbBits
-	lastSize  = 256
-	jumpBits  = 15
+	lastSize  = 1024
+	largeBits = 13
+	largeSize = 1 << largeBits
+	jumpBits  = 14
 	jumpSize  = 1 << jumpBits
+	keptBits  = 14
+	keptSize  = 1 << keptBits
 	codeSlots = 1024
 	maxReads  = 1024    // bash and its libraries are 550 pages
 	maxPages  = 1 << 14 // code pages between two flushes of the code cache
@@ -62,6 +66,8 @@ type context struct {
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	resume    uint64 // where fpuEnter goes
+	largeTag  uint64 // 1 to pageMask
+	missing   uint64 // scratch: the address that loadMiss looks for
 	hostFlags uint64 // the host's flags, at an exit, like flags
 
 	vectors [96]byte // see gather and loadAcross
@@ -74,10 +80,14 @@ type context struct {
 
 	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
+	// What is in rt and what was; see loadMiss. The low bits of a page are largeTag if it
+	// is not out of date.
+	large [largeSize]tlbEntry
 	// What instructions of hot blocks found last in rt and in wt: nothing is in wl
 	// that is not in wt.
 	rl, wl [lastSize]lastEntry
 	jumps  [jumpSize]jump  // where indirect jumps lead
+	kept   [keptSize]jump  // the same, to be asked next; see emitAgain
 	pages  [maxPages]uint8 // code pages that are mapped where their code believes
 
 	// The entry of a leaf and a subleaf, see translator.cpuid.
@@ -141,6 +151,7 @@ const (
 	offHostMX     = int32(unsafe.Offsetof(context{}.hostMX)) - bias
 	offRegs       = int32(unsafe.Offsetof(context{}.regs)) - bias
 	offGPR        = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GPR))
+	offRFlags     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.Flags)) // but for arithmetic flags
 	offFSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.FSBase))
 	offGSBase     = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.GSBase))
 	offMXCSR      = offRegs + int32(unsafe.Offsetof(cpu.Regs{}.MXCSR))
@@ -155,9 +166,13 @@ const (
 	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
+	offLarge      = int32(unsafe.Offsetof(context{}.large)) - bias
+	offLargeTag   = int32(unsafe.Offsetof(context{}.largeTag)) - bias
+	offMissing    = int32(unsafe.Offsetof(context{}.missing)) - bias
 	offRL         = int32(unsafe.Offsetof(context{}.rl)) - bias
 	offWL         = int32(unsafe.Offsetof(context{}.wl)) - bias
 	offJumps      = int32(unsafe.Offsetof(context{}.jumps)) - bias
+	offKept       = int32(unsafe.Offsetof(context{}.kept)) - bias
 	offCross      = int32(unsafe.Offsetof(context{}.cross)) - bias
 	offCPUID      = int32(unsafe.Offsetof(context{}.cpuid)) - bias
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
@@ -187,12 +202,13 @@ func newContext() *context {
 	c.counts[maxInsts+1] = deadCount
 	// What is nothing but zero is not written: the memory is new, and most of it
 	// will not be needed soon.
-	c.jumps[0].pc = noJump(0)
+	c.jumps[0].pc, c.kept[0].pc = noJump(0), noJump(0)
 	c.cpuid[0].sub = 1 // which belongs elsewhere
 	c.rt[0].page, c.wt[0].page = noPage(0), noPage(0)
 	c.reads, c.writes = make([]readEntry, 0, maxReads), make([]uint32, 0, 512)
 	c.code = make([]codeEntry, codeSlots)
 	c.clearCode()
+	c.clearLarge()
 	return c
 }
 
@@ -236,8 +252,31 @@ func (c *context) clearCode() {
 // is looked for in another.
 func (c *context) clearJumps() {
 	clear(c.jumps[:])
+	clear(c.kept[:])
 	clear(c.cross[:])
-	c.jumps[0].pc = noJump(0)
+	c.jumps[0].pc, c.kept[0].pc = noJump(0), noJump(0)
+}
+
+// keptHash is odd: what the low half of an address is multiplied by, so that the
+// first keptBits of the product tell where it is in kept.
+const keptHash = 0x9e3779b1
+
+func keptSlot(pc uint64) uint32 { return uint32(pc) * keptHash >> (32 - keptBits) }
+
+// setJump has indirect jumps to pc lead to code.
+func (c *context) setJump(pc, code uint64) {
+	j := jump{pc, code}
+	c.jumps[pc%jumpSize], c.kept[keptSlot(pc)] = j, j
+}
+
+// dropJump has indirect jumps to pc come to Go.
+func (c *context) dropJump(pc uint64) {
+	if i := pc % jumpSize; c.jumps[i].pc == pc {
+		c.jumps[i].pc = noJump(i)
+	}
+	if i := keptSlot(pc); c.kept[i].pc == pc {
+		c.kept[i].pc = noJump(uint64(i))
+	}
 }
 
 func noJump(i uint64) uint64 {

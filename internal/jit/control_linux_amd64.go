@@ -1,18 +1,22 @@
 package jit
 
 import (
+	"slices"
+
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
 
-// samePage reports whether an address is in the page of the block.
-func (t *translator) samePage(a uint64) bool { return (a^t.pc)&^pageMask == 0 }
+// near reports whether an address is in a page of the block.
+func (t *translator) near(a uint64) bool {
+	return (a^t.pc)&^pageMask == 0 || slices.ContainsFunc(t.beside, func(b beside) bool { return b.page == a&^pageMask })
+}
 
 // edge emits the way to a direct target. Flags are live: every way out of a
-// block wants them. From another page a
-// block is entered with the flags in the context.
+// block wants them. From a page that
+// this block does not look for, a block is entered with the flags in the context.
 func (t *translator) edge(target uint64) {
-	if !t.samePage(target) && !t.inMem {
+	if !t.near(target) && !t.inMem {
 		t.saveFlags()
 		t.inMem = true
 	}
@@ -43,7 +47,7 @@ func (t *translator) conditional(in *inst) {
 		t.later(cold{kind: coldEdge, from: [2]int32{d}, n: rest, v: in.next(), cur: t.cur})
 		return
 	}
-	direct := rest == 0 && (t.samePage(in.target()) || t.inMem)
+	direct := rest == 0 && (t.near(in.target()) || t.inMem)
 	if direct {
 		t.alignNext(2)
 	}

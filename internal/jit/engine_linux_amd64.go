@@ -472,8 +472,7 @@ func (e *engine) run() cpu.Trap {
 				continue
 			}
 			if w.tier != tierPlain {
-				i := c.regs.RIP % jumpSize
-				c.jumps[i] = jump{c.regs.RIP, host(b.entry.checked)}
+				c.setJump(c.regs.RIP, host(b.entry.checked))
 			}
 			w = where{pos: b.entry.mem}
 		}
@@ -570,10 +569,7 @@ func (e *engine) exited(from *block, s *site, generation uint64) (where, cpu.Tra
 		return e.indirect(s)
 	case siteMiss:
 		c.regs.RIP = s.pc
-		if i := s.pc % jumpSize; c.jumps[i].pc == s.pc {
-			// Perhaps it led here, to a block that is dead.
-			c.jumps[i].pc = noJump(i)
-		}
+		c.dropJump(s.pc) // perhaps it led here, to a block that is dead
 	default:
 		return e.inside(from, s, generation)
 	}

@@ -3,7 +3,7 @@
 
 // func enter(c *context)
 //
-// Machine code runs on the goroutine's stack, of which it uses at most three
+// Machine code runs on the goroutine's stack, of which it uses at most four
 // words. Registers while it runs:
 //
 //	RAX RCX RDX RBX RBP RSI RDI R8	the guest's, as they are

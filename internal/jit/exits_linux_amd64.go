@@ -43,8 +43,8 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 			return where{}, cpu.Trap{}
 		}
 		return where{pos: b.start + int32(s.retry)}, cpu.Trap{}
-	case siteCallee:
-		return e.calleeAt(b, s, generation), cpu.Trap{}
+	case siteBeside:
+		return e.besideAt(b, s, generation), cpu.Trap{}
 	case siteHot:
 		if e.t.remake(b, tierHot, generation) {
 			e.flush(generation)
@@ -94,9 +94,11 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 // time is spent in it. Blocks that were thought to run once, and so do not count,
 // begin to if much time is spent in them or in one that leads to them. (A chunk
 // never ends in a short block after the way out of a long one.)
-// Hot blocks are made anew so that they go through calls, which takes more room.
+// Hot blocks are made anew so that they go through calls and to other pages, which takes
+// more room.
 func (e *engine) sampled(b *block, generation uint64) {
-	if b.samples.Add(1) != sampledAfter || !b.alive(generation) {
+	n := b.samples.Add(1)
+	if n != sampledAfter && n != sampledAfter<<3 || !b.alive(generation) {
 		return
 	}
 	recount := func(pc uint64) {
@@ -104,7 +106,7 @@ func (e *engine) sampled(b *block, generation uint64) {
 			e.t.recount(p, pc)
 		}
 	}
-	if b.tier == tierHot && e.t.remakeThrough(b, generation) {
+	if b.tier == tierHot && e.t.remakeThrough(b, n, generation) {
 		e.flush(generation)
 	}
 	recount(b.pc)
@@ -115,20 +117,25 @@ func (e *engine) sampled(b *block, generation uint64) {
 	}
 }
 
-// calleeAt goes on in a block whose callee's page has not been seen to be there, or
+// besideAt goes on in a block one of whose pages has not been seen to be there, or
 // has it made anew if it is not.
-func (e *engine) calleeAt(b *block, s *site, generation uint64) where {
+func (e *engine) besideAt(b *block, s *site, generation uint64) where {
 	if !b.alive(generation) {
 		return where{}
 	}
-	if p := e.codeAt(b.calleePage); p != nil && p.frame == b.calleeFrame {
-		e.mapped(b.callee)
-		return where{pos: b.start + int32(s.retry)}
+	for i := range b.beside {
+		to := &b.beside[i]
+		if p := e.codeAt(to.page); p == nil || p.frame != to.cf.frame {
+			if e.t.remakeAlone(b, generation) {
+				e.flush(generation)
+			}
+			return where{}
+		}
 	}
-	if e.t.remakeAlone(b, generation) {
-		e.flush(generation)
+	for i := range b.beside {
+		e.mapped(b.beside[i].n)
 	}
-	return where{}
+	return where{pos: b.start + int32(s.retry)}
 }
 
 // far decides what becomes of a hot block whose instructions have accessed
@@ -243,9 +250,7 @@ func (e *engine) fill(s *site) (filled, absent bool) {
 func (e *engine) fillRead(va uint64) bool {
 	f, ok := e.as.Lookup(va, mm.AccessRead)
 	if ok {
-		i := va >> mm.PageShift % tlbSize
-		e.c.rt[i] = tlbEntry{va &^ pageMask, hostPage(f)}
-		e.c.noteRead(i, 0)
+		e.c.setRead(va, hostPage(f))
 		e.fillAround(va)
 	}
 	return ok
@@ -299,8 +304,7 @@ func (e *engine) fillAround(va uint64) {
 	c := e.c
 	e.as.Around(va, 32, mm.AccessRead, func(page uint64, f mm.Frame) {
 		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
-			c.rt[i] = tlbEntry{page, hostPage(f)}
-			c.noteRead(i, 0)
+			c.setRead(page, hostPage(f))
 		}
 	})
 }

@@ -78,7 +78,11 @@ func Shift(n int) {
 	cache.mem.used += 16 * int32(n)
 	cache.nblocks += uint32(n) % blockPiece
 	cache.pages += int32(n)
-	cache.lasts.Add(int32(n))
+	for i := range cache.lasts {
+		for range n {
+			cache.lasts[i].take()
+		}
+	}
 	cache.first[cache.mem.used>>firstShift] = cache.nblocks
 }
 

@@ -199,8 +199,8 @@ func TestHotCalls(t *testing.T) {
 			if piece < 1<<20 {
 				continue
 			}
-			if b := blockOf(t, m, cputest.CodeAt); b.tier != tierHot || b.callee != 0 != (apart != 0) {
-				t.Errorf("%d apart: tier %d, callee %d", apart, b.tier, b.callee)
+			if b := blockOf(t, m, cputest.CodeAt); b.tier != tierHot || len(b.beside) != 0 != (apart != 0) {
+				t.Errorf("%d apart: tier %d, beside %v", apart, b.tier, b.beside)
 			}
 		}
 	}
@@ -243,5 +243,88 @@ func TestHotCallees(t *testing.T) {
 	want, count := a.Run(1000)
 	if got, n := b.Run(1000); got != want || n != count || a.R != b.R {
 		t.Errorf("protected: %+v after %d, want %+v after %d", got, n, want, count)
+	}
+}
+
+// A loop through five pages, by direct and conditional jumps with flags that are used
+// on the other side: its hot block goes on in three of them beside its own. All that
+// changes in one of them is seen.
+func TestHotLoopThroughPages(t *testing.T) {
+	heat(t, 5)
+	const pages = 5
+	at := func(i int) uint64 { return cputest.CodeAt + uint64(i)*mm.PageSize }
+	jump := func(from uint64, opcode []byte, to uint64) []byte {
+		return binary.LittleEndian.AppendUint32(bytes.Clone(opcode), uint32(to-from-uint64(len(opcode))-4))
+	}
+	newMachine := func(e cpu.Engine) *cputest.Machine {
+		m := cputest.NewMachine(t, e)
+		mapAt(t, m, at(2), pages-2, mm.ProtRead|mm.ProtWrite|mm.ProtExec)
+		for i := range pages {
+			var code []byte
+			if i == 0 {
+				code = append(code, 0xff, 0xc9, 0x74, 0x7c) // dec ecx; jz
+				m.Write(at(0)+0x80, 0x0f, 0x05)
+			}
+			code = append(code,
+				0x48, 0x83, 0xd0, byte(i), // adc rax, i
+				0x48, 0x01, 0xc3, // add rbx, rax
+				0x48, 0x89, 0x5c, 0x24, 0xf0) // mov [rsp-16], rbx
+			code = append(code, 0x48, 0x01, 0xdb) // add rbx, rbx, with flags for the next
+			to := at((i + 1) % pages)
+			switch here := at(i) + uint64(len(code)); i % 2 {
+			case 0:
+				code = append(code, jump(here, []byte{0xe9}, to)...)
+			default: // jnc and jc
+				code = append(code, jump(here, []byte{0x0f, 0x83}, to)...)
+				code = append(code, jump(here+6, []byte{0x0f, 0x82}, to)...)
+			}
+			m.Write(at(i), code...)
+		}
+		return m
+	}
+	a, b := newMachine(interp.New()), newMachine(newJIT(t))
+	same := func(what string, piece int64) {
+		t.Helper()
+		want, count := runCalls(t, a, 1<<20)
+		if got, n := runCalls(t, b, piece); got != want || n != count {
+			t.Errorf("%s: %d instructions, want %d; got %+v\nwant %+v", what, n, count, got, want)
+		}
+	}
+	both := func(fn func(m *cputest.Machine)) { fn(a); fn(b) }
+	for _, piece := range []int64{1 << 20, 211, 50, 17, 1} {
+		same("in pieces", piece)
+	}
+	if b := blockOf(t, b, cputest.CodeAt); b.tier != tierHot || len(b.beside) != maxBeside {
+		t.Errorf("tier %d, beside %v", b.tier, b.beside)
+	}
+	for i := range pages {
+		add := at(i) + 3
+		if i == 0 {
+			add += 6
+		}
+		both(func(m *cputest.Machine) { m.Write(add, byte(40+i)) })
+		same("written", 1<<20)
+	}
+	parents := [2]*mm.AddressSpace{a.AS, b.AS}
+	both(func(m *cputest.Machine) { m.AS = m.AS.Fork() })
+	same("in a child", 1<<20)
+	both(func(m *cputest.Machine) { m.Write(at(2)+3, 77) })
+	same("written in the child", 1<<20)
+	children := [2]*mm.AddressSpace{a.AS, b.AS}
+	a.AS, b.AS = parents[0], parents[1]
+	same("in the parent", 1<<20)
+	a.AS, b.AS = children[0], children[1]
+	same("in the child again", 1<<20)
+	for i := 1; i < pages; i++ {
+		both(func(m *cputest.Machine) {
+			protect(t, m, at(i), 1, mm.ProtRead)
+			m.R.RIP, m.R.GPR[cpu.RCX] = cputest.CodeAt, 100
+		})
+		want, count := a.Run(1000)
+		if got, n := b.Run(1000); got != want || n != count || a.R != b.R {
+			t.Errorf("page %d protected: %+v after %d, want %+v after %d", i, got, n, want, count)
+		}
+		both(func(m *cputest.Machine) { protect(t, m, at(i), 1, mm.ProtRead|mm.ProtWrite|mm.ProtExec) })
+		same("allowed again", 1<<20)
 	}
 }

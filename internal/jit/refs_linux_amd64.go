@@ -1,6 +1,9 @@
 package jit
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Machine code of a block is good elsewhere, too, in another process for another frame,
 // if what it says of its own place is changed. References are noted while code is
@@ -63,63 +66,53 @@ func (p *place) adds() [numRefs]uint32 {
 	}
 }
 
-// settle makes neutral code that of a block at p. lasts is how many entries it has in
-// context.rl and wl.
-func (p *place) settle(code []byte, refs []ref, lasts int32) {
+// settle makes neutral code that of a block at p, which has these entries in context.rl
+// and wl.
+func (p *place) settle(code []byte, refs []ref, lasts *[2][]uint16) {
 	adds := p.adds()
-	first := cache.lasts.Add(lasts) - lasts
 	for _, r := range refs {
 		b := code[r.at():]
 		v := binary.LittleEndian.Uint32(b)
 		if to := r.to(); to != toLast {
 			v += adds[to%numRefs]
 		} else {
-			v = moveLast(v, func(n uint32) uint32 { return uint32(first) + n })
+			v = moveLast(v, func(which int, n uint16) int { return int(lasts[which][n]) })
 		}
 		binary.LittleEndian.PutUint32(b, v)
 	}
 }
 
-// neutral makes code of a block at p neutral, and returns how many entries it has in
-// context.rl and wl.
-func (p *place) neutral(code []byte, refs []ref) (lasts int32) {
+// neutral is the inverse.
+func (p *place) neutral(code []byte, refs []ref, lasts *[2][]uint16) {
 	adds := p.adds()
-	var numbers [lastSize]uint8 // from 1; no block has so many that there is none left
 	for _, r := range refs {
 		b := code[r.at():]
 		v := binary.LittleEndian.Uint32(b)
 		if to := r.to(); to != toLast {
 			v -= adds[to]
 		} else {
-			v = moveLast(v, func(n uint32) uint32 {
-				if numbers[n] == 0 {
-					lasts++
-					numbers[n] = uint8(lasts)
-				}
-				return uint32(numbers[n]) - 1
-			})
+			v = moveLast(v, func(which int, n uint16) int { return slices.Index(lasts[which], n) })
 		}
 		binary.LittleEndian.PutUint32(b, v)
 	}
-	return lasts
 }
 
-// moveLast gives a displacement into context.rl or wl another entry, whose number to
-// finds.
-func moveLast(v uint32, to func(n uint32) uint32) uint32 {
-	list := uint32(offRL)
+// moveLast gives a displacement into context.rl (0) or wl (1) another entry, whose number
+// to finds.
+func moveLast(v uint32, to func(which int, n uint16) int) uint32 {
+	which, list := 0, uint32(offRL)
 	if v-list >= uint32(lastSize*lastBytes) {
-		list = uint32(offWL)
+		which, list = 1, uint32(offWL)
 	}
 	in := v - list
-	n := in / uint32(lastBytes)
-	return list + to(n%lastSize)%lastSize*uint32(lastBytes) + in%uint32(lastBytes)
+	n := to(which, uint16(in/uint32(lastBytes)))
+	return list + uint32(n)*uint32(lastBytes) + in%uint32(lastBytes)
 }
 
 // appendNeutral appends a copy of a block's code: as it was before jumps were linked, and
 // neutral. cache.mu is held.
-func (b *block) appendNeutral(to []byte, number uint32) (all []byte, lasts int32) {
-	all = append(to, cache.mem.w[b.start:b.end]...)
+func (b *block) appendNeutral(to []byte, number uint32) []byte {
+	all := append(to, cache.mem.w[b.start:b.end]...)
 	code := all[len(to):]
 	for i := range b.sites {
 		if s := &b.sites[i]; s.kind == siteEdge {
@@ -127,5 +120,6 @@ func (b *block) appendNeutral(to []byte, number uint32) (all []byte, lasts int32
 		}
 	}
 	p := place{b.start, number, b.page}
-	return all, p.neutral(code, b.refs)
+	p.neutral(code, b.refs, &b.lasts)
+	return all
 }

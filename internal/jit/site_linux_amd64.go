@@ -10,7 +10,7 @@ const (
 	siteHot                      // at the head: the block has run often
 	siteFar                      // the instructions of the block often access other pages than the last time
 	siteMiss                     // at the checked entry
-	siteCallee                   // at the head: is the page of the block's callee mapped?
+	siteBeside                   // at the head: is a page beside the block's own mapped?
 	siteLoad                     // the TLB does not have the page, or that is not enough
 	siteStore
 	siteStep // the interpreter shall execute the instruction
@@ -35,8 +35,9 @@ type site struct {
 	host             bool // edges: linked to the entry with flags in the host's
 	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the
-	// instruction (edges: the exit), where to go on after it, and where to go on with
-	// it when the sum of T0 and T1 leads to a copy of its operand.
+	// instruction (edges: the exit), where to go on after it (indirect jumps: the return
+	// address of the call of common.again), and where to go on with it when the sum of T0
+	// and T1 leads to a copy of its operand.
 	retry, next, loaded uint16
 	// Edges: the position of the displacement to link. Indirect jumps: what
 	// takes back the change of RSP. Strings: the length of the instruction.
@@ -137,6 +138,17 @@ func (t *translator) emitExits() {
 		if t.sites[n].fpu {
 			t.noteFPU(w.fpuPC)
 			t.callCommon(cache.fpuUnload)
+		}
+		switch s := &t.sites[n]; {
+		case s.kind == siteIndirect:
+			t.callCommon(cache.common.again)
+			s.next = uint16(t.pos())
+			continue
+		case s.kind == siteLoad && !s.fpu:
+			t.callCommon(cache.common.loadMiss[bit(s.constant)])
+			s.arg = t.pos()
+			t.jmpBack(int32(s.retry))
+			continue
 		}
 		t.leaveBy(n + len(headSites))
 	}

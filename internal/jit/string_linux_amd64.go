@@ -19,6 +19,61 @@ func (in *inst) isString() bool {
 	return (in.Op == x86.STOS || in.Op == x86.MOVS) && in.Rep == 0xf3 && !in.Addr32 && in.Seg == x86.SegNone
 }
 
+// emitString emits a routine that does REP STOS or REP MOVS of elements of 1<<log
+// bytes, unless an operand is in two pages or in one that the TLB does not have, or they
+// are gone through backwards: then it exits. The host's instruction does what the
+// guest's would, for operands that overlap too.
+func (t *translator) emitString(stos bool, log uint8, called int32) {
+	t.memOp(false, 0, field(offRFlags), 0xf7) // test
+	t.put32(cpu.FlagDF)
+	t.jccBack(ccNE, called)
+	t.aluImm(true, 7, hCX, mm.PageSize>>log)
+	t.jccBack(ccA, called)
+	// apart loads T1 with how far the host's address of what reg points to is from
+	// the guest's.
+	apart := func(reg uint8, tlb int32) {
+		t.move(hT0, reg)
+		t.probe(tlb)
+		t.aluImm(true, 7, hT0, pageMask)
+		t.jccBack(ccA, called)
+		t.lea(hT0, mem{hT0, hCX, log, 0})
+		t.aluImm(true, 7, hT0, mm.PageSize)
+		t.jccBack(ccA, called)
+		t.load(hT0, mem{hB, hT1, 0, tlb})
+		t.load(hT1, mem{hB, hT1, 0, tlb + 8})
+		t.regOp(true, hT1, hT0, 0x2b)
+	}
+	// move adds to both pointers (03), or subtracts from them (2b).
+	move := func(opcode byte) {
+		if !stos {
+			t.memOp(true, hSI, field(offTarget), opcode)
+		}
+		t.regOp(true, hDI, hT1, opcode)
+	}
+	if !stos {
+		apart(hSI, offRT)
+		t.store(field(offTarget), hT1)
+	}
+	apart(hDI, offWT)
+	move(0x03)
+	opcode := byte(0xa4) // movsb
+	if stos {
+		opcode = 0xaa
+	}
+	switch log {
+	case 0:
+		t.put2(0xf3, opcode)
+	case 1:
+		t.put3(0x66, 0xf3, opcode+1)
+	case 2:
+		t.put2(0xf3, opcode+1)
+	case 3:
+		t.put3(0xf3, 0x48, opcode+1)
+	}
+	move(0x2b)
+	t.put1(0xc3)
+}
+
 // stringOp does what is at a site of REP STOS or REP MOVS, page by page. done is
 // false if the interpreter has to go on from where it has come.
 func (e *engine) stringOp(s *site) (done bool) {

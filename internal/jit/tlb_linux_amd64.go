@@ -1,9 +1,14 @@
 package jit
 
-import "github.com/tinevm/tine/internal/mm"
+import (
+	"sync/atomic"
+
+	"github.com/tinevm/tine/internal/mm"
+)
 
 // Host memory of guest pages, as machine code looks it up: rt for reading, wt for
-// writing, pages for code. All is lost when the mappings of the address space
+// writing, pages for code; and large, where loads look for what others took the place
+// of in rt. All is lost when the mappings of the address space
 // change. A fork takes the right to write away and leaves the rest, and the child
 // begins with what its parent has.
 
@@ -20,6 +25,29 @@ func noPage(i uint64) uint64 {
 func emptyTLB(t *[tlbSize]tlbEntry) {
 	clear(t[:])
 	t[0].page = noPage(0)
+}
+
+// largeShift is how far the bits of an address are apart that are combined to tell
+// where its page is in large: programs have what they need at distances of powers of 2.
+const largeShift = 14
+
+func largeSlot(va uint64) uint64 {
+	return (va ^ va>>largeShift) >> mm.PageShift % largeSize
+}
+
+// clearLarge empties large.
+func (c *context) clearLarge() {
+	if c.largeTag++; c.largeTag > pageMask {
+		clear(c.large[:])
+		c.largeTag = 1
+	}
+}
+
+// setRead enters a page in rt and large.
+func (c *context) setRead(va, host uint64) {
+	i, page := va>>mm.PageShift%tlbSize, va&^pageMask
+	c.rt[i], c.large[largeSlot(va)] = tlbEntry{page, host}, tlbEntry{page | c.largeTag, host}
+	c.noteRead(i, 0)
 }
 
 // update brings the translations up to date.
@@ -47,7 +75,8 @@ func (c *context) inherit(p *context, v mm.Version) {
 	if len(p.reads) == cap(p.reads) {
 		c.clearWrites()
 		c.clearCode()
-		clear(given(&c.rl))
+		c.clearLarge()
+		clear(c.given(0))
 		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
 	} else {
 		c.clearTLB()
@@ -68,7 +97,10 @@ func (c *context) evict(va uint64) {
 	if c.rt[i].page == page {
 		c.rt[i] = tlbEntry{page: noPage(i)}
 	}
-	forget(&c.rl, page)
+	if l := &c.large[largeSlot(va)]; l.page == page|c.largeTag {
+		l.page = 0
+	}
+	forget(c.given(0), page)
 	if c.wt[i].page == page {
 		c.dropWrite(uint64(i))
 	}
@@ -84,20 +116,50 @@ func (c *context) dropWrite(i uint64) {
 		c.stack = lastEntry{}
 	}
 	if c.wf[i] != 0 {
-		forget(&c.wl, c.wt[i].page)
+		forget(c.given(1), c.wt[i].page)
 	}
 	c.wt[i], c.wf[i] = tlbEntry{page: noPage(i)}, 0
 }
 
-// given are the entries of rl or wl that have been given out: in short programs
-// few.
-func given(l *[lastSize]lastEntry) []lastEntry {
-	return l[:min(uint32(cache.lasts.Load()), lastSize)]
+// lasts says who has the entries of context.rl or wl. There are not enough for all
+// instructions of hot blocks, so some have one together.
+type lasts struct {
+	uses  [lastSize]uint16 // of the entry, by blocks that are not dead
+	next  uint32           // where to look for one
+	given atomic.Int32     // those behind have never been given out: in short programs most
+}
+
+// take gives out an entry: of the next few the one that is used least.
+func (l *lasts) take() uint16 {
+	const few = 8
+	best := l.next % lastSize
+	for i := range uint32(few) {
+		if n := (l.next + i) % lastSize; l.uses[n] < l.uses[best] {
+			best = n
+		}
+	}
+	l.next = best + 1
+	l.uses[best]++
+	if l.given.Load() <= int32(best) {
+		l.given.Store(int32(best) + 1)
+	}
+	return uint16(best)
+}
+
+// give gives entries back.
+func (l *lasts) give(list []uint16) {
+	for _, n := range list {
+		l.uses[n]--
+	}
+}
+
+// given are the entries of rl (0) or wl (1) that have been given out.
+func (c *context) given(which int) []lastEntry {
+	return []*[lastSize]lastEntry{&c.rl, &c.wl}[which][:cache.lasts[which].given.Load()]
 }
 
 // forget empties the entries of a page.
-func forget(last *[lastSize]lastEntry, page uint64) {
-	l := given(last)
+func forget(l []lastEntry, page uint64) {
 	for i := range l {
 		if e := &l[i]; e.page == page {
 			e.small, e.large = 0, 0
@@ -109,7 +171,8 @@ func forget(last *[lastSize]lastEntry, page uint64) {
 func (c *context) clearTLB() {
 	c.clearWrites()
 	c.clearCode()
-	clear(given(&c.rl))
+	c.clearLarge()
+	clear(c.given(0))
 	if len(c.reads) == cap(c.reads) {
 		emptyTLB(&c.rt)
 		clear(c.pages[:])
@@ -126,7 +189,7 @@ func (c *context) clearTLB() {
 // clearWrites forgets what may be written.
 func (c *context) clearWrites() {
 	c.stack = lastEntry{}
-	clear(given(&c.wl))
+	clear(c.given(1))
 	if len(c.writes) == cap(c.writes) {
 		emptyTLB(&c.wt)
 		clear(c.wf[:])
@@ -146,6 +209,7 @@ func (c *context) compactReads() {
 		return
 	}
 	c.reads = c.reads[:0]
+	c.clearLarge() // machine code fills with it what is not in the list
 	for i := range c.rt {
 		if c.rt[i].page != noPage(uint64(i)) {
 			c.noteRead(uint64(i), 0)

@@ -122,11 +122,9 @@ func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
 		limit = maxPlain
 	}
 	for len(list) < limit {
-		at := cf
-		if (pc^head)&^pageMask != 0 {
-			if at = t.callee.cf; at == nil || pc&^pageMask != t.callee.page {
-				break
-			}
+		at := t.codeOf(pc, cf, head)
+		if at == nil {
+			break
 		}
 		list = list[:len(list)+1]
 		in := &list[len(list)-1]
@@ -139,7 +137,7 @@ func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
 			break
 		}
 		if in.kind == kindJcc {
-			if jumps++; !at.goOn(in, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
+			if jumps++; !t.goOn(in, cf, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
 				break
 			}
 		}
@@ -179,21 +177,26 @@ func (c *callStack) recursive(pc uint64) bool {
 	return slices.Contains(c.entry[:c.n-1], pc)
 }
 
-// callee is a page beside its own to which a hot block goes through a call.
-type callee struct {
+// beside is a page beside its own in which a hot block is.
+type beside struct {
 	page uint64
-	cf   *codeFrame // nil: there is none
-	n    int32      // its number in context.pages
+	cf   *codeFrame
+	n    int32 // its number in context.pages
 }
 
-// goThrough has the hot block at head go on after a direct jump or call in its own
-// page or to that of its callee, and after the return from such a call.
+const maxLooks = 2 // see block
+
+// maxBeside is how many of them a block may have: it looks for each at its head.
+const maxBeside = 3
+
+// goThrough has the hot block at head go on after a direct jump or call, and after the
+// return from such a call.
 func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
 	switch {
-	case in.kind == kindJmp && t.near(in.target(), head):
+	case in.kind == kindJmp && t.reaches(in.target(), head):
 		in.kind, in.taken = kindNop, true
-	case in.kind == kindCall && t.through && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
-		(t.near(in.target(), head) || t.meet(in.target())):
+	case in.kind == kindCall && t.looks > 0 && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
+		t.reaches(in.target(), head):
 		in.kind, in.taken = kindCallOn, true
 		calls.back[calls.n], calls.entry[calls.n] = in.next(), in.target()
 		calls.n++
@@ -203,29 +206,48 @@ func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
 	}
 }
 
-// near reports whether an address is in the page of head or in that of the callee.
-func (t *translator) near(pc, head uint64) bool {
-	return (pc^head)&^pageMask == 0 || t.callee.cf != nil && pc&^pageMask == t.callee.page
-}
-
-// meet makes the page of an address that of the callee, if there is none yet and it is
-// known what is there.
-func (t *translator) meet(pc uint64) bool {
-	if t.callee.cf != nil || t.alone || t.c == nil {
+// reaches reports whether an address is in a page of the block at head. If it may be in
+// others, and it is known what is there, its page becomes one of them.
+func (t *translator) reaches(pc, head uint64) bool {
+	if t.codeOf(pc, nil, head) != nil || (pc^head)&^pageMask == 0 {
+		return true
+	}
+	cf := t.met(pc)
+	if cf == nil || len(t.beside) == maxBeside {
 		return false
 	}
-	f := t.c.codeMet(pc)
-	if f == 0 {
-		return false
-	}
-	cf := frameOf(f)
-	t.callee = callee{pc &^ pageMask, cf, cf.number(pc &^ pageMask)}
+	t.beside = append(t.beside, beside{pc &^ pageMask, cf, cf.number(pc &^ pageMask)})
 	return true
 }
 
-// goOn decides which way the block that begins at head goes on at in, a
+// met is the frame of an address to whose page the block may go on, if it is known.
+func (t *translator) met(pc uint64) *codeFrame {
+	if t.looks == 0 || t.alone || t.c == nil {
+		return nil
+	}
+	if f := t.c.codeMet(pc); f != 0 {
+		return frameOf(f)
+	}
+	return nil
+}
+
+// codeOf is the frame of an address in a page of the block at head, which begins in
+// cf; nil if it is not in one.
+func (t *translator) codeOf(pc uint64, cf *codeFrame, head uint64) *codeFrame {
+	if (pc^head)&^pageMask == 0 {
+		return cf
+	}
+	for i := range t.beside {
+		if b := &t.beside[i]; b.page == pc&^pageMask {
+			return b.cf
+		}
+	}
+	return nil
+}
+
+// goOn decides which way the block that begins at head, in cf, goes on at in, a
 // conditional jump, if it does.
-func (cf *codeFrame) goOn(in *inst, head uint64, tier tier) bool {
+func (t *translator) goOn(in *inst, cf *codeFrame, head uint64, tier tier) bool {
 	switch tier {
 	case tierPlain:
 		return in.target() > in.pc
@@ -235,30 +257,45 @@ func (cf *codeFrame) goOn(in *inst, head uint64, tier tier) bool {
 	case tierCold:
 		return false
 	}
-	taken := int32(0)
-	if (in.target()^in.pc)&^pageMask == 0 {
-		taken = cf.runs(in.target())
+	runs := func(pc uint64) (n, samples int32) {
+		at := t.codeOf(pc, cf, head)
+		if at == nil {
+			at = t.met(pc)
+		}
+		if at == nil {
+			return 0, 0
+		}
+		return at.runs(pc)
 	}
-	not := cf.runs(in.next())
-	in.taken = taken > not
-	return taken+not > 0
+	taken, often := runs(in.target())
+	not, notOften := runs(in.next())
+	// If both are hot it was not taken, mostly: unless more than half as much time as
+	// in this block was found to be spent beyond that way out.
+	more := taken > not || taken == not && t.looks > 0 && often > max(notOften, sampledAfter/2)
+	if more && t.reaches(in.target(), head) {
+		in.taken = true
+		return true
+	}
+	return not > 0
 }
 
-// runs is how often the block at pc ran, as far as that is known.
-func (cf *codeFrame) runs(pc uint64) int32 {
-	n := uint32(*cf.slot(pc, false) & numberMask)
-	if n == 0 {
-		return 0
+// runs is how often the block at pc ran, as far as that is known, and how many chunks
+// ended in it.
+func (cf *codeFrame) runs(pc uint64) (n, samples int32) {
+	at := uint32(*cf.slot(pc, false) & numberMask)
+	if at == 0 {
+		return 0, 0
 	}
-	switch b := numbered(n); {
+	b := numbered(at)
+	switch n = hotAfter; {
 	case b.pc != pc:
-		return 0
+		return 0, 0
 	case b.tier == tierOnce: // it did, that is all
-		return hotAfter / 2
+		n = hotAfter / 2
 	case b.tier == tierCold:
-		return max(hotAfter-atomic.LoadInt32(&cache.mem.counts[n]), 0)
+		n = max(hotAfter-atomic.LoadInt32(&cache.mem.counts[at]), 0)
 	}
-	return hotAfter
+	return n, b.samples.Load()
 }
 
 // holds reports whether the instruction at pc is in list.

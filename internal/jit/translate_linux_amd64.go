@@ -2,6 +2,7 @@ package jit
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
@@ -17,10 +18,10 @@ type translator struct {
 	pc          uint64
 	page, other int32    // see block
 	c           *context // of the engine
-	callee      callee
-	alone       bool // see block
-	through     bool // see block
-	cur         int  // index of the instruction being translated
+	beside      []beside // the other pages that the block is in
+	alone       bool     // see block
+	looks       int32    // see block
+	cur         int      // index of the instruction being translated
 
 	// Where the guest's flags are, as far as they are live: in the host's
 	// flags, in the context, or both.
@@ -31,7 +32,8 @@ type translator struct {
 	heldAt int32
 
 	tier    tier
-	far     uint64 // see block
+	lasts   [2][]uint16 // see block
+	far     uint64      // see block
 	groups  [maxGroups]group
 	grouped bool  // there may be some
 	began   bool  // by the current instruction
@@ -198,9 +200,9 @@ func (t *translator) head() {
 		t.testPage(t.other)
 		t.exitFrom(t.site(site{kind: siteStep}), t.jcc(ccE))
 	}
-	if t.callee.cf != nil {
-		t.testPage(t.callee.n)
-		t.exitFrom(t.site(site{kind: siteCallee, retry: uint16(t.out.mem)}), t.jcc(ccE))
+	for i := range t.beside {
+		t.testPage(t.beside[i].n)
+		t.exitFrom(t.site(site{kind: siteBeside, retry: uint16(t.out.mem)}), t.jcc(ccE))
 	}
 }
 
@@ -343,13 +345,16 @@ func (t *translator) step(in *inst) {
 	t.unloadFPU()
 	t.clobber(in)
 	t.dropGroups()
-	s := site{kind: siteStep}
-	if in.isString() {
-		s = site{kind: siteString, write: in.Op == x86.STOS, size: in.Args[0].Size, arg: int32(in.Len)}
-	}
-	t.exit(t.site(s))
-	t.inHost, t.inMem = true, true // enter loads the flags
 	t.upper = false
+	if in.isString() {
+		s := site{kind: siteString, write: in.Op == x86.STOS, size: in.Args[0].Size, arg: int32(in.Len)}
+		t.callCommon(cache.common.strings[bit(s.write)][bits.TrailingZeros8(s.size)])
+		t.site(s) // where the routine returns, its field next will have
+		t.inHost, t.inMem = false, true
+		return
+	}
+	t.exit(t.site(site{kind: siteStep}))
+	t.inHost, t.inMem = true, true // enter loads the flags
 }
 
 // cpuid is CPUID: programs start with dozens of them. What was asked before is in
