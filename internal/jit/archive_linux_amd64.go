@@ -44,7 +44,9 @@ const (
 	// How long files of other builds stay after their last use.
 	keepArchive = 30 * 24 * time.Hour
 	// How exactly it is known when a file was used.
-	touchArchive = 24 * time.Hour
+	touchArchive = 10 * time.Minute
+	// How long a file may be unfinished.
+	writeArchiveIn = 24 * time.Hour
 
 	// What a run made is kept if it is minMade blocks, and a madeShare'th of what it got
 	// from the archive.
@@ -256,6 +258,7 @@ func (t *translator) settle(cf *codeFrame, pc uint64, p *part, e *archivedBlock)
 	b.archived = true
 	cf.enter(b, t.number)
 	cache.archive.recalled++
+	p.file.used = true
 	return b
 }
 
@@ -269,9 +272,9 @@ func SaveArchive() error {
 	if a.open(); a.dir == "" {
 		return errNoBuild
 	}
-	a.touch()
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
+	a.touch()
 	if !a.enough(a.made) {
 		return nil
 	}
@@ -425,11 +428,11 @@ func (a *archive) write(pages []archived, files []*archiveFile) error {
 	return err
 }
 
-// touch notes that files are in use, once a day.
+// touch notes that files are in use.
 func (a *archive) touch() {
 	now := time.Now()
 	for _, f := range a.list {
-		if now.Sub(f.info.ModTime()) > touchArchive {
+		if f.used && now.Sub(f.info.ModTime()) > touchArchive {
 			os.Chtimes(f.name, now, now)
 		}
 	}
@@ -455,7 +458,7 @@ func prune(dir string) {
 		switch filepath.Ext(name) {
 		case archiveExt:
 		case unfinishedExt:
-			limit = touchArchive
+			limit = writeArchiveIn
 		default:
 			continue
 		}

@@ -119,6 +119,7 @@ type archiveFile struct {
 	data  []byte
 	pages []archivedPage
 	info  os.FileInfo
+	used  bool // something of it was
 	bad   bool // nothing of it is to be used any more
 }
 
