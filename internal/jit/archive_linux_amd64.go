@@ -183,15 +183,12 @@ func (t *translator) recall(cf *codeFrame, pc uint64, tier tier) *block {
 		*k = keptCode{known: true, page: page, parts: cache.archive.parts(page, cf.frame.Bytes())}
 	}
 	for i := range k.parts {
-		p := &k.parts[i]
-		if p.file.bad {
-			continue
-		}
-		e := p.block(blockKey(pc, tier == tierPlain))
-		if e == nil || e.tier == tierOnce && tier == tierCold {
-			continue
-		}
-		if b := t.settle(cf, pc, p, e); b != nil {
+		if p := &k.parts[i]; !p.file.bad && t.fetch(cf, pc, tier, p) {
+			b := t.publish()
+			b.archived = true
+			cf.enter(b, t.number)
+			cache.archive.recalled++
+			p.file.used = true
 			return b
 		}
 	}
@@ -225,41 +222,37 @@ func (a *archive) parts(page uint64, b []byte) (list []part) {
 	return list
 }
 
-// settle makes block e of p that at pc. It returns nil if the file is damaged.
-func (t *translator) settle(cf *codeFrame, pc uint64, p *part, e *archivedBlock) *block {
-	n := cf.number(pc &^ pageMask)
+// fetch makes the code and the sites of the block at pc, if p has it.
+func (t *translator) fetch(cf *codeFrame, pc uint64, tier tier, p *part) (ok bool) {
 	err := guarded(func() error {
+		e := p.block(blockKey(pc, tier == tierPlain))
+		if e == nil || e.tier == tierOnce && tier == tierCold {
+			return nil
+		}
 		all, err := p.contents(e)
 		if err != nil {
 			return err
 		}
 		sites, code, refs := e.split(all)
-		t.pc, t.tier, t.page, t.other, t.beside = pc, e.tier, n, 0, t.beside[:0]
+		t.pc, t.tier, t.page, t.other, t.beside = pc, e.tier, cf.number(pc&^pageMask), 0, t.beside[:0]
 		t.far, t.alone, t.looks = e.far, e.alone, e.looks
 		t.list = t.list[:e.n]
 		t.open(cf)
 		t.n = int32(copy(t.b, code))
 		t.sites = append(t.sites, sites...)
-		at := place{t.base, t.number, n}
 		for i := range t.lasts {
 			for range e.lasts[i] {
 				t.lasts[i] = append(t.lasts[i], cache.lasts[i].take())
 			}
 		}
+		at := place{t.base, t.number, t.page}
 		at.settle(t.b, refs, &t.lasts)
 		t.out = layout{int32(e.checked), int32(e.mem), int32(e.host)}
+		ok = true
 		return nil
 	})
-	if err != nil {
-		p.file.bad = true
-		return nil
-	}
-	b := t.publish()
-	b.archived = true
-	cf.enter(b, t.number)
-	cache.archive.recalled++
-	p.file.used = true
-	return b
+	p.file.bad = err != nil
+	return ok
 }
 
 // SaveArchive adds what was translated to the archive, if it is enough. Engines may be

@@ -323,6 +323,28 @@ func TestArchiveCutOff(t *testing.T) {
 	}
 }
 
+// Also when some of it has been used already.
+func TestArchiveCutOffLater(t *testing.T) {
+	name := saved(t, privateDir(t))
+	archiveIn(t, filepath.Dir(filepath.Dir(name)), "a")
+	m := cputest.NewMachine(t, New(), archiveLoop...)
+	m.R.RIP, m.R.GPR[cpu.RCX], m.R.GPR[cpu.RAX] = cputest.CodeAt, 20, 0
+	m.R.GPR[cpu.RBX], m.R.GPR[cpu.RSP] = cputest.DataAt, cputest.DataAt+1024
+	if trap, n := m.Run(64); trap.Kind != cpu.TrapBudget || n != 64 {
+		t.Fatalf("%+v after %d", trap, n)
+	}
+	if cache.archive.recalled == 0 || cache.archive.list[0].bad {
+		t.Fatal("nothing was recalled")
+	}
+	if err := os.Truncate(name, 0); err != nil {
+		t.Fatal(err)
+	}
+	m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, cputest.CodeAt+13, 57)
+	if m.R.GPR[cpu.RAX] != 210 || !cache.archive.list[0].bad {
+		t.Errorf("the sum is %d", m.R.GPR[cpu.RAX])
+	}
+}
+
 // What others could have written is not used.
 func TestArchivePermissions(t *testing.T) {
 	dir := privateDir(t)
