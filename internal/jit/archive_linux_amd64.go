@@ -274,8 +274,8 @@ func SaveArchive() error {
 	if err := a.makeFolders(); err != nil {
 		return err
 	}
-	if pages := a.collect(); len(pages) > 0 {
-		return a.save(pages)
+	if pages, size := a.collect(); len(pages) > 0 {
+		return a.save(pages, size)
 	}
 	return nil
 }
@@ -292,25 +292,11 @@ func (a *archive) makeFolders() error {
 // enough reports whether so many new blocks are worth another file.
 func (a *archive) enough(blocks int) bool { return blocks >= minMade && blocks >= a.recalled/madeShare }
 
-// collect lists what has been translated and is not from the archive, if it is enough.
-func (a *archive) collect() []archived {
-	pages, room := collect(nil, mostSaved, false)
-	if room > 0 {
-		pages, _ = collect(pages, room, true)
-	}
-	blocks := 0
-	for i := range pages {
-		blocks += len(pages[i].blocks)
-	}
-	if !a.enough(blocks) {
-		return nil
-	}
-	return pages
-}
-
-// collect appends pages with room bytes at most, with the blocks that may run once, or
-// with the others, and returns what room is left.
-func collect(pages []archived, room int, once bool) ([]archived, int) {
+// collect lists what has been translated and is not from the archive, if it is enough,
+// and says how large a file of it is.
+func (a *archive) collect() (pages []archived, size int) {
+	var once []archived // what may run once, of all
+	sizeOnce, blocks := 0, 0
 	for f, cf := range cache.frames {
 		// What an engine may have written is not of a file: it is data, or made by
 		// the guest's own compiler.
@@ -318,51 +304,55 @@ func collect(pages []archived, room int, once bool) ([]archived, int) {
 			continue
 		}
 		for _, at := range cf.pages {
-			p := archived{page: at.page, bytes: f.Bytes(), blocks: cf.archived(at, once)}
-			if len(p.blocks) == 0 {
+			p := archived{page: at.page, bytes: f.Bytes()}
+			q := p
+			n, m := cf.archived(at, &p.cached, &q.cached)
+			if n+m == 0 || size+n+int(mm.PageSize) > mostSaved {
 				continue
 			}
-			if room -= p.size(); room < 0 {
-				return pages, 0
-			}
 			p.sum = checksum(p.bytes)
-			pages = append(pages, p)
+			q.sum = p.sum
+			blocks += len(p.cached) + len(q.cached)
+			pages, once = append(pages, p), append(once, q)
+			size, sizeOnce = size+n+int(mm.PageSize), sizeOnce+m
 		}
 	}
-	return pages, room
+	if !a.enough(blocks) {
+		return nil, 0
+	}
+	if size+sizeOnce <= mostSaved {
+		return append(pages, once...), size + sizeOnce
+	}
+	return slices.DeleteFunc(pages, func(p archived) bool { return len(p.cached) == 0 }), size
 }
 
-// archived lists those blocks of a frame at an address that are not in the archive and
-// depend on nothing else: those that may run once, or the others.
-func (cf *codeFrame) archived(at codePage, once bool) (blocks []archivedContents) {
+// archived appends the numbers of those blocks of a frame at an address that are not in
+// the archive and depend on nothing else, to one list or, if they may run once, to another.
+// It returns how many bytes they take.
+func (cf *codeFrame) archived(at codePage, list, once *[]uint32) (size, sizeOnce int) {
 	for _, e := range cf.table {
 		if e == 0 {
 			continue
 		}
 		number := uint32(e & numberMask)
-		if b := numbered(number); (b.tier == tierOnce) == once && b.page == at.n && !b.archived && !b.dead.Load() && len(b.beside) == 0 && b.other == 0 {
-			blocks = append(blocks, archivedContents{archivedBlock: b.describe(), number: number})
+		b := numbered(number)
+		if b.page != at.n || b.archived || b.dead.Load() || len(b.beside) > 0 || b.other != 0 {
+			continue
+		}
+		n := blockBytes + int(b.end-b.start) + len(b.sites)*siteBytes + len(b.refs)*refBytes
+		if b.tier == tierOnce {
+			*once = append(*once, number)
+			sizeOnce += n
+		} else {
+			*list = append(*list, number)
+			size += n
 		}
 	}
-	return blocks
+	return size, sizeOnce
 }
 
-// describe gives what the archive has of a block beside its contents.
-func (b *block) describe() archivedBlock {
-	return archivedBlock{
-		far: b.far, key: blockKey(b.pc, b.tier == tierPlain), code: uint16(b.end - b.start),
-		sites: uint16(len(b.sites)), refs: uint16(len(b.refs)),
-		checked: uint16(b.entry.checked - b.start), mem: uint16(b.entry.mem - b.start), host: uint16(b.entry.host - b.start),
-		lasts: [2]uint8{uint8(len(b.lasts[0])), uint8(len(b.lasts[1]))}, n: uint8(b.n), tier: b.tier, alone: b.alone, looks: b.looks,
-	}
-}
-
-// save writes pages and what small files have to another file.
-func (a *archive) save(pages []archived) error {
-	size := trailerBytes
-	for i := range pages {
-		size += pages[i].size()
-	}
+// save writes pages, of so many bytes, and what small files have to another file.
+func (a *archive) save(pages []archived, size int) error {
 	// Others may have added files since this process began.
 	files := openArchiveFiles(a.dir, a.key)
 	defer func() {

@@ -43,7 +43,14 @@ func (a *archive) add(pages []archived) error {
 	if err := a.makeFolders(); err != nil {
 		return err
 	}
-	return a.save(pages)
+	size := 0
+	for i := range pages {
+		size += int(mm.PageSize)
+		for j := range pages[i].filed {
+			size += blockBytes + pages[i].filed[j].bytes()
+		}
+	}
+	return a.save(pages, size)
 }
 
 // privateDir is a folder as an archive must be.
@@ -399,7 +406,7 @@ func pagesOf(r *rand.Rand, pages, n int) (list []archived) {
 				c.all[i] = byte(r.Uint32())
 			}
 			c.check = checksum(c.all)
-			p.blocks = append(p.blocks, c)
+			p.filed = append(p.filed, c)
 		}
 		list = append(list, p)
 	}
@@ -420,8 +427,8 @@ func TestArchiveFiles(t *testing.T) {
 	for range 20 {
 		pages := pagesOf(r, 1+r.IntN(40), 1+r.IntN(20))
 		for i := len(pages) - 1; i >= 0; i-- {
-			for j := len(pages[i].blocks) - 1; j >= 0; j-- {
-				b := &pages[i].blocks[j]
+			for j := len(pages[i].filed) - 1; j >= 0; j-- {
+				b := &pages[i].filed[j]
 				want[name{pages[i].page, pages[i].sum, b.key}] = b.all
 			}
 		}
@@ -440,7 +447,7 @@ func TestArchiveFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range pages {
-			for _, b := range p.blocks {
+			for _, b := range p.filed {
 				i, _ := f.first(p.page)
 				part, ok, err := f.at(i, p.page, p.bytes, p.sum)
 				if !ok || err != nil || part.block(b.key) == nil {
@@ -470,9 +477,9 @@ func TestArchiveAtOnce(t *testing.T) {
 	for range 8 {
 		pages := pagesOf(r, 5, 5)
 		for i := range pages {
-			for j := range pages[i].blocks {
-				pages[i].blocks[j].key = uint16(len(blocks)) // all different
-				blocks[pages[i].blocks[j].check] = true
+			for j := range pages[i].filed {
+				pages[i].filed[j].key = uint16(len(blocks)) // all different
+				blocks[pages[i].filed[j].check] = true
 			}
 		}
 		group.Go(func() {
@@ -489,7 +496,7 @@ func TestArchiveAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range pages {
-			for _, b := range p.blocks {
+			for _, b := range p.filed {
 				delete(blocks, b.check)
 			}
 		}

@@ -240,33 +240,22 @@ func (b *archivedBlock) split(all []byte) (sites []site, code []byte, refs []ref
 	return view[site](all, int(b.sites)), all[n : n+int(b.code)], view[ref](all[n+int(b.code):], int(b.refs))
 }
 
-// archived is what is to be written about a page.
+// archived is what is to be written about a page: blocks of the cache, by their numbers,
+// and of files.
 type archived struct {
 	page   uint64
 	bytes  []byte
 	sum    uint32
-	blocks []archivedContents
+	cached []uint32
+	filed  []archivedContents
 }
 
-// archivedContents is a block with its contents, which are in a file, or for the block
-// with a number in the cache those that it has there.
 type archivedContents struct {
 	archivedBlock
-	all    []byte
-	number uint32
+	all []byte
 }
 
-// size is about how many bytes of a file a page takes.
-func (p *archived) size() int {
-	n := pageBytes + int(mm.PageSize)
-	for i := range p.blocks {
-		n += blockBytes + aligned(p.blocks[i].bytes())
-	}
-	return n
-}
-
-// merge makes one page of those that are at the same address with the same bytes. Of
-// blocks with the same key the first stays.
+// merge makes one page of those that are at the same address with the same bytes.
 func merge(pages []archived) []archived {
 	slices.SortStableFunc(pages, func(p, q archived) int {
 		return cmp.Or(cmp.Compare(p.page, q.page), cmp.Compare(p.sum, q.sum), bytes.Compare(p.bytes, q.bytes))
@@ -274,31 +263,58 @@ func merge(pages []archived) []archived {
 	out := pages[:0]
 	for _, p := range pages {
 		if n := len(out); n > 0 && out[n-1].page == p.page && out[n-1].sum == p.sum && bytes.Equal(out[n-1].bytes, p.bytes) {
-			out[n-1].blocks = append(out[n-1].blocks, p.blocks...)
+			out[n-1].cached = append(out[n-1].cached, p.cached...)
+			out[n-1].filed = append(out[n-1].filed, p.filed...)
 		} else {
 			out = append(out, p)
 		}
 	}
-	for i := range out {
-		out[i].blocks = sorted(out[i].blocks)
-	}
 	return out
 }
 
-// sorted orders blocks by key and leaves the first of each.
-func sorted(blocks []archivedContents) []archivedContents {
-	order := make([]uint64, len(blocks))
-	for i := range blocks {
-		order[i] = uint64(blocks[i].key)<<32 | uint64(i)
+// layout appends the list of the page's blocks and their contents to what is empty. Of
+// blocks with the same key the first counts, and those of the cache before others.
+func (p *archived) layout(table []archivedBlock, contents []byte) ([]archivedBlock, []byte) {
+	order := make([]uint64, 0, len(p.cached)+len(p.filed)) // keys, and indices in both lists
+	for _, n := range p.cached {
+		b := numbered(n)
+		order = append(order, uint64(blockKey(b.pc, b.tier == tierPlain))<<32|uint64(len(order)))
+	}
+	for i := range p.filed {
+		order = append(order, uint64(p.filed[i].key)<<32|uint64(len(order)))
 	}
 	slices.Sort(order)
-	out := make([]archivedContents, 0, len(blocks))
+	order = slices.CompactFunc(order, func(a, b uint64) bool { return a>>32 == b>>32 })
+	first := int(mm.PageSize) + len(order)*blockBytes
 	for _, o := range order {
-		if b := blocks[uint32(o)]; len(out) == 0 || out[len(out)-1].key != b.key {
-			out = append(out, b)
+		var e archivedBlock
+		begin := len(contents)
+		if i := int(uint32(o)); i < len(p.cached) {
+			e, contents = describe(p.cached[i], contents)
+			e.check = checksum(contents[begin:])
+		} else {
+			c := &p.filed[i-len(p.cached)]
+			e, contents = c.archivedBlock, append(contents, c.all...)
 		}
+		e.at = uint32(first + begin)
+		table = append(table, e)
+		contents = append(contents, make([]byte, aligned(len(contents))-len(contents))...)
 	}
-	return out
+	return table, contents
+}
+
+// describe gives what a file has of a block of the cache, and appends its contents.
+func describe(number uint32, contents []byte) (archivedBlock, []byte) {
+	b := numbered(number)
+	contents = append(contents, raw(b.sites)...)
+	contents = b.appendNeutral(contents, number)
+	contents = append(contents, raw(b.refs)...)
+	return archivedBlock{
+		far: b.far, key: blockKey(b.pc, b.tier == tierPlain), code: uint16(b.end - b.start),
+		sites: uint16(len(b.sites)), refs: uint16(len(b.refs)),
+		checked: uint16(b.entry.checked - b.start), mem: uint16(b.entry.mem - b.start), host: uint16(b.entry.host - b.start),
+		lasts: [2]uint8{uint8(len(b.lasts[0])), uint8(len(b.lasts[1]))}, n: uint8(b.n), tier: b.tier, alone: b.alone, looks: b.looks,
+	}, contents
 }
 
 // read appends what a file has.
@@ -316,7 +332,7 @@ func (a *archiveFile) read(pages []archived) ([]archived, error) {
 			if err != nil {
 				return pages, err
 			}
-			to.blocks = append(to.blocks, archivedContents{archivedBlock: *b, all: all})
+			to.filed = append(to.filed, archivedContents{*b, all})
 		}
 		pages = append(pages, to)
 	}
@@ -333,39 +349,17 @@ func writeArchive(to io.Writer, key [32]byte, pages []archived) error {
 	var contents []byte
 	for i := range pages {
 		p := &pages[i]
-		first := int(mm.PageSize) + len(p.blocks)*blockBytes
-		table, contents = table[:0], contents[:0]
-		for j := range p.blocks {
-			c := p.blocks[j]
-			begin := len(contents)
-			contents = c.appendTo(contents)
-			c.at = uint32(first + begin)
-			table = append(table, c.archivedBlock)
-			contents = append(contents, make([]byte, aligned(len(contents))-len(contents))...)
-		}
+		table, contents = p.layout(table[:0], contents[:0])
 		list[i] = archivedPage{page: p.page, at: uint64(at), sum: p.sum, blocks: uint32(len(table)), check: checksum(raw(table))}
-		w.Write(p.bytes)
-		w.Write(raw(table))
-		w.Write(contents)
-		at += first + len(contents)
+		for _, b := range [][]byte{p.bytes, raw(table), contents} {
+			w.Write(b)
+			at += len(b)
+		}
 	}
 	w.Write(raw(list))
 	size := at + len(list)*pageBytes + trailerBytes
 	w.Write(raw([]archiveTrailer{{magic: archiveMagic, key: key, size: uint64(size), pages: uint32(len(list)), check: checksum(raw(list))}}))
 	return w.Flush()
-}
-
-// appendTo appends the contents, of which the block gets the checksum.
-func (c *archivedContents) appendTo(contents []byte) []byte {
-	if c.all != nil {
-		return append(contents, c.all...)
-	}
-	b, begin := numbered(c.number), len(contents)
-	contents = append(contents, raw(b.sites)...)
-	contents = b.appendNeutral(contents, c.number)
-	contents = append(contents, raw(b.refs)...)
-	c.check = checksum(contents[begin:])
-	return contents
 }
 
 // aligned is n rounded up so that what comes next is aligned as in memory.

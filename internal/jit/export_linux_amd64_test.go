@@ -51,13 +51,17 @@ func CollectTestArchive() { collected = append(collected, collectAll()...) }
 func collectAll() []archived {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	pages := merge(cache.archive.collect())
+	pages, _ := cache.archive.collect()
+	pages = merge(pages)
 	for i := range pages {
 		p := &pages[i]
 		p.bytes = slices.Clone(p.bytes)
-		for j := range p.blocks {
-			p.blocks[j].all = p.blocks[j].appendTo(nil)
+		table, contents := p.layout(nil, nil)
+		first := table[0].at
+		for _, b := range table {
+			p.filed = append(p.filed, archivedContents{b, contents[b.at-first:][:b.bytes()]})
 		}
+		p.cached = nil
 	}
 	return pages
 }
@@ -91,8 +95,8 @@ func NeutralCode() (text string, blocks int) {
 	pages := collectAll()
 	var b strings.Builder
 	for i := range pages {
-		for j := range pages[i].blocks {
-			c := &pages[i].blocks[j]
+		for j := range pages[i].filed {
+			c := &pages[i].filed[j]
 			sites, code, refs := c.split(c.all)
 			e := c.archivedBlock
 			e.check = 0 // also of what is between fields
