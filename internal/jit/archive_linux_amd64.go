@@ -274,9 +274,21 @@ func SaveArchive() error {
 	if err := a.makeFolders(); err != nil {
 		return err
 	}
-	if pages, size := a.collect(); len(pages) > 0 {
-		return a.save(pages, size)
+	pages, size := a.collect()
+	if len(pages) == 0 {
+		return nil
 	}
+	var saved []uint32
+	for i := range pages {
+		saved = append(saved, pages[i].cached...)
+	}
+	if err := a.save(pages, size); err != nil {
+		return err
+	}
+	for _, n := range saved {
+		numbered(n).archived = true
+	}
+	a.made = 0
 	return nil
 }
 

@@ -620,6 +620,25 @@ func TestArchiveTouches(t *testing.T) {
 	}
 }
 
+// A process can save several times, each time what is new.
+func TestArchiveSavesOnce(t *testing.T) {
+	dir := privateDir(t)
+	archiveIn(t, dir, "a")
+	m := cputest.NewMachine(t, New(), archiveLoop...)
+	for range 3 {
+		m.R.RIP, m.R.GPR[cpu.RCX] = cputest.CodeAt, 20
+		m.R.GPR[cpu.RBX], m.R.GPR[cpu.RSP] = cputest.DataAt, cputest.DataAt+1024
+		m.Expect(cpu.Trap{Kind: cpu.TrapSyscall}, cputest.CodeAt+13, 121)
+		if err := SaveArchive(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := filesIn(t, dir)
+	if err := SaveArchive(); err != nil || !slices.Equal(names, filesIn(t, dir)) {
+		t.Errorf("%v: %q became %q", err, names, filesIn(t, dir))
+	}
+}
+
 // A run that finds nearly all that it needs writes nothing.
 func TestArchiveIsNotWrittenForLittle(t *testing.T) {
 	dir := privateDir(t)
