@@ -237,10 +237,10 @@
 // one where it is not, a third of which the host needs to make memory of what is written;
 // to translate it takes 2 and 4. The start of /bin/true takes a sixth less time with an
 // archive (2.5 ms), that of python3 a third, and gcc a quarter. To write it costs the first
-// run 0.5 microseconds a block and more; its files have 440 bytes a block. What did not help: to have
-// back all that a block leads to in its page together with it; and to translate at once,
-// because it will be kept, what is interpreted first otherwise: to have that back takes
-// as long as to interpret it.
+// run 0.5 microseconds a block, and twice that where the host must make memory for the
+// file, of 440 bytes a block. What did not help: to have back all that a block leads to in
+// its page together with it; and to translate at once, because it will be kept, what is
+// interpreted first otherwise: to have that back takes as long as to interpret it.
 //
 // gcc compiling 150 lines runs 300 million instructions, of which it executes
 // 700,000 different ones; a fifth of them once, 40 percent fewer than eight times.
