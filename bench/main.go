@@ -126,6 +126,14 @@ func bench(o *options) error {
 	if err := build(o, dir); err != nil {
 		return err
 	}
+	cache, err := os.MkdirTemp("", "tine-bench-cache-") // dir is what machines may write
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(cache)
+	if err := os.Setenv(cacheVariable, cache); err != nil {
+		return err
+	}
 	s := &session{options: o, dir: dir, targets: findTargets(o, dir), start: time.Now()}
 	if host.Busy() {
 		s.say("the host is busy: others use %.1f of %d processors; values will be noisy", host.Load, host.Processors)

@@ -152,7 +152,11 @@ func (s *session) once(m measurement, t *target) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	one, err := t.run(s.dir, args, s.limit)
+	var env []string
+	if m.anew {
+		env = append(env, cacheVariable+"=off")
+	}
+	one, err := t.run(s.dir, args, s.limit, env...)
 	for _, v := range m.values {
 		if _, ok := one.values[v.key]; !ok && err == nil && v.key != "" {
 			err = fmt.Errorf("the program did not print %q", v.key)

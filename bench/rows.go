@@ -16,6 +16,7 @@ type measurement struct {
 	args func(t *target, dir string) ([]string, error)
 	cpu  bool                 // guest instructions a second make sense
 	warm bool                 // run it once uncounted: it does not warm up by itself
+	anew bool                 // without the translations that tine has kept of former runs
 	on   func(t *target) bool // nil: on all
 	// check, if there is one, says why the host is too small.
 	check func(t *target) error
@@ -68,6 +69,14 @@ func (m measurement) selfTimed(key string) measurement {
 	return m
 }
 
+// translatedAnew is another row, of the runs of tine that find no translations kept.
+func (m measurement) translatedAnew() measurement {
+	m.values = []named{{m.name() + anew, m.values[0].key}}
+	m.anew = true
+	m.on = func(t *target) bool { return t.Name == "native" || t.Name == "tine" }
+	return m
+}
+
 // notOnQemu excludes qemu-user where the program's children would run natively.
 func (m measurement) notOnQemu() measurement {
 	m.on = func(t *target) bool { return t.Name != "qemu" }
@@ -92,6 +101,9 @@ const (
 	rowGccCold     = "program/gcc -c, 500 lines, in a new machine"
 	rowGccWarm     = "program/gcc -c, 500 lines, again in the same machine"
 	rowPythonLoop  = "program/python3 loop"
+	rowPython      = "program/python3 start"
+
+	anew = ", nothing translated before" // follows the name of another row
 )
 
 // measurements is the list of rows; -quick makes the measuring shorter.
@@ -163,15 +175,15 @@ func programs(o *options, ms int) []measurement {
 	}
 	compile := []string{"/usr/bin/gcc", "-c", "-o", "lines.o", "lines.c"}
 	warm := micro(rowGccWarm, "repeat", "process", 3*ms, "repeat", "/usr/bin/gcc", "-c", "-o", "lines.o", "lines.c")
+	start, cold := program(rowPython, python, "-S", "-c", "pass"), program(rowGccCold, compile...).notOnQemu()
 	list := []measurement{
-		program(rowTrue, "/bin/true"),
-		program("program/python3 start", python, "-S", "-c", "pass"),
+		program(rowTrue, "/bin/true"), start, start.translatedAnew(),
 		program(rowPythonLoop, python, "-S", "-c", fmt.Sprintf(pythonLoop, ms*1e6)).selfTimed("loop"),
 	}
 	if o.quick {
-		return append(list, bash(100), program(rowGccCold, compile...).notOnQemu())
+		return append(list, bash(100), cold)
 	}
-	return append(list, bash(500), program(rowGccCold, compile...).notOnQemu(), warm.notOnQemu())
+	return append(list, bash(500), cold, cold.translatedAnew(), warm.notOnQemu())
 }
 
 // fiveHundredLines is a C program for compilers to compile: headers, tables,

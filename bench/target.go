@@ -101,6 +101,9 @@ func firstLine(args ...string) string {
 	return line
 }
 
+// cacheVariable says where tine keeps translations from one run to the next.
+const cacheVariable = "TINE_CACHE"
+
 // A sample is what one run of a program gave.
 type sample struct {
 	values       map[string]float64 // nanoseconds, by the name that the program gave
@@ -111,13 +114,13 @@ type sample struct {
 
 var instructionLine = regexp.MustCompile(`(?m)^instructions: (\d+)$`)
 
-// run runs one program once.
-func (t *target) run(dir string, args []string, limit time.Duration) (sample, error) {
+// run runs one program once, with env added to the environment.
+func (t *target) run(dir string, args []string, limit time.Duration, env ...string) (sample, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	full := append(append([]string{}, t.prefix...), args...)
 	cmd := exec.CommandContext(ctx, full[0], full[1:]...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -56,9 +56,12 @@ func (f *runFlags) config() (cfg tine.Config, err error) {
 		return cfg, err
 	}
 	for _, v := range f.volumes {
-		m, err := parseVolume(v)
+		m, writable, err := parseVolume(v)
 		if err != nil {
 			return cfg, err
+		}
+		if writable != "" {
+			f.writable = append(f.writable, writable)
 		}
 		cfg.Mounts = append(cfg.Mounts, m)
 	}
@@ -170,10 +173,11 @@ func parseLimit(s string) (uint64, error) {
 	return strconv.ParseUint(s, 10, 64)
 }
 
-// parseVolume reads SRC:DST[:ro|:rw].
-func parseVolume(v string) (tine.Mount, error) {
-	bad := func(why string) (tine.Mount, error) {
-		return tine.Mount{}, fmt.Errorf("-v %s: %s", v, why)
+// parseVolume reads SRC:DST[:ro|:rw]. writable is what of the host the machine may
+// write because of it.
+func parseVolume(v string) (m tine.Mount, writable string, err error) {
+	bad := func(why string) (tine.Mount, string, error) {
+		return tine.Mount{}, "", fmt.Errorf("-v %s: %s", v, why)
 	}
 	spec, rw := v, false
 	if s, ok := strings.CutSuffix(spec, ":rw"); ok {
@@ -189,14 +193,17 @@ func parseVolume(v string) (tine.Mount, error) {
 	if !strings.HasPrefix(dst, "/") {
 		return bad("DST must be an absolute path in the machine")
 	}
-	src, err := filepath.Abs(src)
+	src, err = filepath.Abs(src)
 	if err != nil {
 		return bad(err.Error())
 	}
 	if _, err := os.Stat(src); err != nil {
 		return bad(err.Error())
 	}
-	return tine.HostDir(src, dst, rw), nil
+	if rw {
+		writable = src
+	}
+	return tine.HostDir(src, dst, rw), writable, nil
 }
 
 // parseTmpfs reads DST[:size=N].

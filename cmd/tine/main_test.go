@@ -22,6 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv("TINE_CACHE"); !ok { // scripts and the commands in them have it
+		os.Setenv("TINE_CACHE", "off")
+	}
 	testscript.Main(m, map[string]func(){
 		"tine": main,
 		// tine whose compiler is wrong about CPUID.
@@ -61,6 +64,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			run := env.WorkDir + "/.run"
 			env.Setenv("XDG_RUNTIME_DIR", run)
+			env.Setenv("TINE_CACHE", "off")
 			return os.Mkdir(run, 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": code, "await": await},

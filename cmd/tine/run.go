@@ -49,6 +49,8 @@ type runFlags struct {
 	events         string
 	timeline       string
 	family         string
+	translations   string
+	writable       []string // folders of the host that the machine may write
 }
 
 func newRunCommand() *cobra.Command {
@@ -61,6 +63,12 @@ func newRunCommand() *cobra.Command {
 The machine shows the host's system folders and the current folder, read-only;
 what the program writes stays in the machine's memory and is gone at the end.
 It shows no home folder and has no network. -v and --tmpfs open more.
+
+What tine translates of the programs' code is kept for the next run, at most 128 MB
+in the folder tine of your cache folder ($XDG_CACHE_HOME or ~/.cache), which can be
+removed at any time. TINE_CACHE and --translations name another one, or are "off".
+It is not used with --seed, nor if -v lets the machine write to it: what is there
+is executed on the host.
 
 Exit codes: the program's own; 128 plus the signal's number if one ended it;
 124 after --timeout; 125 if tine itself failed; 126 if the program cannot be
@@ -134,6 +142,7 @@ func (f *runFlags) addMachineFlags(cmd *cobra.Command, short bool) {
 	fl.StringVar(&f.family, "family", "", "draw the family tree of the processes over time to `FILE`, as SVG")
 	fl.BoolVar(&f.parentFirst, "parent-first", false, "after fork the parent runs before the child")
 	fl.StringVar(&f.root, "root", "", "show this host `FOLDER` as /, instead of the system folders; what is written stays in memory")
+	fl.StringVar(&f.translations, "translations", "", "keep translated code for the next run in `DIR`, or off (default: $TINE_CACHE, or tine in your cache folder)")
 	fl.BoolVar(&f.bare, "bare", false, "show nothing of the host but what -v names")
 }
 
@@ -162,6 +171,10 @@ func (f *runFlags) run(args []string) (err error) {
 	}()
 	cfg.Log = func(line string) { fmt.Fprintf(&hostErr, "tine: %s\n", line) }
 	env, err := f.environment(cfg.User)
+	if err != nil {
+		return err
+	}
+	saveTranslations, err := f.keepTranslations()
 	if err != nil {
 		return err
 	}
@@ -210,6 +223,7 @@ func (f *runFlags) run(args []string) (err error) {
 	if f.stats {
 		printStats(&hostErr, m.Stats(), f.asJSON)
 	}
+	saveTranslations() // before their pages are freed
 	if cerr := m.Close(); err == nil && cerr != nil {
 		err = cerr
 	}

@@ -53,7 +53,7 @@ then replayed as often as one likes. The exit code is 1 if a run failed.`,
 	fl.BoolVar(&f.failing, "fail", false, "stop at the first run that fails")
 	f.addEnvFlags(cmd, "e")
 	f.addMachineFlags(cmd, true)
-	for _, name := range []string{"seed", "stats", "events", "timeline", "family", "tty", "interactive", "name", "cpus", "parent-first", "rm"} {
+	for _, name := range []string{"seed", "stats", "events", "timeline", "family", "tty", "interactive", "name", "cpus", "parent-first", "rm", "translations"} {
 		fl.MarkHidden(name) // they are about one run
 	}
 	return cmd

@@ -193,10 +193,10 @@ func (t *translator) probeLast(last, span int32, o operand, shared, direct bool)
 		offset, opcode = hT1, 0x03 // add
 	}
 	t.address(offset, o)
-	t.memOp(true, offset, field(last), 0x2b)
-	t.memOp(true, offset, field(limit), 0x3b)
+	t.lastOp(true, offset, last, 0x2b)
+	t.lastOp(true, offset, limit, 0x3b)
 	other := t.jcc(ccAE)
-	t.memOp(true, hT1, field(from), opcode)
+	t.lastOp(true, hT1, from, opcode)
 	return other
 }
 
@@ -204,12 +204,12 @@ func (t *translator) probeLast(last, span int32, o operand, shared, direct bool)
 // with where it is.
 func (t *translator) setLast(last, tlb int32) {
 	t.memOp(false, 6, mem{hB, hT1, 0, tlb}, 0xff) // push the page
-	t.memOp(false, 0, field(last), 0x8f)          // pop
+	t.lastOp(false, 0, last, 0x8f)                // pop
 	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
-	t.store(field(last+lastHost), hT1)
-	t.memOp(true, 0, field(last+lastSmall), 0xc7)
+	t.lastOp(true, hT1, last+lastHost, 0x89)
+	t.lastOp(true, 0, last+lastSmall, 0xc7)
 	t.put32(mm.PageSize - smallSpan + 1)
-	t.memOp(true, 0, field(last+lastLarge), 0xc7)
+	t.lastOp(true, 0, last+lastLarge, 0xc7)
 	t.put32(mm.PageSize - maxSpan + 1)
 }
 

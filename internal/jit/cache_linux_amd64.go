@@ -6,6 +6,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tinevm/tine/internal/mm"
 	"github.com/tinevm/tine/internal/x86"
@@ -27,15 +30,17 @@ type block struct {
 	alone  bool
 	// Hot blocks: how often much time was found to be spent in it. If it was, it goes
 	// through calls and to other pages.
-	looks int32
-	start int32  // position in the code memory
-	end   int32  // where it ends
-	since int64  // total of the engine that came to far last
-	far   uint64 // hot blocks: the instructions that often access another page, a set
-	dead  atomic.Bool
-	links uint32 // jumps that lead here and may have to be undone: the first in cache.links
-	entry layout // positions in the code memory
-	sites []site
+	looks    int32
+	start    int32  // position in the code memory
+	end      int32  // where it ends
+	since    int64  // total of the engine that came to far last
+	far      uint64 // hot blocks: the instructions that often access another page, a set
+	dead     atomic.Bool
+	links    uint32 // jumps that lead here and may have to be undone: the first in cache.links
+	entry    layout // positions in the code memory
+	sites    []site
+	refs     []ref // unless it is from the archive
+	archived bool  // it is
 
 	samples atomic.Int32 // chunks that ended here
 }
@@ -75,6 +80,7 @@ type codeFrame struct {
 	table []entry    // a hash table of the blocks that begin here
 	n     int        // blocks in it
 	pages []codePage // where it is mapped
+	kept  keptCode   // what the archive has of it
 	// Blocks of one instruction that begins in one frame and ends in another:
 	// those that begin here, by address and number of the other page, and those
 	// that end here; and the blocks beside whose own page this is.
@@ -191,6 +197,7 @@ var cache struct {
 	visits   visits
 	pages    int32 // used numbers in context.pages
 	common   common
+	archive  *archive // nil: there is none
 	// More common routines; see fpu_linux_amd64.go.
 	fpuLoad, fpuUnload, fpuEnter int32
 	flushes                      atomic.Uint64 // generation; changes when all code is thrown away
@@ -270,7 +277,7 @@ func drop(f mm.Frame) {
 	}
 	clear(cf.table)
 	clear(cf.begin)
-	cf.n, cf.end = 0, nil
+	cf.n, cf.end, cf.kept = 0, nil, keptCode{}
 }
 
 // kill makes whoever enters the block leave it again at its head, and undoes the
@@ -323,6 +330,11 @@ func (t *translator) lookup(p *codeEntry, pc uint64, tier tier) (b *block, full 
 	if noRoom() {
 		return nil, true
 	}
+	if old == nil && !t.eager && cache.archive != nil {
+		if b := t.recall(cf, pc, tier); b != nil {
+			return b, false
+		}
+	}
 	if old == nil && tier == tierOnce && !t.eager && cache.visits.first(pc) {
 		return unseen, false
 	}
@@ -352,6 +364,9 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	t.tier, t.page, t.other = tier, cf.number(pc&^pageMask), 0
 	t.open(cf)
 	b := t.translate()
+	if cache.archive != nil {
+		cache.archive.made++
+	}
 	cf.enter(b, t.number)
 	for i := range b.beside {
 		to := b.beside[i].cf
@@ -493,6 +508,7 @@ func (t *translator) open(cf *codeFrame) {
 	piece := &cache.blocks[cache.nblocks/blockPiece]
 	if *piece == nil {
 		*piece = new([blockPiece]block)
+		populate(unsafe.Pointer(*piece), unsafe.Sizeof(**piece))
 	}
 	t.blk, t.number = &(*piece)[cache.nblocks%blockPiece], cache.nblocks
 	m := &cache.mem
@@ -501,14 +517,23 @@ func (t *translator) open(cf *codeFrame) {
 	t.b, t.n = m.w[t.base:], 0
 	if cap(t.sites)-len(t.sites) < maxBlockSites {
 		t.sites = make([]site, 0, sitePiece)
+		populate(unsafe.Pointer(unsafe.SliceData(t.sites)), sitePiece*unsafe.Sizeof(site{}))
 	}
 	t.sites = t.sites[len(t.sites):]
+	if cap(t.refs)-len(t.refs) < maxBlockRefs && cache.archive != nil {
+		t.refs = make([]ref, 0, refPiece)
+	}
+	t.refs = t.refs[len(t.refs):]
 	t.lasts = [2][]uint16{t.lasts[0][:0], t.lasts[1][:0]}
 	cache.mem.counts[t.number] = hotAfter
 	if t.tier == tierHot {
 		cache.mem.counts[t.number] = farAfter
 	}
 }
+
+// populate has the host make memory of what is new and will all be written, at once:
+// page by page it takes several times as long. What is so large begins a page.
+func populate(p unsafe.Pointer, n uintptr) { mm.Populate(p, n, unix.MADV_POPULATE_WRITE) }
 
 // publish makes what has been emitted a block.
 func (t *translator) publish() *block {
@@ -517,6 +542,7 @@ func (t *translator) publish() *block {
 	b.far, b.alone, b.looks = t.far, t.alone, t.looks
 	b.beside, b.lasts = slices.Clone(t.beside), [2][]uint16{slices.Clone(t.lasts[0]), slices.Clone(t.lasts[1])}
 	b.start, b.sites = t.base, t.sites[:len(t.sites):len(t.sites)]
+	b.refs = t.refs[:len(t.refs):len(t.refs)]
 	b.entry = layout{t.base + t.out.checked, t.base + t.out.mem, t.base + t.out.host}
 	for i := range b.sites {
 		s := &b.sites[i]
@@ -536,6 +562,7 @@ func (t *translator) publish() *block {
 	}
 	used := &cache.mem.used
 	b.end = (t.base + t.pos() + 15) &^ 15
+	clear(t.b[t.pos() : b.end-t.base]) // what was there before the cache was emptied
 	for i := (*used + 1<<firstShift - 1) >> firstShift; i<<firstShift < b.end; i++ {
 		cache.first[i] = t.number
 	}

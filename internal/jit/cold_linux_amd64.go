@@ -127,15 +127,15 @@ func (t *translator) coldLast(c *cold) {
 	if s.shared && !c.direct {
 		t.move(hT0, hT1)
 	}
-	t.memOp(true, hT0, field(c.last), 0x03) // the address again
+	t.lastOp(true, hT0, c.last, 0x03) // the address again
 	t.probe(tlb)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	slow := t.jcc(ccA)
 	t.setLast(c.last, tlb)
-	t.memOp(true, hT1, field(c.last), 0x2b)
-	t.store(field(c.last+lastApart), hT1)
+	t.lastOp(true, hT1, c.last, 0x2b)
+	t.lastOp(true, hT1, c.last+lastApart, 0x89)
 	if !c.direct {
-		t.load(hT1, field(c.last+lastHost))
+		t.lastOp(true, hT1, c.last+lastHost, 0x8b)
 	}
 	t.countDown()
 	far := t.jcc(ccS)
@@ -159,11 +159,13 @@ type common struct {
 	stackRead, stackWrite int32
 	routines
 	heads [2]head // by whether the block counts
+	size  int32   // of all
 }
 
 // callCommon emits the call of a common routine.
 func (t *translator) callCommon(routine int32) {
 	t.put1(0xe8)
+	t.refers(toRoutine, t.pos())
 	t.put32(routine - (t.base + t.pos() + 4))
 }
 
@@ -189,6 +191,7 @@ func emitCommon() {
 	t.emitRoutines(&cache.common.routines)
 	cache.common.heads = [2]head{newHead(false), newHead(true)}
 	cache.mem.used = (t.pos() + 15) &^ 15
+	cache.common.size = cache.mem.used
 }
 
 // stackRoutine emits a routine that makes the page in wt of the address that of

@@ -137,6 +137,18 @@
 // blocks: their heads are patched so that whoever enters them leaves, and the
 // store itself is left to the interpreter.
 //
+// # The archive
+//
+// What was translated can be kept in files (OpenArchive, SaveArchive), for the processes
+// that come after: most of what a short program executes is code of libraries that ran a
+// moment ago at the same address. What a block says of its own place is noted while it is
+// emitted (refers), and changed where it is had back (recall). A block is had back when it
+// is looked for, not before, and only for a page whose bytes are all the same. Blocks that
+// are in two pages are not kept, nor those of pages that the guest has written.
+//
+// Eager engines neither ask the archive nor does a machine run from a seed with it: at a
+// fault, flags could tell what has been translated how.
+//
 // # Who may touch what
 //
 // cache is under its mutex. Code is written through one mapping of its memory and
@@ -229,6 +241,15 @@
 // jump cache. That these are looked for by machine code, too, leaves one in 3,500 and
 // saves a tenth of the time. Half of the rest was REP MOVS and REP STOS, which machine
 // code does as well now (emitString): two fifths of a tenth more.
+//
+// To have a block back from the archive takes 0.3 microseconds if all is in the caches, and
+// one where it is not, a third of which the host needs to make memory of what is written;
+// to translate it takes 2 and 4. The start of /bin/true takes a sixth less time with an
+// archive (2.5 ms), that of python3 a third, and gcc a quarter. To write it costs the first
+// run 0.5 microseconds a block, and twice that where the host must make memory for the
+// file, of 440 bytes a block. What did not help: to have back all that a block leads to in
+// its page together with it; and to translate at once, because it will be kept, what is
+// interpreted first otherwise: to have that back takes as long as to interpret it.
 //
 // gcc compiling 150 lines runs 300 million instructions, of which it executes
 // 700,000 different ones; a fifth of them once, 40 percent fewer than eight times.

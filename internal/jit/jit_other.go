@@ -20,5 +20,11 @@ func MissingV3() bool { panic(Available()) }
 // New must not be called.
 func New() cpu.Engine { panic(Available()) }
 
+// OpenArchive says that there is no JIT for this host.
+func OpenArchive(string) error { return Available() }
+
+// SaveArchive does nothing: OpenArchive has failed.
+func SaveArchive() error { return nil }
+
 // NewEager must not be called.
 func NewEager() cpu.Engine { panic(Available()) }

@@ -36,9 +36,9 @@ type site struct {
 	host             bool // edges: linked to the entry with flags in the host's
 	fpu              bool // the x87 registers were in the host's, and are at retry and next
 	// Positions from the block's start, 0 if there is none: where to repeat the
-	// instruction, where to go on after it (indirect jumps: the return address of the
-	// call of common.again), and where to go on with it when the sum of T0 and T1 leads
-	// to a copy of its operand (direct: that of its address and T1).
+	// instruction (edges: the exit), where to go on after it (indirect jumps: the return
+	// address of the call of common.again), and where to go on with it when the sum of T0
+	// and T1 leads to a copy of its operand (direct: that of its address and T1).
 	retry, next, loaded uint16
 	// Edges: the position of the displacement to link. Indirect jumps: what
 	// takes back the change of RSP. Strings: the length of the instruction.
@@ -87,6 +87,7 @@ func (t *translator) exitFrom(n int, from ...int32) { copy(t.ways[n].from[:], fr
 func (t *translator) emitTail() {
 	t.tail = t.pos()
 	t.leaveAs(t.number)
+	t.refers(toNumber, t.pos()-5)
 }
 
 // leaveAs returns to enter, with what is on the stack as the site, and a number for
@@ -131,6 +132,9 @@ func (t *translator) emitExits() {
 			if d != 0 {
 				t.here(d)
 			}
+		}
+		if t.sites[n].kind == siteEdge {
+			t.sites[n].retry = uint16(t.pos())
 		}
 		if t.sites[n].fpu {
 			t.noteFPU(w.fpuPC)

@@ -46,6 +46,7 @@ type translator struct {
 	cold  []cold
 	sites []site // the rest of it is room for those of other blocks
 	ways  []ways // by site
+	refs  []ref  // like sites
 	out   layout
 
 	blk    *block // to be made
@@ -185,8 +186,11 @@ func (t *translator) head() {
 	t.set32(h.block, int32(t.number))
 	t.set32(h.page, offPages+t.page)
 	t.set32(h.insts, offCounts+8*int32(len(t.list)))
+	t.refers(toNumber, h.block)
+	t.refers(toPage, h.page)
 	if t.tier == tierCold {
 		t.set32(h.left, cache.mem.countFrom(t.base+h.left+5, t.number))
+		t.refers(toCount, h.left)
 	}
 	t.inHost, t.inMem = false, true
 	if t.liveIn() != 0 {
@@ -206,6 +210,7 @@ func (t *translator) head() {
 // flags.
 func (t *translator) countDown() {
 	t.put2(0x83, 0x2d) // sub
+	t.refers(toCount, t.pos())
 	t.put32(cache.mem.countFrom(t.base+t.pos()+5, t.number))
 	t.put1(1)
 }

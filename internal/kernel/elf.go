@@ -109,6 +109,7 @@ func readELF(f *vfs.File) (*elfFile, linux.Errno) {
 	if errno := readFull(f, ph, b.phoff); errno != 0 {
 		return nil, errno
 	}
+	b.progs = make([]elfProg, 0, b.phnum)
 	for ; len(ph) > 0; ph = ph[56:] {
 		p := elfProg{
 			typ: le.Uint32(ph), flags: le.Uint32(ph[4:]), off: le.Uint64(ph[8:]), vaddr: le.Uint64(ph[16:]),
@@ -310,7 +311,7 @@ func (t *Task) buildStack(as *mm.AddressSpace, img *image, e *execArgs, cred *Cr
 	if errno != 0 {
 		return errno
 	}
-	s := stackBuilder{as: as, sp: stackTop - 8}
+	s := stackBuilder{as: as, sp: stackTop - 8, room: make([]byte, 0, 256)}
 	as.StackTop = stackTop
 	execfn := s.str(e.path)
 	envEnd := s.sp
@@ -387,6 +388,7 @@ func auxVector(img *image, cred *Cred, execfn, platform, random uint64) []uint64
 type stackBuilder struct {
 	as    *mm.AddressSpace
 	sp    uint64
+	room  []byte // of str
 	errno linux.Errno
 }
 
@@ -398,7 +400,10 @@ func (s *stackBuilder) bytes(b []byte) uint64 {
 	return s.sp
 }
 
-func (s *stackBuilder) str(v string) uint64 { return s.bytes(append([]byte(v), 0)) }
+func (s *stackBuilder) str(v string) uint64 {
+	s.room = append(append(s.room[:0], v...), 0)
+	return s.bytes(s.room)
+}
 
 // strs pushes a list so that its strings lie in order, and returns their
 // addresses.

@@ -346,6 +346,7 @@ func (t *Task) stringVector(addr uint64) (list []string, errno linux.Errno) {
 	limit := max(t.rlimit(linux.RLIMIT_STACK)/4, maxArgStrlen)
 	limit = min(limit, 6<<20) // three quarters of _STK_LIM
 	var total uint64
+	list = make([]string, 0, 16)
 	for i := uint64(0); ; i++ {
 		p, errno := t.getPointer(addr, i)
 		if errno != 0 {

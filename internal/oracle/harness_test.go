@@ -185,11 +185,12 @@ func (r run) tineArgs(flags []string) []string {
 }
 
 // hostEnviron is what the tine process itself sees: no locale and no time
-// zone, which it would hand on and the native run does not have.
+// zone, which it would hand on and the native run does not have. Translations are
+// kept, and used by other tests, until the last one ends.
 func hostEnviron() []string {
-	env := []string{"TERM=dumb"}
+	env := []string{"TERM=dumb", "TINE_CACHE=" + filepath.Join(work, "translations")}
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "LANG") && !strings.HasPrefix(e, "LC_") && !strings.HasPrefix(e, "TZ=") && !strings.HasPrefix(e, "TERM=") {
+		if !strings.HasPrefix(e, "TINE_CACHE=") && !strings.HasPrefix(e, "LANG") && !strings.HasPrefix(e, "LC_") && !strings.HasPrefix(e, "TZ=") && !strings.HasPrefix(e, "TERM=") {
 			env = append(env, e)
 		}
 	}
