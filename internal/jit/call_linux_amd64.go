@@ -26,8 +26,9 @@ type routines struct {
 	// strings do REP MOVS or REP STOS, by size, if it is in a page or from one to
 	// another.
 	strings [2][4]int32
-	// again looks in kept for an indirect jump that is not in jumps.
-	again int32
+	// again looks in kept for an indirect jump that is not in jumps; by whether it is
+	// neither a call nor a return.
+	again [2]int32
 }
 
 // spans are the sizes for which there are routines. A group that has none of them is
@@ -47,8 +48,11 @@ var spanClass = func() (t [maxSpan + 1]uint8) {
 // What a routine leaves in context.block, which no block has as its number. The
 // return address is in context.site.
 const (
-	exitCalled   = 0          // neither TLB nor kept has it, or the operand is in two pages
+	exitCalled   = 0          // the TLB does not have the page, or the operand is in two pages
 	exitCrossing = ^uint32(0) // a group is in two pages
+	// kept does not have where an indirect jump leads, or where a call or return does.
+	exitJump   = exitCrossing - 1
+	exitReturn = exitCrossing - 2
 )
 
 // crossing is where to go on when a group is in two pages: in the variant of the code
@@ -89,8 +93,12 @@ func (t *translator) emitRoutines(r *routines) {
 			t.emitString(stos == 1, uint8(size), called)
 		}
 	}
-	r.again = t.pos()
-	t.emitAgain(called)
+	for jump, exit := range [...]uint32{exitReturn, exitJump} {
+		left := t.pos()
+		t.leaveAs(exit)
+		r.again[jump] = t.pos()
+		t.emitAgain(left)
+	}
 	for write := range r.split {
 		r.split[write] = t.pos()
 		t.aluImm(true, 7, hT0, pageMask)
@@ -211,14 +219,14 @@ func (t *translator) emitLoadMiss(constant bool, called int32) {
 
 // emitAgain emits what goes where kept says for the address in T0, and puts that back into jumps;
 // or it exits.
-func (t *translator) emitAgain(called int32) {
+func (t *translator) emitAgain(left int32) {
 	kept := func(off int32) mem { return mem{hB, hT1, 0, offKept + off} }
 	t.regOp(false, hT1, hT0, 0x69) // imul
 	t.put32(int32(keptHash - 1<<32))
 	t.put(0x41, 0xc1, 0xe8|hT1&7, 32-keptBits) // shr T1d
 	t.put(0x41, 0xc1, 0xe0|hT1&7, 4)           // shl T1d
 	t.memOp(true, hT0, kept(0), 0x3b)
-	t.jccBack(ccNE, called)
+	t.jccBack(ccNE, left)
 	t.memOp(false, 6, kept(8), 0xff)               // push
 	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
 	t.aluImm(false, 4, hT1, 2*(jumpSize-1))

@@ -21,7 +21,7 @@ const (
 	largeSize = 1 << largeBits
 	jumpBits  = 14
 	jumpSize  = 1 << jumpBits
-	keptBits  = 14
+	keptBits  = 15
 	keptSize  = 1 << keptBits
 	codeSlots = 1024
 	maxReads  = 1024    // bash and its libraries are 550 pages

@@ -526,9 +526,15 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		c.t1 = uint64(uintptr(unsafe.Pointer(&c.vectors))) - at
 	}
 	enter(c)
-	if c.block == exitCalled || c.block == exitCrossing {
+	switch c.block {
+	case exitJump, exitReturn:
+		// Where it comes from matters only if it cannot be.
+		if s = &indirectSites[c.block-exitReturn]; c.t0 >= mm.UserTop {
+			from, s = called(position(c.site))
+		}
+	case exitCalled, exitCrossing:
 		from, s = called(position(c.site))
-	} else {
+	default:
 		from = blockAt(c.block)
 		s = from.siteAt(c.site, &e.head)
 	}
@@ -541,6 +547,10 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 	mm.ReleaseUint64(&e.busy, e.busy.Load()+1)
 	return from, s
 }
+
+// indirectSites are what is to be known of a return or call, and of a jump, that leads to
+// where something can be.
+var indirectSites = [...]site{{kind: siteIndirect, arg: 8}, {kind: siteIndirect}}
 
 // syscall does what SYSCALL does to the registers.
 func (c *context) syscall(s *site) {

@@ -142,7 +142,7 @@ func (t *translator) emitExits() {
 		}
 		switch s := &t.sites[n]; {
 		case s.kind == siteIndirect:
-			t.callCommon(cache.common.again)
+			t.callCommon(cache.common.again[bit(s.arg == 0)])
 			s.next = uint16(t.pos())
 			continue
 		case s.kind == siteLoad && !s.fpu:
