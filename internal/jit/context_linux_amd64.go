@@ -101,6 +101,7 @@ type context struct {
 	wf      [tlbSize]mm.Frame // frames of wt
 	// Unless they are full, all that is not empty.
 	reads   []readEntry
+	crowded bool // reads is full, and would be if it were made anew
 	writes  []uint32
 	code    []codeEntry
 	codeTag uint64 // 1 to pageMask
@@ -117,6 +118,14 @@ type codeEntry struct {
 	frame   mm.Frame
 	flushed uint64     // generation of the code cache that code is of
 	code    *codeFrame // if it has been looked for
+}
+
+// set makes the entry that of a page. What is known of the frame remains if it had the
+// same: another process of the program has often been there.
+func (p *codeEntry) set(page uint64, f mm.Frame) {
+	if p.page = page; p.frame != f {
+		p.frame, p.code = f, nil
+	}
 }
 
 // cpuidEntry is what CPUID said about a leaf: EAX, EBX, ECX and EDX.

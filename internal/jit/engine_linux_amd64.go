@@ -327,7 +327,7 @@ func (e *engine) codeAt(pc uint64) *codeEntry {
 		return nil
 	}
 	e.markCode(f)
-	*p = codeEntry{page: page, frame: f}
+	p.set(page, f)
 	if e.c.met++; e.c.met <= metAround {
 		e.mappedAround(pc)
 	}
@@ -346,7 +346,7 @@ func (e *engine) mappedAround(pc uint64) {
 	found := list[:0]
 	e.as.Around(pc, n, mm.AccessExec, func(va uint64, f mm.Frame) {
 		if p, page := e.c.codeSlot(va); p.page != page && f.HasCode() && !f.Gone() {
-			*p = codeEntry{page: page, frame: f}
+			p.set(page, f)
 			found = append(found, p)
 		}
 	})
@@ -356,9 +356,11 @@ func (e *engine) mappedAround(pc uint64) {
 		return
 	}
 	for _, p := range found {
-		if cf := cache.frames[p.frame]; cf != nil {
-			p.code, p.flushed = cf, e.c.flushed
-			if n := cf.numberAt(p.page &^ pageMask); n != 0 {
+		if p.code == nil || p.flushed != e.c.flushed {
+			p.code, p.flushed = cache.frames[p.frame], e.c.flushed
+		}
+		if p.code != nil {
+			if n := p.code.numberAt(p.page &^ pageMask); n != 0 {
 				e.mapped(n)
 			}
 		}

@@ -279,7 +279,7 @@ func (e *engine) fillWrite(va uint64) (filled, absent bool) {
 	entry := tlbEntry{va &^ pageMask, hostPage(f)}
 	c.wt[i], c.wf[i] = entry, f
 	c.noteWrite(i)
-	if c.rt[i].page == noPage(i) { // what may be written may be read, and will be
+	if c.rt[i].page == noPage(i) && len(c.reads) < maxReads/4 { // what may be written may be read, and of a few pages will be
 		c.rt[i] = entry
 		c.noteRead(i, 0)
 	}
@@ -306,7 +306,7 @@ func (e *engine) fillFaulted() {
 // asked for.
 func (e *engine) fillAround(va uint64) {
 	c := e.c
-	e.as.Around(va, 32, mm.AccessRead, func(page uint64, f mm.Frame) {
+	e.as.Around(va, 16, mm.AccessRead, func(page uint64, f mm.Frame) {
 		if i := page >> mm.PageShift % tlbSize; c.rt[i].page == noPage(i) && !f.Gone() {
 			c.setRead(page, hostPage(f))
 		}

@@ -65,28 +65,24 @@ func (c *context) update(as *mm.AddressSpace) {
 }
 
 // inherit takes over what the parent's context p, which is as it was at the fork,
-// knows of reading. v is the child's version at the fork.
+// knows of reading, unless that is too much: most children of a large process read
+// little of it. v is the child's version at the fork.
 func (c *context) inherit(p *context, v mm.Version) {
+	p.compactReads()
+	if len(p.reads) == cap(p.reads) {
+		return
+	}
+	c.clearTLB()
 	if c.flushed != p.flushed {
 		c.clearJumps()
 		c.flushed = p.flushed
 	}
-	p.compactReads()
-	if len(p.reads) == cap(p.reads) {
-		c.clearWrites()
-		c.clearCode()
-		c.clearLarge()
-		clear(c.given(0))
-		c.rt, c.pages, c.reads = p.rt, p.pages, c.reads[:cap(c.reads)]
-	} else {
-		c.clearTLB()
-		for _, r := range p.reads {
-			i := r.n % tlbSize
-			c.rt[i] = p.rt[i]
-			c.pages[r.page] = p.pages[r.page]
-		}
-		c.reads = append(c.reads, p.reads...)
+	for _, r := range p.reads {
+		i := r.n % tlbSize
+		c.rt[i] = p.rt[i]
+		c.pages[r.page] = p.pages[r.page]
 	}
+	c.reads = append(c.reads, p.reads...)
 	c.seen = v
 }
 
@@ -183,7 +179,7 @@ func (c *context) clearTLB() {
 			c.pages[r.page] = 0
 		}
 	}
-	c.reads = c.reads[:0]
+	c.reads, c.crowded = c.reads[:0], false
 }
 
 // clearWrites forgets what may be written.
@@ -205,7 +201,7 @@ func (c *context) clearWrites() {
 // compactReads makes a full list of reads anew: much of it may be out of date, or there
 // twice.
 func (c *context) compactReads() {
-	if len(c.reads) < cap(c.reads) {
+	if len(c.reads) < cap(c.reads) || c.crowded {
 		return
 	}
 	c.reads = c.reads[:0]
@@ -220,6 +216,7 @@ func (c *context) compactReads() {
 			c.noteRead(0, int32(i))
 		}
 	}
+	c.crowded = len(c.reads) == cap(c.reads)
 }
 
 // readEntry is an entry of rt and one of pages that are in use.
