@@ -83,7 +83,7 @@ func (c *context) inherit(p *context, v mm.Version) {
 		c.pages[r.page] = p.pages[r.page]
 	}
 	c.reads = append(c.reads, p.reads...)
-	c.seen = v
+	c.seen, c.met = v, metAround // it need not look around for what its parent has executed
 }
 
 // evict forgets one page; bit 0 of its address says that it was executable.
