@@ -24,7 +24,7 @@ func ExampleMachine_Processes() {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	cmd := m.Command(context.Background(), "sh", "-c", "sleep 1000 & echo started; wait")
+	cmd := m.Command(context.Background(), "sh", "-c", "sleep 1000 & sleep 0.2; echo started; wait")
 	out, started := io.Pipe()
 	cmd.Stdout = started
 	if err := cmd.Start(); err != nil {
