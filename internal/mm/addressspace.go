@@ -257,7 +257,9 @@ func (as *AddressSpace) dropUnforked() {
 		as.unmap(v.Start, v.End)
 	}
 	for _, v := range wipe {
-		as.clearRange(v.Start, v.End)
+		if as.anyPresent(v.Start, v.End) {
+			as.clearRange(v.Start, v.End)
+		}
 	}
 	as.SetFlags(0, UserTop, 0, MapLocked)
 }

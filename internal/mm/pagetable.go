@@ -289,18 +289,14 @@ func (as *AddressSpace) anyPresent(start, end uint64) (found bool) {
 }
 
 // clearRange removes all entries of [start, end), whole subtrees at a time
-// where they lie inside, and nodes that have become empty. It reports whether
-// there were any. as.mu is held.
-func (as *AddressSpace) clearRange(start, end uint64) bool {
-	if !as.anyPresent(start, end) {
-		return false
-	}
+// where they lie inside, and nodes that have become empty. There are some.
+// as.mu is held.
+func (as *AddressSpace) clearRange(start, end uint64) {
 	as.forget()
 	as.root, _ = as.own(as.root, 0, true)
 	var b freeBatch
 	as.clear(as.root, 0, 0, start, end, &b)
 	b.flush()
-	return true
 }
 
 // clear removes the entries of [start, end) below n, which is owned and whose
