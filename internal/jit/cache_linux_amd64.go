@@ -354,7 +354,8 @@ func (t *translator) make(cf *codeFrame, pc uint64, tier tier, old *block) *bloc
 	if old != nil {
 		t.alone, t.looks, t.far = old.alone, max(old.looks, t.looks), old.far
 	}
-	t.decode(cf, pc, tier)
+	t.cf, t.pc = cf, pc
+	t.decode(tier)
 	if len(t.list) == 0 {
 		return nil
 	}
@@ -383,12 +384,11 @@ func (t *translator) remake(b *block, tier tier, generation uint64) (full bool) 
 }
 
 // remakeThrough makes another hot block, which goes through calls and to other pages.
-// It is done again when eight times as many chunks have ended there: the blocks around
-// are hot as well then.
+// It is done again later (lookAfter): the blocks around are hot as well then.
 func (t *translator) remakeThrough(b *block, chunks int32, generation uint64) (full bool) {
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
-	if b.looks == maxLooks || chunks != sampledAfter<<(3*b.looks) {
+	if b.looks == maxLooks || chunks != lookAfter(b.looks) {
 		return false
 	}
 	b.looks++

@@ -227,9 +227,8 @@ func (t *translator) emitAgain(left int32) {
 	t.put(0x41, 0xc1, 0xe0|hT1&7, 4)           // shl T1d
 	t.memOp(true, hT0, kept(0), 0x3b)
 	t.jccBack(ccNE, left)
-	t.memOp(false, 6, kept(8), 0xff)               // push
-	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
-	t.aluImm(false, 4, hT1, 2*(jumpSize-1))
+	t.memOp(false, 6, kept(8), 0xff) // push
+	t.jumpSlot()
 	t.store(mem{hB, hT1, 3, offJumps}, hT0)
 	t.memOp(false, 0, mem{hB, hT1, 3, offJumps + 8}, 0x8f) // pop
 	t.put(0x48, 0x8d, 0x64, 0x24, 0x08)                    // lea rsp, [rsp+8]

@@ -1,16 +1,12 @@
 package jit
 
 import (
-	"slices"
-
 	"github.com/tinevm/tine/internal/cpu"
 	"github.com/tinevm/tine/internal/x86"
 )
 
 // near reports whether an address is in a page of the block.
-func (t *translator) near(a uint64) bool {
-	return (a^t.pc)&^pageMask == 0 || slices.ContainsFunc(t.beside, func(b beside) bool { return b.page == a&^pageMask })
-}
+func (t *translator) near(a uint64) bool { return t.codeOf(a) != nil }
 
 // edge emits the way to a direct target. Flags are live: every way out of a
 // block wants them. From a page that
@@ -87,12 +83,18 @@ func (t *translator) indirect(undo int32) {
 		t.saveFlagsBy(hT1)
 	}
 	n := t.site(site{kind: siteIndirect, arg: undo})
-	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
-	t.aluImm(false, 4, hT1, 2*(jumpSize-1))
+	t.jumpSlot()
 	t.memOp(true, hT0, mem{hB, hT1, 3, offJumps}, 0x3b)
 	miss := t.jcc(ccNE)
 	t.memOp(false, 4, mem{hB, hT1, 3, offJumps + 8}, 0xff)
 	t.exitFrom(n, miss)
+}
+
+// jumpSlot loads T1 with where the jump cache has the address in T0, in eighths of an
+// entry.
+func (t *translator) jumpSlot() {
+	t.memOp(false, hT1, mem{hT0, hT0, 0, 0}, 0x8d) // lea T1d, [T0+T0]
+	t.aluImm(false, 4, hT1, 2*(jumpSize-1))
 }
 
 func (t *translator) jumpIndirect(in *inst) {

@@ -29,6 +29,10 @@ var hotAfter int32 = 1000
 // it has then taken ten times what that costs.
 var sampledAfter int32 = 8
 
+// lookAfter is how many chunks end in a block before it has its first look (0) or its
+// second, which takes eight times as many.
+func lookAfter(looks int32) int32 { return sampledAfter << (3 * looks) }
+
 // A hot block in which farAfter accesses, less than farCost instructions apart,
 // were to another page than the last one of the same instruction, is made anew: the
 // instruction of the last of them, or if that is so of more than maxFar, each

@@ -102,7 +102,7 @@ func (e *engine) inside(b *block, s *site, generation uint64) (where, cpu.Trap) 
 // more room.
 func (e *engine) sampled(b *block, generation uint64) {
 	n := b.samples.Add(1)
-	if n != sampledAfter && n != sampledAfter<<3 || !b.alive(generation) {
+	if n != lookAfter(0) && n != lookAfter(1) || !b.alive(generation) {
 		return
 	}
 	recount := func(pc uint64) {
@@ -276,12 +276,11 @@ func (e *engine) fillWrite(va uint64) (filled, absent bool) {
 	}
 	i := va >> mm.PageShift % tlbSize
 	c.dropWrite(i)
-	entry := tlbEntry{va &^ pageMask, hostPage(f)}
-	c.wt[i], c.wf[i] = entry, f
+	c.wt[i], c.wf[i] = tlbEntry{va &^ pageMask, hostPage(f)}, f
 	c.noteWrite(i)
-	if c.rt[i].page == noPage(i) && len(c.reads) < maxReads/4 { // what may be written may be read, and of a few pages will be
-		c.rt[i] = entry
-		c.noteRead(i, 0)
+	// What may be written may be read, and if there are few pages, will be.
+	if c.rt[i].page == noPage(i) && len(c.reads) < maxReads/4 {
+		c.setRead(va, hostPage(f))
 	}
 	return true, false
 }

@@ -69,29 +69,28 @@ func (p *place) adds() [numRefs]uint32 {
 // settle makes neutral code that of a block at p, which has these entries in context.rl
 // and wl.
 func (p *place) settle(code []byte, refs []ref, lasts *[2][]uint16) {
+	move(code, refs, p.adds(), func(which int, n uint16) int { return int(lasts[which][n]) })
+}
+
+// neutral is the inverse.
+func (p *place) neutral(code []byte, refs []ref, lasts *[2][]uint16) {
 	adds := p.adds()
+	for i := range adds {
+		adds[i] = -adds[i]
+	}
+	move(code, refs, adds, func(which int, n uint16) int { return slices.Index(lasts[which], n) })
+}
+
+// move adds to what references say, and gives those to a lastEntry the one whose number
+// last finds.
+func move(code []byte, refs []ref, adds [numRefs]uint32, last func(which int, n uint16) int) {
 	for _, r := range refs {
 		b := code[r.at():]
 		v := binary.LittleEndian.Uint32(b)
 		if to := r.to(); to != toLast {
 			v += adds[to%numRefs]
 		} else {
-			v = moveLast(v, func(which int, n uint16) int { return int(lasts[which][n]) })
-		}
-		binary.LittleEndian.PutUint32(b, v)
-	}
-}
-
-// neutral is the inverse.
-func (p *place) neutral(code []byte, refs []ref, lasts *[2][]uint16) {
-	adds := p.adds()
-	for _, r := range refs {
-		b := code[r.at():]
-		v := binary.LittleEndian.Uint32(b)
-		if to := r.to(); to != toLast {
-			v -= adds[to]
-		} else {
-			v = moveLast(v, func(which int, n uint16) int { return slices.Index(lasts[which], n) })
+			v = moveLast(v, last)
 		}
 		binary.LittleEndian.PutUint32(b, v)
 	}

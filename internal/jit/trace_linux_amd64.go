@@ -112,17 +112,17 @@ const (
 // remade reports whether another block may take the place of one.
 func (t tier) remade() bool { return t <= tierHot }
 
-// decode makes the list of the instructions of the block at pc, which begins in cf.
+// decode makes the list of the instructions of the block at t.pc, which begins in t.cf.
 // A short loop that is one block is put there several times: its rounds then
 // share checks of memory operands.
-func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
-	list, head, limit, jumps := t.list[:0], pc, maxInsts, 0
+func (t *translator) decode(tier tier) {
+	list, pc, limit, jumps := t.list[:0], t.pc, maxInsts, 0
 	var calls callStack
 	if tier == tierPlain {
 		limit = maxPlain
 	}
 	for len(list) < limit {
-		at := t.codeOf(pc, cf, head)
+		at := t.codeOf(pc)
 		if at == nil {
 			break
 		}
@@ -137,12 +137,12 @@ func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
 			break
 		}
 		if in.kind == kindJcc {
-			if jumps++; !t.goOn(in, cf, head, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
+			if jumps++; !t.goOn(in, tier) || tier == tierOnce && jumps == onceJumps && !in.taken {
 				break
 			}
 		}
 		if tier == tierHot && in.kind.ends() {
-			t.goThrough(in, head, &calls)
+			t.goThrough(in, &calls)
 		}
 		if in.kind.ends() {
 			break
@@ -150,11 +150,11 @@ func (t *translator) decode(cf *codeFrame, pc uint64, tier tier) {
 		if pc = in.follow(); !in.taken || in.kind == kindRetOn {
 			continue
 		}
-		if pc == head {
+		if pc == t.pc {
 			list = repeat(list, limit)
 			break
 		}
-		if in.kind == kindCallOn && pc != head && !calls.recursive(pc) {
+		if in.kind == kindCallOn && !calls.recursive(pc) {
 			continue
 		}
 		if holds(list, pc) {
@@ -189,14 +189,14 @@ const maxLooks = 2 // see block
 // maxBeside is how many of them a block may have: it looks for each at its head.
 const maxBeside = 3
 
-// goThrough has the hot block at head go on after a direct jump or call, and after the
+// goThrough has a hot block go on after a direct jump or call, and after the
 // return from such a call.
-func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
+func (t *translator) goThrough(in *inst, calls *callStack) {
 	switch {
-	case in.kind == kindJmp && t.reaches(in.target(), head):
+	case in.kind == kindJmp && t.reaches(in.target()):
 		in.kind, in.taken = kindNop, true
 	case in.kind == kindCall && t.looks > 0 && calls.n < len(calls.back) && (in.next()^in.pc)&^pageMask == 0 &&
-		t.reaches(in.target(), head):
+		t.reaches(in.target()):
 		in.kind, in.taken = kindCallOn, true
 		calls.back[calls.n], calls.entry[calls.n] = in.next(), in.target()
 		calls.n++
@@ -206,10 +206,10 @@ func (t *translator) goThrough(in *inst, head uint64, calls *callStack) {
 	}
 }
 
-// reaches reports whether an address is in a page of the block at head. If it may be in
+// reaches reports whether an address is in a page of the block. If it may be in
 // others, and it is known what is there, its page becomes one of them.
-func (t *translator) reaches(pc, head uint64) bool {
-	if t.codeOf(pc, nil, head) != nil || (pc^head)&^pageMask == 0 {
+func (t *translator) reaches(pc uint64) bool {
+	if t.near(pc) {
 		return true
 	}
 	cf := t.met(pc)
@@ -231,11 +231,10 @@ func (t *translator) met(pc uint64) *codeFrame {
 	return nil
 }
 
-// codeOf is the frame of an address in a page of the block at head, which begins in
-// cf; nil if it is not in one.
-func (t *translator) codeOf(pc uint64, cf *codeFrame, head uint64) *codeFrame {
-	if (pc^head)&^pageMask == 0 {
-		return cf
+// codeOf is the frame of an address in a page of the block; nil if it is not in one.
+func (t *translator) codeOf(pc uint64) *codeFrame {
+	if (pc^t.pc)&^pageMask == 0 {
+		return t.cf
 	}
 	for i := range t.beside {
 		if b := &t.beside[i]; b.page == pc&^pageMask {
@@ -245,20 +244,20 @@ func (t *translator) codeOf(pc uint64, cf *codeFrame, head uint64) *codeFrame {
 	return nil
 }
 
-// goOn decides which way the block that begins at head, in cf, goes on at in, a
+// goOn decides which way the block goes on at in, a
 // conditional jump, if it does.
-func (t *translator) goOn(in *inst, cf *codeFrame, head uint64, tier tier) bool {
+func (t *translator) goOn(in *inst, tier tier) bool {
 	switch tier {
 	case tierPlain:
 		return in.target() > in.pc
 	case tierOnce:
-		in.taken = in.target() == head
+		in.taken = in.target() == t.pc
 		return in.taken || in.target() > in.pc
 	case tierCold:
 		return false
 	}
 	runs := func(pc uint64) (n, samples int32) {
-		at := t.codeOf(pc, cf, head)
+		at := t.codeOf(pc)
 		if at == nil {
 			at = t.met(pc)
 		}
@@ -272,7 +271,7 @@ func (t *translator) goOn(in *inst, cf *codeFrame, head uint64, tier tier) bool 
 	// If both are hot it was not taken, mostly: unless more than half as much time as
 	// in this block was found to be spent beyond that way out.
 	more := taken > not || taken == not && t.looks > 0 && often > max(notOften, sampledAfter/2)
-	if more && t.reaches(in.target(), head) {
+	if more && t.reaches(in.target()) {
 		in.taken = true
 		return true
 	}
