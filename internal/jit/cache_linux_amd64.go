@@ -288,7 +288,7 @@ func (b *block) kill() {
 		cache.lasts[i].give(b.lasts[i])
 		b.lasts[i] = nil
 	}
-	atomic.StoreUint32(cache.mem.word(b.entry.mem+4), uint32(offCounts+8*(maxInsts+1)))
+	atomic.StoreUint32(cache.mem.word(b.entry.mem+4), deadCount)
 	atomic.StoreUint32(cache.mem.word(b.entry.checked+3), uint32(offPages)) // page 0 is never mapped
 	b.unlink()
 }

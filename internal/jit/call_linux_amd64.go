@@ -177,8 +177,9 @@ func (t *translator) cross() {
 	t.memOp(true, hT1, entry(0), 0x3b)
 	other := t.jcc(ccNE)
 	t.put(0x48, 0x8d, 0x64, 0x24, 0x08) // lea rsp, [rsp+8]
-	t.memOp2(false, 0, entry(16), 0xfe) // paddd mm0
-	t.memOp(false, 4, entry(8), 0xff)   // jmp
+	t.memOp(false, hT1, entry(16), 0x8b)
+	t.leftOp(hT1, 0x01)               // add
+	t.memOp(false, 4, entry(8), 0xff) // jmp
 	t.here(other)
 	t.leaveAs(exitCrossing)
 }

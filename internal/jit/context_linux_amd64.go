@@ -57,13 +57,13 @@ type context struct {
 	target uint64            // scratch
 	site   uint64            // exits: which one of the block
 	block  uint32            // and which block
+	left   int32             // instructions until machine code must return to Go
 	groups [maxGroups]uint64 // see group
 
 	stack lastEntry // of wt
 
 	regs cpu.Regs
 
-	left      int64  // instructions until machine code must return to Go
 	entry     uint64 // where enter enters
 	t0, t1    uint64 // the temporaries, at an exit
 	resume    uint64 // where fpuEnter goes
@@ -79,7 +79,6 @@ type context struct {
 	control uint16 // the host's control word
 	hostMX  uint32 // MXCSR as Go has it
 
-	counts [maxInsts + 2]uint64 // numbers, as operands; the last is deadCount
 	rt, wt [tlbSize]tlbEntry
 	// What is in rt and what was; see loadMiss. The low bits of a page are largeTag if it
 	// is not out of date.
@@ -173,7 +172,6 @@ const (
 	offVectors    = int32(unsafe.Offsetof(context{}.vectors)) - bias
 	offFPULive    = int32(unsafe.Offsetof(context{}.fpuLive)) - bias
 	offControl    = int32(unsafe.Offsetof(context{}.control)) - bias
-	offCounts     = int32(unsafe.Offsetof(context{}.counts)) - bias
 	offRT         = int32(unsafe.Offsetof(context{}.rt)) - bias
 	offWT         = int32(unsafe.Offsetof(context{}.wt)) - bias
 	offLarge      = int32(unsafe.Offsetof(context{}.large)) - bias
@@ -207,10 +205,6 @@ func newContext() *context {
 	if uintptr(unsafe.Pointer(c))%64 != 0 {
 		panic("jit: a context is not aligned") // one so large begins a page
 	}
-	for i := range c.counts {
-		c.counts[i] = uint64(i)
-	}
-	c.counts[maxInsts+1] = deadCount
 	// What is nothing but zero is not written: the memory is new, and most of it
 	// will not be needed soon.
 	c.jumps[0].pc, c.kept[0].pc = noJump(0), noJump(0)

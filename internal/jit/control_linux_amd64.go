@@ -29,8 +29,12 @@ func (t *translator) unlinked(d int32, target uint64) {
 }
 
 // refund gives back the part of the budget that a block does not use. It leaves
-// the flags alone.
-func (t *translator) refund(n int) { t.count(0xfe, n) }
+// the flags alone, and needs T1.
+func (t *translator) refund(n int) {
+	t.leftOp(hT1, 0x8b)
+	t.memOp(false, hT1, at(hT1, int32(n)), 0x8d) // lea
+	t.leftOp(hT1, 0x89)
+}
 
 // conditional translates a conditional jump. If it is the last instruction both
 // ways are edges; otherwise the block goes on with one of them, and the other is a

@@ -518,7 +518,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		e.quota = chunk - int64(e.chunks>>20)
 	}
 	given := min(e.left-reserve, e.quota)
-	c.left = given - w.take
+	c.left = int32(given - w.take)
 	c.entry = host(w.pos)
 	if w.fpu {
 		c.loadImage()
@@ -544,7 +544,7 @@ func (e *engine) machine(w where, generation uint64) (from *block, s *site) {
 		from = blockAt(c.block)
 		s = from.siteAt(c.site, &e.head)
 	}
-	left := int64(int32(c.left)) // only half of MM0 counts
+	left := int64(c.left)
 	if left < -deadCount/2 {
 		left += deadCount - int64(from.n)
 	}

@@ -4,7 +4,9 @@
 // func enter(c *context)
 //
 // Machine code runs on the goroutine's stack, of which it uses at most four
-// words. Registers while it runs:
+// words. The lowest of enter's own has how many instructions it may still execute: in
+// the context, to which it would be an operand like others, a processor may take
+// longer to find that the next block reads what this one wrote. Registers while it runs:
 //
 //	RAX RCX RDX RBX RBP RSI RDI R8	the guest's, as they are
 //	R9  R10 R11			guest R12, R13, R14
@@ -15,9 +17,6 @@
 //	XMM0-XMM15, MXCSR		the guest's
 //	upper halves of YMM0-YMM15	the guest's, which are zero unless it uses
 //					them
-//	MM0				instructions until machine code returns to Go.
-//					In memory it would be a chain of loads and
-//					stores that each block waits for.
 //
 // The other guest registers (R9, R10, R11, R15) are in the context. R14 is g in
 // Go code; signal handlers take g from thread-local storage, and the wrapper
@@ -28,7 +27,8 @@
 TEXT ·enter(SB), 0, $32-8
 	MOVQ	c+0(FP), R14
 	ADDQ	$const_bias, R14
-	MOVQ	const_offLeft(R14), M0
+	MOVL	const_offLeft(R14), AX
+	MOVL	AX, left-32(SP)
 	LDMXCSR	const_offMXCSR(R14)
 	MOVUPS	(const_offXMM+0x00)(R14), X0
 	MOVUPS	(const_offXMM+0x10)(R14), X1
@@ -88,9 +88,9 @@ run:
 	MOVQ	const_offT1(R14), R13
 	MOVQ	const_offEntry(R14), R12
 	CALL	R12
-	MOVQ	M0, const_offLeft(R14)
-	EMMS
 	MOVQ	R12, const_offT0(R14)
+	MOVL	left-32(SP), R12
+	MOVL	R12, const_offLeft(R14)
 	MOVQ	R13, const_offT1(R14)
 	MOVQ	AX, (const_offGPR+8*0)(R14)
 	LAHF

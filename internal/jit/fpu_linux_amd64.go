@@ -7,10 +7,10 @@ import (
 	"github.com/tinevm/tine/internal/x86"
 )
 
-// x87 and MMX. MM0 counts instructions, so the guest's registers are in the
+// x87 and MMX. The guest's registers are in the
 // host's only where a block uses them: from its first such instruction to its end.
-// Every way out of there leaves them in the context's image, an area of XSAVE, and
-// takes the count back into MM0 (unload). As long as context.fpuLive is set the
+// Every way out of there leaves them in the context's image, an area of XSAVE
+// (unload). As long as context.fpuLive is set the
 // image has the guest's state, and not regs.X87; Go sees to that at an exit, which
 // the first instruction takes if it is not set.
 //
@@ -128,20 +128,16 @@ func (t *translator) emitFPU() {
 		t.load(0, field(offT0))
 		t.load(hDX, field(offT1))
 	}
-	load := func() {
-		t.memOp2(false, 0, field(offLeft), 0x7f) // movq [left], mm0
-		move(5)
-	}
 	cache.fpuLoad = t.pos()
-	load()
+	move(5)
 	t.put1(0xc3)
 	cache.fpuUnload = t.pos()
 	move(4)
+	t.put2(0x0f, 0x77)                         // emms, as Go has them
 	t.memOp(false, 5, field(offControl), 0xd9) // fldcw: the host's
-	t.memOp2(false, 0, field(offLeft), 0x6f)
 	t.put1(0xc3)
 	cache.fpuEnter = t.pos()
-	load()
+	move(5)
 	t.memOp(false, 4, field(offResume), 0xff) // jmp
 }
 

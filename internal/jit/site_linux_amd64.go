@@ -114,14 +114,12 @@ func (t *translator) leaveBy(n int) int32 {
 
 // emitExits emits the exits that code jumps to.
 func (t *translator) emitExits() {
-	n := 0
-	for i := range t.ways {
-		if t.ways[i].from[0] != 0 {
-			n++
+	t.emitTail()
+	for n, d := range t.headExits {
+		if d != 0 {
+			t.here(d)
+			t.leaveBy(n)
 		}
-	}
-	if t.pos()-t.tail > 128 && n > 4 {
-		t.emitTail()
 	}
 	for n := range t.ways {
 		w := &t.ways[n]

@@ -54,6 +54,8 @@ type translator struct {
 	cf     *codeFrame
 	base   int32 // position of the block in the code memory
 	tail   int32 // what the exits share
+	// headExits are the displacements of the jumps to the exits of the head.
+	headExits [len(headSites)]int32
 }
 
 const (
@@ -131,44 +133,33 @@ type head struct {
 	code  [64]byte
 	n     int32
 	out   layout
-	tail  int32
-	block int32 // the block's number
-	page  int32 // displacements of the page, of how many instructions the block has
-	insts int32
-	left  int32 // and of its count
+	exits [len(headSites)]int32 // displacements of the jumps to its exits, 0 if there is none
+	page  int32                 // displacement of the page
+	insts int32                 // how many instructions the block has
+	left  int32                 // displacement of its count
 }
 
 // newHead assembles the entries and what they check: that the page is mapped, that the
-// budget is enough, and that the block is not hot. The exits come first, so that
-// the jumps there are short.
+// budget is enough, and that the block is not hot.
 func newHead(counts bool) (h head) {
 	var t translator
 	t.b = make([]byte, 2*len(h.code))
-	t.emitTail()
-	h.tail, h.block = t.tail, t.pos()-5
-	miss := t.leaveBy(0)
-	budget := t.leaveBy(1)
-	hot := int32(0)
-	if counts {
-		hot = t.leaveBy(2)
-	}
 	t.alignNext(3)
 	h.out.checked = t.pos()
 	t.testPage(0)
 	h.page = t.pos() - 5
-	t.jccBack(ccE, miss)
+	h.exits[0] = t.jcc(ccE)
 	t.alignNext(4)
 	h.out.mem = t.pos()
 	h.out.host = h.out.mem
-	t.count(0xfa, 0) // psubd
+	t.leftOp(5, 0x81) // sub
+	t.put32(0)
 	h.insts = t.pos() - 4
-	t.put(0x41, 0x0f, 0x7e, 0xc0|hT0&7) // movd T0d, MM0
-	t.regOp(false, hT0, hT0, 0x85)      // test
-	t.jccBack(ccS, budget)
+	h.exits[1] = t.jcc(ccS)
 	if counts {
 		t.countDown()
 		h.left = t.pos() - 5
-		t.jccBack(ccS, hot)
+		h.exits[2] = t.jcc(ccS)
 	}
 	if h.n = t.pos(); int(h.n) > len(h.code) {
 		panic("jit: a head is too long")
@@ -182,11 +173,9 @@ func (t *translator) head() {
 	t.cur = 0
 	h := &cache.common.heads[bit(t.tier == tierCold)]
 	*(*[len(h.code)]byte)(t.b) = h.code
-	t.n, t.out, t.tail = h.n, h.out, h.tail
-	t.set32(h.block, int32(t.number))
+	t.n, t.out, t.headExits = h.n, h.out, h.exits
 	t.set32(h.page, offPages+t.page)
-	t.set32(h.insts, offCounts+8*int32(len(t.list)))
-	t.refers(toNumber, h.block)
+	t.set32(h.insts, int32(len(t.list)))
 	t.refers(toPage, h.page)
 	if t.tier == tierCold {
 		t.set32(h.left, cache.mem.countFrom(t.base+h.left+5, t.number))
@@ -223,9 +212,13 @@ func (t *translator) testPage(page int32) {
 	t.put1(0)
 }
 
-// count adds (PADDD) or subtracts (PSUBD) n instructions in MM0.
-func (t *translator) count(opcode byte, n int) {
-	t.memOp2(false, 0, field(offCounts+8*int32(n)), opcode)
+// leftOp emits an instruction on what is left of the count of instructions, in enter's
+// frame below the return address; with a register or a digit of the opcode.
+func (t *translator) leftOp(reg, opcode byte) {
+	if reg >= 8 {
+		t.put1(0x44)
+	}
+	t.put(opcode, 0x44|reg&7<<3, 0x24, 8)
 }
 
 // liveIn is what the block wants of the flags at its head.
