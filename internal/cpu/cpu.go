@@ -114,10 +114,11 @@ func (r *Regs) Reset() {
 // copied one by one: an engine has just stored them so, and the processor forwards
 // such stores only to loads that are no wider.
 func (r *Regs) LoadGeneral(s *Regs) {
-	//lint:ignore S1001 see above
-	for i := range s.GPR {
-		r.GPR[i] = s.GPR[i]
-	}
+	to, from := &r.GPR, &s.GPR
+	to[0], to[1], to[2], to[3] = from[0], from[1], from[2], from[3]
+	to[4], to[5], to[6], to[7] = from[4], from[5], from[6], from[7]
+	to[8], to[9], to[10], to[11] = from[8], from[9], from[10], from[11]
+	to[12], to[13], to[14], to[15] = from[12], from[13], from[14], from[15]
 	r.RIP, r.Flags = s.RIP, s.Flags
 	r.FSBase, r.GSBase = s.FSBase, s.GSBase
 	r.Segs = s.Segs

@@ -184,7 +184,8 @@ func (p *processor) budget(t *Task) int64 {
 		}
 		return t.sched.slice
 	}
-	return min(t.sched.slice, p.k.poke-p.waited)
+	// Who enters the kernel often is not stopped for this: the end of a budget is dear.
+	return min(t.sched.slice, max(p.k.poke-p.waited, minPoke))
 }
 
 // notePoke learns from a processor that was woken, and whose first task has run for

@@ -1,7 +1,6 @@
 package mm
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/tinevm/tine/internal/linux"
@@ -15,7 +14,7 @@ type PageCache struct {
 	acct  *Account
 	fill  func(index uint64, p []byte) linux.Errno
 	size  int64
-	pages map[uint64]cachePage
+	pages cachePages
 	ahead readAhead
 }
 
@@ -33,7 +32,7 @@ type cachePage struct {
 // for, from a page on, from the backing file; what that has not it makes zero.
 // Without fill pages start zero and are never lost.
 func NewPageCache(acct *Account, fill func(index uint64, p []byte) linux.Errno) *PageCache {
-	return &PageCache{acct: acct, fill: fill, pages: make(map[uint64]cachePage)}
+	return &PageCache{acct: acct, fill: fill, pages: newCachePages()}
 }
 
 // Size returns the size of the file in bytes.
@@ -47,7 +46,7 @@ func (c *PageCache) Size() int64 {
 func (c *PageCache) Resident() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.pages)
+	return c.pages.len()
 }
 
 // SetSize truncates or extends the file. Pages beyond a smaller size are
@@ -64,12 +63,12 @@ func (c *PageCache) SetSize(n int64) {
 		return
 	}
 	first := uint64(n+PageSize-1) >> PageShift
-	if uint64(old)>>PageShift-first < uint64(len(c.pages)) {
+	if uint64(old)>>PageShift-first < uint64(c.pages.len()) {
 		for i := first; i <= uint64(old)>>PageShift; i++ {
 			c.drop(i)
 		}
 	} else {
-		for _, i := range c.indices() {
+		for _, i := range c.pages.indices() {
 			if i >= first {
 				c.drop(i)
 			}
@@ -81,20 +80,20 @@ func (c *PageCache) SetSize(n int64) {
 // clearTail clears what a mapping has written behind the end of the file, so
 // that it does not appear when the file grows.
 func (c *PageCache) clearTail() {
-	if p, ok := c.pages[uint64(c.size)>>PageShift]; ok && c.size&pageMask != 0 {
+	if p, ok := c.pages.get(uint64(c.size) >> PageShift); ok && c.size&pageMask != 0 {
 		p.frame.willWrite()
 		clear(p.frame.Bytes()[c.size&pageMask:])
 	}
 }
 
 func (c *PageCache) drop(i uint64) {
-	if p, ok := c.pages[i]; ok {
+	if p, ok := c.pages.get(i); ok {
 		if p.frame.Refs() > 1 {
 			p.frame.meta().flags.Or(frameGone)
 			truncations.Add(1)
 		}
 		p.frame.Put()
-		delete(c.pages, i)
+		c.pages.delete(i)
 	}
 }
 
@@ -105,7 +104,7 @@ func (c *PageCache) Punch(off, n int64) {
 	for end := off + n; off < end; {
 		i, in := uint64(off)>>PageShift, off&pageMask
 		k := min(end-off, PageSize-in)
-		if p, ok := c.pages[i]; ok {
+		if p, ok := c.pages.get(i); ok {
 			if k == PageSize && c.fill == nil && p.frame.Refs() == 1 {
 				c.drop(i)
 			} else {
@@ -121,7 +120,7 @@ func (c *PageCache) Punch(off, n int64) {
 func (c *PageCache) has(i uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.pages[i]
+	_, ok := c.pages.get(i)
 	return ok || c.fill == nil
 }
 
@@ -130,7 +129,7 @@ func (c *PageCache) has(i uint64) bool {
 func (c *PageCache) Data(i uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, ok := c.pages[i]
+	p, ok := c.pages.get(i)
 	return ok && !p.reserved
 }
 
@@ -139,13 +138,13 @@ func (c *PageCache) Data(i uint64) bool {
 func (c *PageCache) Reserve(i uint64) linux.Errno {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.pages[i]; ok {
+	if _, ok := c.pages.get(i); ok {
 		return 0
 	}
 	p, errno := c.load(i)
 	if errno == 0 {
 		p.reserved = true
-		c.pages[i] = p
+		c.pages.set(i, p)
 	}
 	return errno
 }
@@ -155,11 +154,12 @@ func (c *PageCache) Reserve(i uint64) linux.Errno {
 func (c *PageCache) Reload(first uint64) linux.Errno {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, i := range c.indices() {
+	for _, i := range c.pages.indices() {
 		if i < first {
 			continue
 		}
-		f := c.pages[i].frame
+		p, _ := c.pages.get(i)
+		f := p.frame
 		if f.Refs() == 1 {
 			c.drop(i)
 			continue
@@ -176,7 +176,7 @@ func (c *PageCache) Reload(first uint64) linux.Errno {
 func (c *PageCache) Has(i uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.pages[i]
+	_, ok := c.pages.get(i)
 	return ok
 }
 
@@ -185,12 +185,17 @@ func (c *PageCache) Has(i uint64) bool {
 func (c *PageCache) around(first, n uint64, read bool, fn func(i uint64, f Frame)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var in *cluster
 	for i := range min(n, max(uint64(c.size+pageMask)>>PageShift, first)-first) {
-		p, ok := c.pages[first+i]
+		at := first + i
+		if i == 0 || at%(1<<clusterShift) == 0 {
+			in = c.pages.cluster(at)
+		}
+		p, ok := in.get(at)
 		if !ok && read {
 			var errno linux.Errno
-			p, errno = c.load(first + i)
-			ok = errno == 0
+			p, errno = c.load(at)
+			ok, in = errno == 0, c.pages.cluster(at)
 		}
 		if ok {
 			fn(i, p.frame)
@@ -213,17 +218,17 @@ func (c *PageCache) Page(i uint64, write bool) (Frame, linux.Errno) {
 	}
 	if write && !p.mapped {
 		p.dirty, p.mapped = true, true
-		c.pages[i] = p
+		c.pages.set(i, p)
 	}
 	return p.frame.Get(), 0
 }
 
 // load makes sure that page i is held.
 func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
-	if p, ok := c.pages[i]; ok {
+	if p, ok := c.pages.get(i); ok {
 		if p.reserved {
 			p.reserved = false
-			c.pages[i] = p
+			c.pages.set(i, p)
 		}
 		return p, 0
 	}
@@ -235,10 +240,11 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 		if errno := c.read(i, f); errno != 0 {
 			return cachePage{}, errno
 		}
-		return c.pages[i], 0
+		p, _ := c.pages.get(i)
+		return p, 0
 	}
 	p := cachePage{frame: f}
-	c.pages[i] = p
+	c.pages.set(i, p)
 	return p, 0
 }
 
@@ -250,7 +256,7 @@ func (c *PageCache) ReadAt(p []byte, off int64) linux.Errno {
 	for len(p) > 0 {
 		i, in := uint64(off)>>PageShift, off&pageMask
 		n := min(len(p), int(PageSize-in))
-		if e, ok := c.pages[i]; ok {
+		if e, ok := c.pages.get(i); ok {
 			copy(p[:n], e.frame.Bytes()[in:])
 		} else if c.fill == nil {
 			clear(p[:n])
@@ -289,7 +295,7 @@ func (c *PageCache) WriteAt(p []byte, off int64) (int, linux.Errno) {
 		copy(e.frame.Bytes()[in:], p[done:done+n])
 		if !e.dirty {
 			e.dirty = true
-			c.pages[i] = e
+			c.pages.set(i, e)
 		}
 		done, off = done+n, off+int64(n)
 		c.size = max(c.size, off)
@@ -302,8 +308,8 @@ func (c *PageCache) WriteAt(p []byte, off int64) (int, linux.Errno) {
 func (c *PageCache) Dirty(each func(i uint64, page []byte) linux.Errno) linux.Errno {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, i := range c.indices() {
-		p := c.pages[i]
+	for _, i := range c.pages.indices() {
+		p, _ := c.pages.get(i)
 		if !p.dirty {
 			continue
 		}
@@ -311,27 +317,21 @@ func (c *PageCache) Dirty(each func(i uint64, page []byte) linux.Errno) linux.Er
 			return errno
 		}
 		p.dirty = p.mapped
-		c.pages[i] = p
+		c.pages.set(i, p)
 	}
 	return 0
-}
-
-// indices returns the numbers of the pages held, in order.
-func (c *PageCache) indices() []uint64 {
-	idx := make([]uint64, 0, len(c.pages))
-	for i := range c.pages {
-		idx = append(idx, i)
-	}
-	slices.Sort(idx)
-	return idx
 }
 
 // Release drops all pages.
 func (c *PageCache) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range c.pages {
-		p.frame.Put()
+	for _, in := range c.pages.clusters {
+		for _, p := range in {
+			if p.frame != 0 {
+				p.frame.Put()
+			}
+		}
 	}
-	clear(c.pages)
+	c.pages = newCachePages()
 }

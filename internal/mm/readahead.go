@@ -56,7 +56,7 @@ func (c *PageCache) read(i uint64, f Frame) linux.Errno {
 	for first, end := c.window(i); first < end; first++ {
 		g, ok := f, true
 		if first != i {
-			if _, has := c.pages[first]; has {
+			if _, has := c.pages.get(first); has {
 				continue
 			}
 			if g, ok = c.acct.allocCache(false); !ok {
@@ -82,7 +82,7 @@ func (c *PageCache) read(i uint64, f Frame) linux.Errno {
 		return errno
 	}
 	for k, g := range frames[:n] {
-		c.pages[pages[k]] = cachePage{frame: g}
+		c.pages.set(pages[k], cachePage{frame: g})
 	}
 	return 0
 }
