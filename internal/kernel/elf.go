@@ -279,6 +279,7 @@ func (p *elfProg) mapInto(as *mm.AddressSpace, obj fileObject, bias uint64) linu
 		if _, errno := as.Map(r); errno != 0 {
 			return errno
 		}
+		as.Prefault(next, next+n)
 		next += n
 	}
 	if end > next {

@@ -151,7 +151,7 @@ type translations struct {
 
 // translated finds the translations of [start, end).
 func (as *AddressSpace) translated(start, end uint64) (c translations) {
-	as.present(start, end, func(va uint64, e pte, _ bool) bool {
+	as.present(start, end, func(va uint64, e pte, _, _ bool) bool {
 		if c.many = c.n == len(c.pages); c.many {
 			return false
 		}
@@ -387,15 +387,12 @@ type Usage struct {
 
 // Usage counts the pages of [start, end).
 func (as *AddressSpace) Usage(start, end uint64) (u Usage) {
-	as.present(start, end, func(_ uint64, e pte, owned bool) bool {
+	as.present(start, end, func(_ uint64, e pte, owned, kept bool) bool {
 		f := e.frame()
 		if f == zeroFrame {
 			return true
 		}
-		owners := uint64(f.Refs())
-		if e&pteFile != 0 {
-			owners-- // the page cache's own
-		}
+		owners := uint64(e.owners(kept))
 		if !owned {
 			owners = max(owners, 2)
 		}

@@ -7,7 +7,7 @@ package mm
 // address and the contents, valid until the kernel lock is released. A page that
 // has only been read, and so is zero, does not count.
 func (as *AddressSpace) Resident(va, end uint64) (at uint64, page []byte, ok bool) {
-	as.present(va, end, func(p uint64, e pte, _ bool) bool {
+	as.present(va, end, func(p uint64, e pte, _, _ bool) bool {
 		if f := e.frame(); f != zeroFrame && !f.Gone() {
 			at, page, ok = p, f.Bytes(), true
 		}
@@ -19,7 +19,7 @@ func (as *AddressSpace) Resident(va, end uint64) (at uint64, page []byte, ok boo
 // Written reports whether [start, end) has pages of its own: anonymous memory
 // that was written to, or copies of a file's pages.
 func (as *AddressSpace) Written(start, end uint64) (written bool) {
-	as.present(start, end, func(_ uint64, e pte, _ bool) bool {
+	as.present(start, end, func(_ uint64, e pte, _, _ bool) bool {
 		written = e&pteFile == 0 && e.frame() != zeroFrame
 		return !written
 	})

@@ -143,6 +143,11 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	}
 	cache := v.Obj.Cache()
 	idx := (v.Off + page - v.Start) >> PageShift
+	r := keptRangeOf(v, page, idx, bits|pteFile)
+	keeps := !write && v.private() && p.leaf().bits == 0
+	if keeps && as.takeLeaf(p, page, cache, r) {
+		return FaultOK, false
+	}
 	major := !cache.has(idx)
 	f, errno := cache.Page(idx, write && !v.private())
 	switch {
@@ -168,6 +173,9 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	if res == FaultOK && !write {
 		as.fillAround(p, page, v, cache, idx)
 		as.notePeak()
+		if keeps {
+			as.keepLeaf(p, page, cache, r)
+		}
 	}
 	return res, major
 }

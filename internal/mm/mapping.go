@@ -366,7 +366,7 @@ func (as *AddressSpace) movePages(from, to, n uint64) {
 		e  pte
 	}
 	var list []moved
-	as.present(from, from+n, func(va uint64, e pte, _ bool) bool {
+	as.present(from, from+n, func(va uint64, e pte, _, _ bool) bool {
 		list = append(list, moved{va, e})
 		return true
 	})
@@ -441,7 +441,7 @@ func (as *AddressSpace) Rename(addr, n uint64, name string) {
 // (mincore(2)).
 func (as *AddressSpace) Present(addr, n uint64) []byte {
 	vec := make([]byte, n>>PageShift)
-	as.present(addr, addr+n, func(va uint64, _ pte, _ bool) bool {
+	as.present(addr, addr+n, func(va uint64, _ pte, _, _ bool) bool {
 		vec[(va-addr)>>PageShift] = 1
 		return true
 	})

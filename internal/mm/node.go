@@ -33,7 +33,8 @@ type nodeHeader struct {
 	old   uint64
 	epoch uint32
 	class uint8
-	_     [3]byte
+	kept  bool // by a page cache, see keptRange
+	_     [2]byte
 	// The entries follow, in order, without gaps.
 }
 
@@ -171,7 +172,7 @@ func (a *Account) newNode(n int, force bool) (_ node, ok bool) {
 	}
 	c := node(uint32(f)<<slabShift + uint32(1+i*nodeClasses[class]))
 	h := c.header()
-	h.pages, h.bits, h.old, h.epoch, h.class = 0, 0, 0, 0, class
+	h.pages, h.bits, h.old, h.epoch, h.class, h.kept = 0, 0, 0, 0, class, false
 	h.refs.Store(1)
 	return c, true
 }

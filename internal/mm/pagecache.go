@@ -15,6 +15,7 @@ type PageCache struct {
 	fill  func(index uint64, p []byte) linux.Errno
 	size  int64
 	pages cachePages
+	kept  map[keptRange]node
 	ahead readAhead
 }
 
@@ -88,6 +89,7 @@ func (c *PageCache) clearTail() {
 
 func (c *PageCache) drop(i uint64) {
 	if p, ok := c.pages.get(i); ok {
+		c.changed()
 		if p.frame.Refs() > 1 {
 			p.frame.meta().flags.Or(frameGone)
 			truncations.Add(1)
@@ -101,6 +103,7 @@ func (c *PageCache) drop(i uint64) {
 func (c *PageCache) Punch(off, n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changed()
 	for end := off + n; off < end; {
 		i, in := uint64(off)>>PageShift, off&pageMask
 		k := min(end-off, PageSize-in)
@@ -154,6 +157,7 @@ func (c *PageCache) Reserve(i uint64) linux.Errno {
 func (c *PageCache) Reload(first uint64) linux.Errno {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changed()
 	for _, i := range c.pages.indices() {
 		if i < first {
 			continue
@@ -244,6 +248,7 @@ func (c *PageCache) load(i uint64) (cachePage, linux.Errno) {
 		return p, 0
 	}
 	p := cachePage{frame: f}
+	c.changed()
 	c.pages.set(i, p)
 	return p, 0
 }
@@ -326,6 +331,7 @@ func (c *PageCache) Dirty(each func(i uint64, page []byte) linux.Errno) linux.Er
 func (c *PageCache) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changed()
 	for _, in := range c.pages.clusters {
 		for _, p := range in {
 			if p.frame != 0 {

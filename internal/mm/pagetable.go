@@ -281,7 +281,7 @@ func (n node) put(level int, b *freeBatch) {
 
 // anyPresent reports whether a page of [start, end) is present.
 func (as *AddressSpace) anyPresent(start, end uint64) (found bool) {
-	as.present(start, end, func(uint64, pte, bool) bool {
+	as.present(start, end, func(uint64, pte, bool, bool) bool {
 		found = true
 		return false
 	})
@@ -356,21 +356,22 @@ func slots(base uint64, shift uint, start, end uint64) (lo, hi uint64) {
 }
 
 // present calls fn for every present entry in [start, end) in order of address,
-// until it returns false. owned means that its path has one owner.
-func (as *AddressSpace) present(start, end uint64, fn func(va uint64, e pte, owned bool) bool) {
+// until it returns false. owned means that its path has one owner, and kept that it is
+// in a leaf that a page cache keeps.
+func (as *AddressSpace) present(start, end uint64, fn func(va uint64, e pte, owned, kept bool) bool) {
 	if start < end {
 		as.root.present(0, 0, start, end, true, fn)
 	}
 }
 
-func (n node) present(level int, base, start, end uint64, owned bool, fn func(uint64, pte, bool) bool) bool {
+func (n node) present(level int, base, start, end uint64, owned bool, fn func(uint64, pte, bool, bool) bool) bool {
 	h := n.header()
-	owned = owned && h.refs.Load() == 1
+	owned = owned && h.owners() == 1
 	shift := shiftOf(level)
 	for i := range h.within(base, shift, start, end) {
 		at := base + i<<shift
 		if level == leafLevel {
-			if !fn(at, pte(h.get(i)), owned) {
+			if !fn(at, pte(h.get(i)), owned, h.kept) {
 				return false
 			}
 		} else if !node(h.get(i)).present(level+1, at, start, end, owned, fn) {
@@ -418,25 +419,31 @@ func (n node) size(level int) uint64 {
 // private is the number of pages below n that nobody else has. Nodes with another owner are not entered.
 func (n node) private(level int) (pages uint64) {
 	h := n.header()
-	if h.refs.Load() > 1 {
+	if h.owners() > 1 {
 		return 0
 	}
 	for _, e := range h.entries() {
 		if level < leafLevel {
 			pages += node(e).private(level + 1)
-		} else if pte(e).alone() {
+		} else if pte(e).alone(h.kept) {
 			pages++
 		}
 	}
 	return pages
 }
 
-// alone reports whether the entry is the only one of its frame, which is no
-// mere zeros. A page cache does not count.
-func (p pte) alone() bool {
-	owners := p.frame().Refs()
-	if p&pteFile != 0 {
-		owners--
+// alone reports whether the entry, perhaps of a kept leaf, is the only one of its frame,
+// which is no mere zeros. A page cache does not count.
+func (p pte) alone(kept bool) bool {
+	return p.owners(kept) == 1 && p.frame() != zeroFrame
+}
+
+// owners is the number of page tables that the entry's frame is in, as far as its
+// references tell: not by how many the entry's own leaf is shared.
+func (p pte) owners(kept bool) int {
+	n := p.frame().Refs()
+	if p&pteFile != 0 && !kept {
+		n-- // the page cache's own; it is the only one that a kept leaf has
 	}
-	return owners == 1 && p.frame() != zeroFrame
+	return n
 }

@@ -81,6 +81,7 @@ func (c *PageCache) read(i uint64, f Frame) linux.Errno {
 		frames[0].Put()
 		return errno
 	}
+	c.changed()
 	for k, g := range frames[:n] {
 		c.pages.set(pages[k], cachePage{frame: g})
 	}
