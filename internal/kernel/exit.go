@@ -69,6 +69,7 @@ func (t *Task) exit(status int) {
 	t.exitSeccomp()
 	last := t.group.alive() == 0
 	if last {
+		t.returnSlice()
 		t.group.stopTimers()
 		if !t.group.exiting {
 			t.group.exitCode = status

@@ -109,6 +109,41 @@ type recorder struct {
 
 func (r *recorder) expire(tm *timer) { *r.out = append(*r.out, tm.when) }
 
+// A process that ends early gives its parent back what it has left of its half of the
+// slice, and one that has had a slice of its own does not.
+func TestSliceReturns(t *testing.T) {
+	k := &Kernel{}
+	task := func(parent *Group) *Task {
+		t := &Task{k: k, group: &Group{parent: parent}}
+		t.group.leader = t
+		return t
+	}
+	parent := task(nil)
+	parent.sched.slice, parent.sched.affinity = 500_000, 1
+	child := task(parent.group)
+	k.placeChild(parent, child)
+	if p, c := parent.sched.slice, child.sched.slice; p != 250_000 || c != 250_000 {
+		t.Fatalf("split in %d and %d", p, c)
+	}
+	if k.pickNext(0) != child {
+		t.Fatal("the child does not run")
+	}
+	child.sched.slice -= 100_000
+	if child.returnSlice(); parent.sched.slice != 400_000 {
+		t.Errorf("parent has %d", parent.sched.slice)
+	}
+	child = task(parent.group)
+	k.placeChild(parent, child)
+	child.sched.slice = 0
+	if k.pickNext(0); child.sched.slice != sliceInsns {
+		t.Fatalf("child has %d", child.sched.slice)
+	}
+	if child.returnSlice(); parent.sched.slice != 200_000 {
+		t.Errorf("parent has %d", parent.sched.slice)
+	}
+	parent.returnSlice() // nobody made it
+}
+
 // A processor that was woken for little is woken later the next time, and for much
 // sooner, within limits.
 func TestNotePoke(t *testing.T) {

@@ -53,6 +53,7 @@ type schedEntity struct {
 	resetOnFork bool
 	vruntime    int64 // instructions, weighted
 	slice       int64 // instructions left before others get a turn
+	lent        bool  // the slice is what placeChild gave it
 	seq         uint64
 	yielded     bool // sched_yield: others of the same priority come first
 	index       int  // in the run queue; -1 if not there
@@ -247,7 +248,7 @@ func (k *Kernel) pickNext(cpu int) *Task {
 		best.sched.slice = k.seeded.slice()
 		k.seeded.note(uint64(best.tid), uint64(k.seeded.ns))
 	} else if best.sched.slice <= 0 {
-		best.sched.slice = sliceInsns
+		best.sched.slice, best.sched.lent = sliceInsns, false
 	}
 	return best
 }
@@ -292,7 +293,7 @@ func (k *Kernel) placeChild(parent, child *Task) {
 	slice := max(parent.sched.slice, minSlice)
 	child.sched = schedEntity{
 		policy: parent.sched.policy, nice: parent.sched.nice, rtPrio: parent.sched.rtPrio,
-		vruntime: parent.sched.vruntime, slice: slice,
+		vruntime: parent.sched.vruntime, slice: slice, lent: true,
 		affinity: parent.sched.affinity, index: -1,
 	}
 	if parent.sched.resetOnFork {
@@ -302,6 +303,16 @@ func (k *Kernel) placeChild(parent, child *Task) {
 	k.enqueue(child)
 	if k.seeded == nil && k.cfg.ChildFirst || k.seeded != nil && k.seeded.below(2) == 0 {
 		parent.resched()
+	}
+}
+
+// returnSlice gives the parent of a process that ends what that has left of its first
+// slice: who makes many short processes does not pay with its own.
+func (t *Task) returnSlice() {
+	if p := t.group.parent; p != nil && t.sched.lent && t.sched.slice > 0 {
+		to := &p.leader.sched
+		to.slice = min(to.slice+t.sched.slice, sliceInsns)
+		t.sched.lent = false
 	}
 }
 
