@@ -144,7 +144,7 @@ func (as *AddressSpace) fill(p *path, page uint64, v *VMA, acc Access) (FaultRes
 	cache := v.Obj.Cache()
 	idx := (v.Off + page - v.Start) >> PageShift
 	r := keptRangeOf(v, page, idx, bits|pteFile)
-	keeps := !write && v.private() && p.leaf().bits == 0
+	keeps := !write && as.mayKeep(v) && p.leaf().bits == 0
 	if keeps && as.takeLeaf(p, page, cache, r) {
 		return FaultOK, false
 	}

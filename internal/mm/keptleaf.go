@@ -1,5 +1,7 @@
 package mm
 
+import "math/bits"
+
 // A page cache keeps leaves of page tables that map nothing but its pages, so that who
 // maps the same pages in the same way, as the next process of a program does, takes the
 // leaf and not its entries one by one. What is in a kept leaf is all that the cache had of
@@ -15,8 +17,9 @@ type keptRange struct {
 	bits   pte
 }
 
-// maxKept limits the leaves that a cache keeps: a guest may map in many ways.
-const maxKept = 256
+// keptAlways is how many leaves are kept even of a small file. A guest may map it in many
+// ways.
+const keptAlways = 4
 
 // keptRangeOf is the part of the leaf of page that v maps; idx is the file's page there.
 func keptRangeOf(v *VMA, page, idx uint64, bits pte) keptRange {
@@ -26,33 +29,55 @@ func keptRangeOf(v *VMA, page, idx uint64, bits pte) keptRange {
 	return keptRange{idx - (page-start)>>PageShift, uint8(lo), uint8(hi), bits}
 }
 
-// owners is the number of page tables that have the node, if their paths have one owner
-// each. A page cache does not count.
-func (h *nodeHeader) owners() int32 {
-	n := h.refs.Load()
-	if h.kept {
-		n--
-	}
-	return n
+// mayKeep reports whether leaves of v may be kept ones: v is private, and it does not
+// matter what others have mapped before (Account.ReadAround).
+func (as *AddressSpace) mayKeep(v *VMA) bool {
+	return v.private() && (as.acct == nil || !as.acct.ReadAround)
 }
 
-// keep makes the cache keep a leaf, which maps the range.
-func (c *PageCache) keep(r keptRange, leaf node) {
+// keptRef is the reference of a cache on a leaf that it keeps. It may go at any time:
+// caches of files of the host are those of all machines.
+const keptRef = 1 << 30
+
+func (h *nodeHeader) kept() bool { return h.refs.Load() >= keptRef }
+
+// owners is the number of page tables that have the node, if their paths have one owner
+// each. A page cache does not count.
+func (h *nodeHeader) owners() int32 { return h.refs.Load() % keptRef }
+
+// keep makes the cache keep a copy of a leaf that maps the range. It returns that with a
+// reference for the caller, or 0. No account pays for it: the cache may be that of more
+// machines than one, and its files have far more pages than leaves.
+func (c *PageCache) keep(r keptRange, h *nodeHeader) node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kept[r] != 0 || len(c.kept) >= maxKept {
-		return
+	if c.kept[r] != 0 || len(c.kept) >= keptAlways+c.pages.len()/nodeSize*2 || !c.hasAll(r, h) {
+		return 0
 	}
+	leaf, ok := (*Account)(nil).newNode(h.len(), false)
+	if !ok {
+		return 0
+	}
+	k := leaf.header()
+	k.pages, k.bits = h.pages, h.bits
+	copy(k.entries(), h.entries())
+	k.refs.Store(keptRef + 1)
 	if c.kept == nil {
 		c.kept = make(map[keptRange]node)
 	}
-	h := leaf.header()
-	for _, e := range h.entries() {
-		pte(e).frame().Put()
-	}
-	h.refs.Add(1)
-	h.kept = true
 	c.kept[r] = leaf
+	return leaf
+}
+
+// hasAll reports whether the pages in a leaf are still those of the cache.
+func (c *PageCache) hasAll(r keptRange, h *nodeHeader) bool {
+	for b, e := h.bits, h.entries(); b != 0; b, e = b&(b-1), e[1:] {
+		at := r.first + uint64(bits.TrailingZeros64(b)) - uint64(r.lo)
+		if p, _ := c.pages.get(at); p.frame != pte(e[0]).frame() {
+			return false
+		}
+	}
+	return true
 }
 
 // take returns the leaf that is kept of a range, with a reference on it for the caller,
@@ -67,37 +92,48 @@ func (c *PageCache) take(r keptRange) node {
 	return leaf
 }
 
+// leave gives back what take took.
+func (leaf node) leave() {
+	if leaf.header().refs.Add(-1) == 0 {
+		leaf.lose(leafLevel)
+	}
+}
+
 // changed gives up the leaves, because pages come or go.
 func (c *PageCache) changed() {
 	if len(c.kept) == 0 {
 		return
 	}
-	var b freeBatch
 	for _, leaf := range c.kept {
 		h := leaf.header()
 		for _, e := range h.entries() {
 			pte(e).frame().Get()
 		}
-		h.kept = false
-		leaf.put(leafLevel, &b)
+		if h.refs.Add(-keptRef) == 0 {
+			leaf.lose(leafLevel)
+		}
 	}
-	b.flush()
 	clear(c.kept)
 }
 
-// keepLeaf has a cache keep the leaf of page, whose path p is owned and which has nothing
-// but pages of it.
+// keepLeaf has a cache keep a copy of the leaf of page, which takes its place. p is the
+// owned path, and in the leaf is nothing but pages of the cache.
 func (as *AddressSpace) keepLeaf(p *path, page uint64, cache *PageCache, r keptRange) {
-	cache.keep(r, p[leafLevel])
-	as.recent.pathOf = 0
-	*as.recent.leafOf(page) = recentLeaf{leafID(page), p[leafLevel], false}
+	leaf := cache.keep(r, p.leaf())
+	if leaf == 0 {
+		return
+	}
+	for _, e := range p.leaf().entries() {
+		pte(e).frame().Put()
+	}
+	as.replaceLeaf(p, page, leaf)
 }
 
 // Prefault maps the leaves that the page cache keeps of [start, end), which is a private
 // mapping just made and not of a fork's: what its first faults would bring.
 func (as *AddressSpace) Prefault(start, end uint64) {
 	v, ok := as.vmas.find(start)
-	if !ok || v.Obj == nil || !v.private() {
+	if !ok || v.Obj == nil || !as.mayKeep(&v) {
 		return
 	}
 	as.mu.Lock()
@@ -112,7 +148,7 @@ func (as *AddressSpace) Prefault(start, end uint64) {
 		if p, ok := as.ownPath(page, false); ok && p.leaf().bits == 0 {
 			as.link(p, page, leaf)
 		} else {
-			leaf.put(leafLevel, nil) // it is kept
+			leaf.leave()
 		}
 	}
 }
@@ -125,22 +161,27 @@ func (as *AddressSpace) takeLeaf(p *path, page uint64, cache *PageCache, r keptR
 		return false
 	}
 	if leaf.header().slot(index(page, leafLevel)) == nil {
-		leaf.put(leafLevel, nil) // it is kept
+		leaf.leave()
 		return false
 	}
 	as.link(p, page, leaf)
 	return true
 }
 
-// link makes a kept leaf, which has a reference for that, the one of page. p is the owned
-// path, whose leaf is empty.
+// link makes a kept leaf the one of page, whose owned path is p and whose leaf is empty.
 func (as *AddressSpace) link(p *path, page uint64, leaf node) {
-	*p[leafLevel-1].header().slot(index(page, leafLevel-1)) = uint32(leaf)
-	p[leafLevel].free()
 	for _, n := range p[:leafLevel] {
 		n.header().pages += leaf.header().pages
 	}
+	as.replaceLeaf(p, page, leaf)
+	as.notePeak()
+}
+
+// replaceLeaf puts a kept leaf, which has a reference for that, in the place of the one
+// of page, whose owned path is p and whose entries have no references.
+func (as *AddressSpace) replaceLeaf(p *path, page uint64, leaf node) {
+	*p[leafLevel-1].header().slot(index(page, leafLevel-1)) = uint32(leaf)
+	p[leafLevel].free()
 	as.recent.pathOf = 0
 	*as.recent.leafOf(page) = recentLeaf{leafID(page), leaf, false}
-	as.notePeak()
 }

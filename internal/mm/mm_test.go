@@ -400,8 +400,8 @@ func TestRemapMovesPages(t *testing.T) {
 	}
 }
 
-// TestRandomAgainstModel runs random mapping calls, writes and forks on several
-// address spaces and compares every byte with plain copies.
+// TestRandomAgainstModel runs random mapping calls, of nothing or of a file that is read
+// anew now and then, writes and forks on several address spaces and compares every byte with plain copies.
 func TestRandomAgainstModel(t *testing.T) {
 	const base, pages = 0x10_0000, 300
 	rnd := rand.New(rand.NewSource(1))
@@ -411,13 +411,14 @@ func TestRandomAgainstModel(t *testing.T) {
 		data map[uint64]byte // first byte of each mapped page
 	}
 	acct := NewAccount(0)
+	obj := numbered(pages)
 	spaces := []*space{{NewAddressSpace(acct, nil), map[uint64]byte{}}}
 	for step := range 20000 {
 		s := spaces[rnd.Intn(len(spaces))]
 		page := uint64(rnd.Intn(pages))
 		n := uint64(rnd.Intn(20) + 1)
 		va := base + page*PageSize
-		switch op := rnd.Intn(20); {
+		switch op := rnd.Intn(24); {
 		case op == 0 && len(spaces) < 6:
 			c := &space{s.as.Fork(), map[uint64]byte{}}
 			for k, v := range s.data {
@@ -433,6 +434,16 @@ func TestRandomAgainstModel(t *testing.T) {
 			for i := range n {
 				s.data[va+i*PageSize] = 0
 			}
+		case op > 19:
+			s.as.Map(MapRequest{Addr: va, Len: n * PageSize, Prot: rw, Fixed: true, Obj: obj, Off: page * PageSize})
+			if op == 23 {
+				s.as.Prefault(va, va+n*PageSize)
+			}
+			for i := range n {
+				s.data[va+i*PageSize] = byte(page + i)
+			}
+		case op == 7 && step%10 == 0:
+			obj.cache.Reload(uint64(rnd.Intn(pages)))
 		case op < 7:
 			s.as.Unmap(va, n*PageSize)
 			for i := range n {
@@ -458,6 +469,7 @@ func TestRandomAgainstModel(t *testing.T) {
 		}
 		s.as.Put()
 	}
+	obj.cache.Release()
 	if n := Live(); n != before || !acct.Close() {
 		t.Errorf("%d frames live at the end, %d before", n, before)
 	}

@@ -25,16 +25,15 @@ const (
 )
 
 type nodeHeader struct {
-	refs  atomic.Int32
-	pages uint32 // present pages below
-	bits  uint64 // which of the 64 entries are there
+	refs  atomic.Int32 // keptRef is that of a page cache
+	pages uint32       // present pages below
+	bits  uint64       // which of the 64 entries are there
 	// old are the entries of a leaf that have not been written since the last
 	// fork, if epoch is that of the address space; otherwise none has been.
 	old   uint64
 	epoch uint32
 	class uint8
-	kept  bool // by a page cache, see keptRange
-	_     [2]byte
+	_     [3]byte
 	// The entries follow, in order, without gaps.
 }
 
@@ -172,7 +171,7 @@ func (a *Account) newNode(n int, force bool) (_ node, ok bool) {
 	}
 	c := node(uint32(f)<<slabShift + uint32(1+i*nodeClasses[class]))
 	h := c.header()
-	h.pages, h.bits, h.old, h.epoch, h.class, h.kept = 0, 0, 0, 0, class, false
+	h.pages, h.bits, h.old, h.epoch, h.class = 0, 0, 0, 0, class
 	h.refs.Store(1)
 	return c, true
 }

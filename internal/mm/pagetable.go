@@ -139,7 +139,9 @@ func (as *AddressSpace) own(n node, level int, force bool) (_ node, ok bool) {
 			node(e).header().refs.Add(1)
 		}
 	}
-	h.refs.Add(-1)
+	if h.refs.Add(-1) == 0 { // a page cache has given it up meanwhile
+		n.lose(level)
+	}
 	return c, true
 }
 
@@ -265,11 +267,21 @@ func (h *nodeHeader) meet(epoch uint32) {
 
 // put drops a reference on the tree below n; the last one lets its pages go.
 func (n node) put(level int, b *freeBatch) {
-	h := n.header()
-	if h.refs.Add(-1) > 0 {
-		return
+	if n.header().refs.Add(-1) == 0 {
+		n.release(level, b)
 	}
-	for _, e := range h.entries() {
+}
+
+// lose is release for a single tree.
+func (n node) lose(level int) {
+	var b freeBatch
+	n.release(level, &b)
+	b.flush()
+}
+
+// release lets go what nobody has any more.
+func (n node) release(level int, b *freeBatch) {
+	for _, e := range n.header().entries() {
 		if level == leafLevel {
 			b.put(pte(e).frame())
 		} else {
@@ -371,7 +383,7 @@ func (n node) present(level int, base, start, end uint64, owned bool, fn func(ui
 	for i := range h.within(base, shift, start, end) {
 		at := base + i<<shift
 		if level == leafLevel {
-			if !fn(at, pte(h.get(i)), owned, h.kept) {
+			if !fn(at, pte(h.get(i)), owned, h.kept()) {
 				return false
 			}
 		} else if !node(h.get(i)).present(level+1, at, start, end, owned, fn) {
@@ -425,7 +437,7 @@ func (n node) private(level int) (pages uint64) {
 	for _, e := range h.entries() {
 		if level < leafLevel {
 			pages += node(e).private(level + 1)
-		} else if pte(e).alone(h.kept) {
+		} else if pte(e).alone(h.kept()) {
 			pages++
 		}
 	}
