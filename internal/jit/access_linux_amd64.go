@@ -169,7 +169,7 @@ func (t *translator) checkLast(s site, span int32, o operand, pc uint64) {
 	}
 	n := cache.lasts[bit(s.write)].take()
 	t.lasts[bit(s.write)] = append(t.lasts[bit(s.write)], n)
-	last += int32(n) * lastBytes
+	last += lastEntries + int32(n)*lastBytes
 	other := t.probeLast(last, span, o, s.shared, s.direct)
 	t.later(cold{kind: coldLast, direct: s.direct, from: [2]int32{other}, n: t.site(s), v: pc, back: t.pos(), span: span, last: last, shared: s.shared})
 }
@@ -193,18 +193,28 @@ func (t *translator) probeLast(last, span int32, o operand, shared, direct bool)
 		offset, opcode = hT1, 0x03 // add
 	}
 	t.address(offset, o)
-	t.lastOp(true, offset, last, 0x2b)
+	t.lastOp(true, offset, pageOf(last), 0x2b)
 	t.lastOp(true, offset, limit, 0x3b)
 	other := t.jcc(ccAE)
 	t.lastOp(true, hT1, from, opcode)
 	return other
 }
 
+// pageOf is where the page of the lastEntry at a displacement is.
+func pageOf(last int32) int32 {
+	for _, table := range [...]int32{offRL, offWL} {
+		if in := last - table - lastEntries; in >= 0 && in < lastSize*lastBytes {
+			return table + in/lastBytes*8
+		}
+	}
+	return offStackPage
+}
+
 // setLast makes the page at offset T1 of a TLB that of a lastEntry, and loads T1
 // with where it is.
 func (t *translator) setLast(last, tlb int32) {
 	t.memOp(false, 6, mem{hB, hT1, 0, tlb}, 0xff) // push the page
-	t.lastOp(false, 0, last, 0x8f)                // pop
+	t.lastOp(false, 0, pageOf(last), 0x8f)        // pop
 	t.load(hT1, mem{hB, hT1, 0, tlb + 8})
 	t.lastOp(true, hT1, last+lastHost, 0x89)
 	t.lastOp(true, 0, last+lastSmall, 0xc7)

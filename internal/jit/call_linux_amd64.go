@@ -133,7 +133,7 @@ func (t *translator) emitByStack(write, shared bool, span, called, crossed int32
 	if shared { // probeLast had it in T1
 		t.move(hT0, hT1)
 	}
-	t.memOp(true, hT0, field(offStack), 0x03) // the address again
+	t.memOp(true, hT0, field(offStackPage), 0x03) // the address again
 	t.probe(offWT)
 	t.aluImm(true, 7, hT0, pageMask)
 	other := t.jcc(ccA)

@@ -127,12 +127,12 @@ func (t *translator) coldLast(c *cold) {
 	if s.shared && !c.direct {
 		t.move(hT0, hT1)
 	}
-	t.lastOp(true, hT0, c.last, 0x03) // the address again
+	t.lastOp(true, hT0, pageOf(c.last), 0x03) // the address again
 	t.probe(tlb)
 	t.aluImm(true, 7, hT0, mm.PageSize-c.span)
 	slow := t.jcc(ccA)
 	t.setLast(c.last, tlb)
-	t.lastOp(true, hT1, c.last, 0x2b)
+	t.lastOp(true, hT1, pageOf(c.last), 0x2b)
 	t.lastOp(true, hT1, c.last+lastApart, 0x89)
 	if !c.direct {
 		t.lastOp(true, hT1, c.last+lastHost, 0x8b)

@@ -39,9 +39,16 @@ type tlbEntry struct{ page, host uint64 }
 // told by limits: offsets in the page must be below small for operands of up to
 // smallSpan bytes, and below large for up to maxSpan.
 type lastEntry struct {
-	page, host   uint64
+	host         uint64
 	small, large uint64
 	apart        uint64 // host - page, but for that of RSP
+}
+
+// lastTable has such entries, and their pages together: Go looks for those that have a
+// page.
+type lastTable struct {
+	pages   [lastSize]uint64
+	entries [lastSize]lastEntry
 }
 
 // context is what machine code sees of an engine: one for each of the address
@@ -60,7 +67,8 @@ type context struct {
 	left   int32             // instructions until machine code must return to Go
 	groups [maxGroups]uint64 // see group
 
-	stack lastEntry // of wt
+	stackPage uint64
+	stack     lastEntry // of wt
 
 	regs cpu.Regs
 
@@ -85,7 +93,7 @@ type context struct {
 	large [largeSize]tlbEntry
 	// What instructions of hot blocks found last in rt and in wt: nothing is in wl
 	// that is not in wt.
-	rl, wl [lastSize]lastEntry
+	rl, wl lastTable
 	jumps  [jumpSize]jump  // where indirect jumps lead
 	kept   [keptSize]jump  // the same, to be asked next; see emitAgain
 	pages  [maxPages]uint8 // code pages that are mapped where their code believes
@@ -148,6 +156,7 @@ const (
 	offFlags      = int32(unsafe.Offsetof(context{}.flags)) - bias
 	offGroups     = int32(unsafe.Offsetof(context{}.groups)) - bias
 	offStack      = int32(unsafe.Offsetof(context{}.stack)) - bias
+	offStackPage  = int32(unsafe.Offsetof(context{}.stackPage)) - bias
 	offStackLarge = offStack + lastLarge
 	offT0         = int32(unsafe.Offsetof(context{}.t0)) - bias
 	offHostFlags  = int32(unsafe.Offsetof(context{}.hostFlags)) - bias
@@ -186,8 +195,11 @@ const (
 	offPages      = int32(unsafe.Offsetof(context{}.pages)) - bias
 )
 
-// Where things are in a lastEntry.
+// Where things are in a lastTable and a lastEntry.
 const (
+	lastEntries   = int32(unsafe.Offsetof(lastTable{}.entries))
+	lastTableSize = int32(unsafe.Sizeof(lastTable{}))
+
 	lastHost  = int32(unsafe.Offsetof(lastEntry{}.host))
 	lastSmall = int32(unsafe.Offsetof(lastEntry{}.small))
 	lastApart = int32(unsafe.Offsetof(lastEntry{}.apart))

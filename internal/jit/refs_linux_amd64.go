@@ -22,7 +22,7 @@ const (
 	toCount          // the block's count, from here
 	toNumber         // it is the block's number
 	toPage           // an element of context.pages
-	toLast           // a lastEntry of context.rl or wl
+	toLast           // a lastEntry of context.rl or wl, or its page
 	numRefs
 )
 
@@ -43,10 +43,10 @@ func (t *translator) refers(to int, at int32) {
 	}
 }
 
-// lastOp is memOp with a field of a lastEntry.
+// lastOp is memOp with a field of a lastEntry, or its page.
 func (t *translator) lastOp(w bool, reg uint8, off int32, opcode byte) {
 	t.memOp(w, reg, field(off), opcode)
-	if off != offStack && off >= offRL {
+	if off >= offRL {
 		t.refers(toLast, t.pos()-4)
 	}
 }
@@ -100,12 +100,16 @@ func move(code []byte, refs []ref, adds [numRefs]uint32, last func(which int, n 
 // to finds.
 func moveLast(v uint32, to func(which int, n uint16) int) uint32 {
 	which, list := 0, uint32(offRL)
-	if v-list >= uint32(lastSize*lastBytes) {
+	if v-list >= uint32(lastTableSize) {
 		which, list = 1, uint32(offWL)
 	}
-	in := v - list
-	n := to(which, uint16(in/uint32(lastBytes)))
-	return list + uint32(n)*uint32(lastBytes) + in%uint32(lastBytes)
+	in, size := v-list, uint32(8)
+	if in >= uint32(lastEntries) {
+		list += uint32(lastEntries)
+		in, size = v-list, uint32(lastBytes)
+	}
+	n := to(which, uint16(in/size))
+	return list + uint32(n)*size + in%size
 }
 
 // appendNeutral appends a copy of a block's code: as it was before jumps were linked, and

@@ -96,7 +96,7 @@ func (c *context) evict(va uint64) {
 	if l := &c.large[largeSlot(va)]; l.page == page|c.largeTag {
 		l.page = 0
 	}
-	forget(c.given(0), page)
+	c.forget(0, page)
 	if c.wt[i].page == page {
 		c.dropWrite(uint64(i))
 	}
@@ -108,11 +108,11 @@ func (c *context) evict(va uint64) {
 
 // dropWrite empties an entry of wt.
 func (c *context) dropWrite(i uint64) {
-	if c.stack.page == c.wt[i].page {
+	if c.stackPage == c.wt[i].page {
 		c.stack = lastEntry{}
 	}
 	if c.wf[i] != 0 {
-		forget(c.given(1), c.wt[i].page)
+		c.forget(1, c.wt[i].page)
 	}
 	c.wt[i], c.wf[i] = tlbEntry{page: noPage(i)}, 0
 }
@@ -150,17 +150,35 @@ func (l *lasts) give(list []uint16) {
 }
 
 // given are the entries of rl (0) or wl (1) that have been given out.
-func (c *context) given(which int) []lastEntry {
-	return []*[lastSize]lastEntry{&c.rl, &c.wl}[which][:cache.lasts[which].given.Load()]
+func (c *context) given(which int) (pages []uint64, entries []lastEntry) {
+	t, n := [...]*lastTable{&c.rl, &c.wl}[which], cache.lasts[which].given.Load()
+	return t.pages[:n], t.entries[:n]
 }
 
 // forget empties the entries of a page.
-func forget(l []lastEntry, page uint64) {
-	for i := range l {
-		if e := &l[i]; e.page == page {
-			e.small, e.large = 0, 0
+func (c *context) forget(which int, page uint64) {
+	pages, entries := c.given(which)
+	for ; len(pages) >= 8; pages, entries = pages[8:], entries[8:] {
+		p := (*[8]uint64)(pages) // one by one would take three times as long
+		if p[0] == page || p[1] == page || p[2] == page || p[3] == page || p[4] == page || p[5] == page || p[6] == page || p[7] == page {
+			forget(p[:], entries, page)
 		}
 	}
+	forget(pages, entries, page)
+}
+
+func forget(pages []uint64, entries []lastEntry, page uint64) {
+	for i, p := range pages {
+		if p == page {
+			entries[i].small, entries[i].large = 0, 0
+		}
+	}
+}
+
+// clearLast empties all entries.
+func (c *context) clearLast(which int) {
+	_, entries := c.given(which)
+	clear(entries)
 }
 
 // clearTLB forgets all translations: one by one if they are few.
@@ -168,7 +186,7 @@ func (c *context) clearTLB() {
 	c.clearWrites()
 	c.clearCode()
 	c.clearLarge()
-	clear(c.given(0))
+	c.clearLast(0)
 	if len(c.reads) == cap(c.reads) {
 		emptyTLB(&c.rt)
 		clear(c.pages[:])
@@ -185,7 +203,7 @@ func (c *context) clearTLB() {
 // clearWrites forgets what may be written.
 func (c *context) clearWrites() {
 	c.stack = lastEntry{}
-	clear(c.given(1))
+	c.clearLast(1)
 	if len(c.writes) == cap(c.writes) {
 		emptyTLB(&c.wt)
 		clear(c.wf[:])
