@@ -156,3 +156,24 @@ func TestFiveHundredLines(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// A ratio is that of runs in the same turn: it is right on a host that becomes twice as
+// slow in between.
+func TestOverNative(t *testing.T) {
+	r := &row{NS: map[string]value{
+		"native": {Median: 20, All: []float64{10, 20, 20, 10, 20}},
+		"tine":   {Median: 10, All: []float64{5, 10, 10, 7, 10}},
+		"qemu":   {Median: 40, All: []float64{30, 40, 50}},
+	}}
+	for target, want := range map[string]float64{"tine": 0.5, "qemu": 2.5} {
+		if got, ok := r.overNative(target, quotient); !ok || got != want {
+			t.Errorf("%s: %v, want %v", target, got, want)
+		}
+	}
+	if got, ok := r.overNative("tine", difference); !ok || got != -10 {
+		t.Errorf("difference %v", got)
+	}
+	if _, ok := r.overNative("runsc", quotient); ok {
+		t.Error("a target without samples has a ratio")
+	}
+}

@@ -62,19 +62,19 @@ func (g goal) measured(r *report) (float64, bool) {
 	if row == nil {
 		return 0, false
 	}
-	tine, ok := row.NS["tine"]
-	native, both := row.NS["native"]
 	switch g.kind {
 	case to1GB:
+		tine, ok := row.NS["tine"]
 		base := r.row(rowFork1GB)
 		if base == nil || base.NS["tine"].Median == 0 {
 			return 0, false
 		}
 		return tine.Median / base.NS["tine"].Median, ok
 	case msMore:
-		return (tine.Median - native.Median) / 1e6, ok && both
+		x, ok := row.overNative("tine", difference)
+		return x / 1e6, ok
 	}
-	return tine.Median / native.Median, ok && both
+	return row.overNative("tine", quotient)
 }
 
 // cpuMean is there only when all kernels were measured.

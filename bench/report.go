@@ -217,14 +217,27 @@ func (r *report) printCurves(w io.Writer) {
 	}
 }
 
+// overNative is the median of what f makes of each sample of a target and that of native
+// Linux in the same turn.
+func (row *row) overNative(target string, f func(target, native float64) float64) (x float64, ok bool) {
+	v, native := row.NS[target].All, row.NS["native"].All
+	all := make([]float64, min(len(v), len(native)))
+	for i := range all {
+		all[i] = f(v[i], native[i])
+	}
+	return median(all), len(all) > 0
+}
+
+func quotient(a, b float64) float64   { return a / b }
+func difference(a, b float64) float64 { return a - b }
+
 // ratio is that of a target to native Linux, as text.
 func (row *row) ratio(target string) string {
-	v, ok := row.NS[target]
-	native, both := row.NS["native"]
-	if !ok || !both || native.Median == 0 {
+	x, ok := row.overNative(target, quotient)
+	if !ok {
 		return ""
 	}
-	return ratio(v.Median / native.Median)
+	return ratio(x)
 }
 
 // ratio has two digits that mean something.
