@@ -239,7 +239,9 @@
 //
 // Entries for what was accessed last are 1,024 for loads and as many for stores; with 256
 // together, gcc took a twentieth longer: two instructions with one entry often miss both,
-// and are soon without.
+// and are soon without. Their pages are in a table of their own, so that an entry is in one
+// cache line, which is a twentieth of python3, and so that Go, which looks for those of
+// each page that a fork's child copies, finds them in a third of the time.
 //
 // gcc's exits from machine code were one in 1,300 instructions, half of them for pages
 // that had lost their place in the TLB, and a third for indirect jumps that had in the

@@ -134,9 +134,8 @@ type head struct {
 	n     int32
 	out   layout
 	exits [len(headSites)]int32 // displacements of the jumps to its exits, 0 if there is none
-	page  int32                 // displacement of the page
-	insts int32                 // how many instructions the block has
-	left  int32                 // displacement of its count
+	// Where it says which page, how many instructions the block has, and where its count is.
+	page, insts, left int32
 }
 
 // newHead assembles the entries and what they check: that the page is mapped, that the

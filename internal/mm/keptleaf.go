@@ -4,7 +4,7 @@ import "math/bits"
 
 // A page cache keeps leaves of page tables that map nothing but its pages, so that who
 // maps the same pages in the same way, as the next process of a program does, takes the
-// leaf and not its entries one by one. What is in a kept leaf is all that the cache had of
+// leaf and not its entries one by one. What is in a kept leaf is what the cache has of
 // its range: when pages come or go the leaves are given up.
 //
 // The entries of a kept leaf have no references on their frames: those of the cache do.
@@ -45,7 +45,7 @@ func (h *nodeHeader) kept() bool { return h.refs.Load() >= keptRef }
 // each. A page cache does not count.
 func (h *nodeHeader) owners() int32 { return h.refs.Load() % keptRef }
 
-// keep makes the cache keep a copy of a leaf that maps the range. It returns that with a
+// keep makes the cache keep a copy of h, which maps the range. It returns that with a
 // reference for the caller, or 0. No account pays for it: the cache may be that of more
 // machines than one, and its files have far more pages than leaves.
 func (c *PageCache) keep(r keptRange, h *nodeHeader) node {
@@ -129,8 +129,8 @@ func (as *AddressSpace) keepLeaf(p *path, page uint64, cache *PageCache, r keptR
 	as.replaceLeaf(p, page, leaf)
 }
 
-// Prefault maps the leaves that the page cache keeps of [start, end), which is a private
-// mapping just made and not of a fork's: what its first faults would bring.
+// Prefault maps the leaves that the page cache keeps of [start, end), which has just been
+// mapped: what its first faults would bring.
 func (as *AddressSpace) Prefault(start, end uint64) {
 	v, ok := as.vmas.find(start)
 	if !ok || v.Obj == nil || !as.mayKeep(&v) {

@@ -401,7 +401,8 @@ func TestRemapMovesPages(t *testing.T) {
 }
 
 // TestRandomAgainstModel runs random mapping calls, of nothing or of a file that is read
-// anew now and then, writes and forks on several address spaces and compares every byte with plain copies.
+// anew now and then, writes and forks on several address spaces and compares every byte
+// with plain copies.
 func TestRandomAgainstModel(t *testing.T) {
 	const base, pages = 0x10_0000, 300
 	rnd := rand.New(rand.NewSource(1))

@@ -49,6 +49,7 @@ var Rows = []Row{
 		{"The child is marked as forked but not exec'd; the mark of root's rights starts cleared", guests("fork_flags")},
 		{"Child first or parent first by a setting", []string{"TestOrder"}},
 		{"The run queue's order; the child takes part of its parent's slice", []string{"internal/kernel:TestRunQueueOrder"}},
+		{"A child that ends early leaves the rest of its slice to its parent", []string{"internal/kernel:TestSliceReturns"}},
 	}},
 	{"P4", "what differs", []Statement{
 		{"pid, ppid; no pending signals, alarms, timers, CPU times, record locks, memory locks", guests("fork_differs")},
