@@ -37,7 +37,7 @@ type tlbEntry struct{ page, host uint64 }
 // lastEntry is the page that something accessed last: RSP, or an instruction of
 // a hot block. Any address may be compared with it while it is empty, so that is
 // told by limits: offsets in the page must be below small for operands of up to
-// smallSpan bytes, and below large for up to maxSpan.
+// smallSpan bytes, and below large for up to maxSpan. The page's address is beside it.
 type lastEntry struct {
 	host         uint64
 	small, large uint64
@@ -93,6 +93,7 @@ type context struct {
 	large [largeSize]tlbEntry
 	// What instructions of hot blocks found last in rt and in wt: nothing is in wl
 	// that is not in wt.
+	_      [24]byte // an entry is in one cache line
 	rl, wl lastTable
 	jumps  [jumpSize]jump  // where indirect jumps lead
 	kept   [keptSize]jump  // the same, to be asked next; see emitAgain

@@ -10,9 +10,9 @@
 // Twelve of the guest's general registers are in the host's, as
 // enter_linux_amd64.s lists them: those that instructions use without naming
 // them are where they always are. Four are in memory. R14 (B) points to the
-// context, R12 and R13 (T0, T1) are temporaries. RSP is
-// the host's: machine code runs on the goroutine's stack and needs four words of
-// it; that above them counts instructions. XMM registers and MXCSR are the guest's, and so are the upper
+// context, R12 and R13 (T0, T1) are temporaries. RSP is the host's: machine code runs
+// on the goroutine's stack and needs four words of it; the one above them counts
+// instructions. XMM registers and MXCSR are the guest's, and so are the upper
 // halves of the YMM registers, which go into the context and back only while one
 // of them is in use (noteUpper). A block that uses x87 or MMX registers loads all
 // of them and leaves them at each of its ends (loadFPU). Everything is the
@@ -190,11 +190,12 @@
 // end at the third conditional jump, which saves a sixth of all instructions and makes
 // 4 percent more blocks (at the second, a fifth and 10).
 //
-// Instructions are counted in memory: where the processor renames it, as a Zen 3 does, a
-// block does not wait for what the last one stored. MM0, which no processor lets
-// wait, took ten bytes more a block and was no faster there. The exits of heads behind the
-// blocks, and not before them, where their bytes came into the caches with each block, save
-// a thirtieth of python3 and gcc and a seventh of calls.
+// Instructions are counted on the stack: where the processor renames memory, as a Zen 3
+// does, a block does not wait for what the last one stored. MM0, which no processor lets
+// wait, took ten bytes more a block and was no faster there; a field of the context is a
+// hundredth or two slower. The exits of heads are behind the blocks, and not before them,
+// where their bytes came into the caches with each block: a thirtieth of python3, a seventh
+// of calls, a fiftieth of gcc.
 //
 // gcc's host code takes 34 bytes for an instruction of 4: 5 for heads, 17 for
 // instructions, 6 for what is rare and 6 for exits. The time in machine code is a

@@ -44,9 +44,14 @@ func TestEngineInterpretsFirst(t *testing.T) {
 // The assembly takes the offsets from the constants; they must be those that
 // short displacements reach.
 func TestHotFieldsAreNear(t *testing.T) {
-	for _, off := range []int32{offFlags, offTarget, offSite, offBlock, offGroups + 8*(maxGroups-1), offStackLarge, offGPR, offGPR + 15*8, offFSBase} {
+	for _, off := range []int32{offFlags, offTarget, offSite, offBlock, offLeft, offStackPage, offGroups + 8*(maxGroups-1), offStackLarge, offGPR, offGPR + 15*8, offFSBase} {
 		if off < -128 || off > 127 {
 			t.Errorf("offset %d", off)
+		}
+	}
+	for _, off := range []int32{offRL, offWL} {
+		if (bias+off+lastEntries)%(2*lastBytes) != 0 || lastBytes != 32 {
+			t.Errorf("entries at %d of %d bytes are in two cache lines", bias+off+lastEntries, lastBytes)
 		}
 	}
 	c := newContext()

@@ -4,9 +4,8 @@
 // func enter(c *context)
 //
 // Machine code runs on the goroutine's stack, of which it uses at most four
-// words. The lowest of enter's own has how many instructions it may still execute: in
-// the context, to which it would be an operand like others, a processor may take
-// longer to find that the next block reads what this one wrote. Registers while it runs:
+// words. The lowest of enter's own has how many instructions it may still execute.
+// Registers while it runs:
 //
 //	RAX RCX RDX RBX RBP RSI RDI R8	the guest's, as they are
 //	R9  R10 R11			guest R12, R13, R14
