@@ -93,9 +93,9 @@ func (c *PageCache) take(r keptRange) node {
 }
 
 // leave gives back what take took.
-func (leaf node) leave() {
-	if leaf.header().refs.Add(-1) == 0 {
-		leaf.lose(leafLevel)
+func (n node) leave() {
+	if n.header().refs.Add(-1) == 0 {
+		n.lose(leafLevel)
 	}
 }
 
