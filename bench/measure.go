@@ -72,7 +72,7 @@ const (
 // load meets all of them. position says how far the whole run is.
 func (s *session) measure(m measurement, position string) []*row {
 	c := collection{m: m, samples: map[string][]sample{}, errors: map[string]string{}}
-	rounds, targets := s.rounds, s.targets
+	rounds, targets, two := s.rounds, s.targets, s.targets[:2]
 	for round := 0; round <= rounds; round++ {
 		what := fmt.Sprintf("%d of %d", round, rounds)
 		if round == 0 {
@@ -95,8 +95,8 @@ func (s *session) measure(m measurement, position string) []*row {
 				s.say("%s  %s: %s: %v", position, m.name(), t.Name, err)
 			}
 		}
-		if round == s.rounds && c.brief(s.targets[:2]) {
-			rounds, targets = moreTurns*s.rounds, s.targets[:2]
+		if round == s.rounds && c.brief(two) {
+			rounds, targets = moreTurns*s.rounds, two
 		}
 	}
 	return c.rows(s)

@@ -149,7 +149,7 @@ func (l *lasts) give(list []uint16) {
 	}
 }
 
-// given are the entries of rl (0) or wl (1) that have been given out.
+// given are the entries of rl (0) or wl (1) that have been given out, and their pages.
 func (c *context) given(which int) (pages []uint64, entries []lastEntry) {
 	t, n := [...]*lastTable{&c.rl, &c.wl}[which], cache.lasts[which].given.Load()
 	return t.pages[:n], t.entries[:n]

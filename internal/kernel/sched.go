@@ -312,7 +312,6 @@ func (t *Task) returnSlice() {
 	if p := t.group.parent; p != nil && t.sched.lent && t.sched.slice > 0 {
 		to := &p.leader.sched
 		to.slice = min(to.slice+t.sched.slice, sliceInsns)
-		t.sched.lent = false
 	}
 }
 

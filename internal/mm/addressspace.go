@@ -197,9 +197,7 @@ func (as *AddressSpace) Put() {
 	as.quiesce()
 	as.dead = true
 	as.forget()
-	var b freeBatch
-	as.root.put(0, &b)
-	b.flush()
+	as.root.leave(0, 1)
 	as.root = 0
 	as.vmas.put()
 	if as.Exe != nil {

@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"iter"
 	"maps"
 	"slices"
 )
@@ -60,15 +61,16 @@ func (t *cachePages) delete(i uint64) {
 	}
 }
 
-// indices returns the numbers of the pages held, in order.
-func (t *cachePages) indices() []uint64 {
-	list := make([]uint64, 0, t.n)
-	for _, k := range slices.Sorted(maps.Keys(t.clusters)) {
-		for i := range uint64(1 << clusterShift) {
-			if i |= k << clusterShift; t.clusters[k][i%(1<<clusterShift)].frame != 0 {
-				list = append(list, i)
+// all gives the pages held and their numbers, in order. Of the others none may come or go
+// meanwhile.
+func (t *cachePages) all() iter.Seq2[uint64, cachePage] {
+	return func(yield func(uint64, cachePage) bool) {
+		for _, k := range slices.Sorted(maps.Keys(t.clusters)) {
+			for i, p := range t.clusters[k] {
+				if p.frame != 0 && !yield(k<<clusterShift|uint64(i), p) {
+					return
+				}
 			}
 		}
 	}
-	return list
 }

@@ -92,26 +92,16 @@ func (c *PageCache) take(r keptRange) node {
 	return leaf
 }
 
-// leave gives back what take took.
-func (n node) leave() {
-	if n.header().refs.Add(-1) == 0 {
-		n.lose(leafLevel)
-	}
-}
-
 // changed gives up the leaves, because pages come or go.
 func (c *PageCache) changed() {
 	if len(c.kept) == 0 {
 		return
 	}
 	for _, leaf := range c.kept {
-		h := leaf.header()
-		for _, e := range h.entries() {
+		for _, e := range leaf.header().entries() {
 			pte(e).frame().Get()
 		}
-		if h.refs.Add(-keptRef) == 0 {
-			leaf.lose(leafLevel)
-		}
+		leaf.leave(leafLevel, keptRef)
 	}
 	clear(c.kept)
 }
@@ -148,7 +138,7 @@ func (as *AddressSpace) Prefault(start, end uint64) {
 		if p, ok := as.ownPath(page, false); ok && p.leaf().bits == 0 {
 			as.link(p, page, leaf)
 		} else {
-			leaf.leave()
+			leaf.leave(leafLevel, 1)
 		}
 	}
 }
@@ -161,7 +151,7 @@ func (as *AddressSpace) takeLeaf(p *path, page uint64, cache *PageCache, r keptR
 		return false
 	}
 	if leaf.header().slot(index(page, leafLevel)) == nil {
-		leaf.leave()
+		leaf.leave(leafLevel, 1)
 		return false
 	}
 	as.link(p, page, leaf)

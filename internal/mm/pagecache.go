@@ -69,7 +69,7 @@ func (c *PageCache) SetSize(n int64) {
 			c.drop(i)
 		}
 	} else {
-		for _, i := range c.pages.indices() {
+		for i := range c.pages.all() {
 			if i >= first {
 				c.drop(i)
 			}
@@ -158,11 +158,10 @@ func (c *PageCache) Reload(first uint64) linux.Errno {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changed()
-	for _, i := range c.pages.indices() {
+	for i, p := range c.pages.all() {
 		if i < first {
 			continue
 		}
-		p, _ := c.pages.get(i)
 		f := p.frame
 		if f.Refs() == 1 {
 			c.drop(i)
@@ -313,8 +312,7 @@ func (c *PageCache) WriteAt(p []byte, off int64) (int, linux.Errno) {
 func (c *PageCache) Dirty(each func(i uint64, page []byte) linux.Errno) linux.Errno {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, i := range c.pages.indices() {
-		p, _ := c.pages.get(i)
+	for i, p := range c.pages.all() {
 		if !p.dirty {
 			continue
 		}
@@ -332,12 +330,8 @@ func (c *PageCache) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changed()
-	for _, in := range c.pages.clusters {
-		for _, p := range in {
-			if p.frame != 0 {
-				p.frame.Put()
-			}
-		}
+	for _, p := range c.pages.all() {
+		p.frame.Put()
 	}
 	c.pages = newCachePages()
 }

@@ -139,9 +139,7 @@ func (as *AddressSpace) own(n node, level int, force bool) (_ node, ok bool) {
 			node(e).header().refs.Add(1)
 		}
 	}
-	if h.refs.Add(-1) == 0 { // a page cache has given it up meanwhile
-		n.lose(level)
-	}
+	n.leave(level, 1) // the last reference, if a page cache has given it up meanwhile
 	return c, true
 }
 
@@ -272,11 +270,13 @@ func (n node) put(level int, b *freeBatch) {
 	}
 }
 
-// lose is release for a single tree.
-func (n node) lose(level int) {
-	var b freeBatch
-	n.release(level, &b)
-	b.flush()
+// leave is put for a single tree, and any number of references.
+func (n node) leave(level int, refs int32) {
+	if n.header().refs.Add(-refs) == 0 {
+		var b freeBatch
+		n.release(level, &b)
+		b.flush()
+	}
 }
 
 // release lets go what nobody has any more.
